@@ -1,0 +1,1 @@
+//! Series to verdict to incident to notification

@@ -1,0 +1,179 @@
+//! The result of `analyze`: plain data, serialised as the report that `explain --json` prints and the crash page shows.
+//! Field names are a published contract: add, never rename.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything learnt from one dump, and everything that was wrong with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Version of this shape and of the rules.
+    pub analyzer_version: u32,
+    /// Identity of the crash.
+    pub crash_id: String,
+    /// `kernel`, `live` or `user`.
+    pub kind: String,
+    /// `kernel small dump (written by the kernel)`, `user minidump`, ...
+    pub dump_type: String,
+    /// Inflated size in bytes.
+    pub dump_bytes: u64,
+    /// Crash time, RFC 3339 UTC with 100 ns digits as far as they are known.
+    pub crash_time: Option<String>,
+    /// The same in ms since 1970.
+    pub crash_time_ms: Option<i64>,
+    /// Seconds since boot (kernel) or process start (user).
+    pub uptime_s: Option<f64>,
+    /// What stopped the machine (kernel).
+    pub bugcheck: Option<BugCheckReport>,
+    /// What stopped the process (user), or the exception behind the bug check where one is known.
+    pub exception: Option<ExceptionReport>,
+    /// Who is blamed and why.
+    pub verdict: Verdict,
+    /// Frames of the faulting thread, innermost first.
+    pub stack: Vec<Frame>,
+    /// Registers at the fault, in the order people print them.
+    pub registers: Vec<(String, String)>,
+    /// The machine.
+    pub machine: MachineReport,
+    /// Name of the current process.
+    pub process: Option<String>,
+    /// Loaded drivers (kernel) or modules (user), in load order.
+    pub modules: Vec<ModuleReport>,
+    /// Unloaded drivers or modules, newest first.
+    pub unloaded: Vec<UnloadedReport>,
+    /// What was damaged or missing, in words; empty for a sound dump.
+    pub problems: Vec<String>,
+}
+
+/// A bug check, explained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BugCheckReport {
+    /// Masked to its documented value.
+    pub code: u32,
+    /// As the header has it (0x1000007e).
+    pub raw_code: u32,
+    /// `SYSTEM_THREAD_EXCEPTION_NOT_HANDLED`; `UNKNOWN` where the table has none.
+    pub name: String,
+    /// Its four parameters.
+    pub parameters: Vec<ParameterReport>,
+}
+
+/// One parameter, explained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParameterReport {
+    /// Value, `0x...`.
+    pub value: String,
+    /// What it means in this bug check.
+    pub meaning: String,
+    /// What the value was resolved to: `csagent.sys+0xe14ed`, `STATUS_ACCESS_VIOLATION`; empty where nothing.
+    pub resolved: String,
+}
+
+/// An exception.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExceptionReport {
+    /// NTSTATUS.
+    pub code: u32,
+    /// `STATUS_ACCESS_VIOLATION`; empty where unknown.
+    pub name: String,
+    /// Faulting instruction, `0x...`.
+    pub address: String,
+    /// `read`, `write`, `execute` for access violations.
+    pub access: Option<String>,
+    /// The address that was accessed, `0x...`.
+    pub accessed: Option<String>,
+}
+
+/// The verdict of the blame rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// `driver`, `module`, `hardware`, `process`, `manual`, `unknown`.
+    pub culprit: String,
+    /// Image name as the dump has it (`csagent.sys`), or the process; empty for unknown.
+    pub name: String,
+    /// PE timestamp of the blamed image.
+    pub timestamp: Option<u32>,
+    /// PE size of the blamed image.
+    pub size: Option<u32>,
+    /// Offset of the fault inside the blamed image.
+    pub offset: Option<u64>,
+    /// `high`, `medium`, `low`, `none`.
+    pub confidence: String,
+    /// Name of the deciding rule.
+    pub rule: String,
+    /// Why, in sentences an SRE can read.
+    pub evidence: Vec<String>,
+    /// FAILURE_BUCKET_ID in WinDbg's grammar.
+    pub bucket: String,
+    /// FAILURE_ID_HASH, `{...}`.
+    pub bucket_hash: String,
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Instruction or return address, `0x...`.
+    pub address: String,
+    /// Module, empty where none owns the address.
+    pub module: String,
+    /// Offset inside it.
+    pub offset: u64,
+    /// How the frame was found: `context`, `unwind-info`, `frame-pointer`, `scan`.
+    pub trust: String,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MachineReport {
+    /// `Windows 10`, `Windows 11`, `Windows 7`, ...
+    pub os: String,
+    /// Build.
+    pub build: u32,
+    /// Update build revision.
+    pub ubr: Option<u32>,
+    /// `x64`, `arm64`, `x86`.
+    pub arch: String,
+    /// Logical processors.
+    pub processors: u32,
+    /// Processor name.
+    pub cpu: Option<String>,
+    /// SMBIOS system manufacturer.
+    pub vendor: Option<String>,
+    /// SMBIOS product name.
+    pub model: Option<String>,
+    /// SMBIOS BIOS version.
+    pub bios: Option<String>,
+    /// `workstation`, `server`, `domain controller`.
+    pub product: Option<String>,
+    /// Boot counter.
+    pub boot_id: Option<u32>,
+}
+
+/// A loaded driver or module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModuleReport {
+    /// Base name as in the dump.
+    pub name: String,
+    /// First address, `0x...`.
+    pub base: String,
+    /// Size of the image.
+    pub size: u32,
+    /// PE timestamp.
+    pub timestamp: u32,
+    /// `1.2.3.4` (user-mode only).
+    pub version: Option<String>,
+    /// Vendor from the driver table; empty where unknown.
+    pub vendor: String,
+    /// Ships with Windows, by the driver table.
+    pub inbox: bool,
+}
+
+/// An unloaded driver or module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnloadedReport {
+    /// Name, truncated to 12 units by Windows.
+    pub name: String,
+    /// First address, `0x...`.
+    pub start: String,
+    /// End address, `0x...`.
+    pub end: String,
+}

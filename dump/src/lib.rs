@@ -1,0 +1,1 @@
+//! Windows kernel crash dumps: bytes to facts, identity, and a synthetic writer

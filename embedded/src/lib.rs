@@ -1,0 +1,1 @@
+//! ClickHouse inside this process: libchdb opened at run time, behind a loopback HTTP endpoint

@@ -1,0 +1,1 @@
+//! A simulated fleet with ground truth, uploading over HTTP

@@ -1,0 +1,1 @@
+//! HTTP intake: authenticate, cap, inflate, identify, make durable, answer

@@ -1,0 +1,2 @@
+//! The `bluescope` executable.
+fn main() {}

@@ -1,0 +1,8 @@
+//! Everything that outlives a process: the queue, the blobs, ClickHouse's schema, rows and one file per question
+//! asked of it. The only crate that names Kafka, ClickHouse, SQL and blob keys; it serves no HTTP and has no
+//! opinion about blame.
+#![forbid(unsafe_code)]
+
+pub mod message;
+pub mod queue;
+pub mod rows;

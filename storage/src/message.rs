@@ -1,0 +1,60 @@
+//! What travels through the queue: the dump itself, zstd-compressed, and one versioned JSON header about it.
+//! Owns the header's shape across versions; never looks inside the dump.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The version that this build writes. Every older one must still load: `tests/messages/`.
+pub const META_VERSION: u32 = 1;
+
+/// Everything known about one accepted upload apart from its bytes.
+///
+/// Unknown fields are ignored on purpose: during a rolling upgrade a new ingest meets an old analyzer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// [`META_VERSION`] of the writer.
+    pub version: u32,
+    /// Identity of the crash (not of the upload): a retry, a form and a slim copy share it.
+    pub crash_id: Uuid,
+    /// Who the token belongs to; empty in a single-tenant installation.
+    pub tenant: String,
+    /// The machine as it calls itself; the message key.
+    pub machine: String,
+    /// Rollout ring, empty where unknown.
+    #[serde(default)]
+    pub ring: String,
+    /// Site (office, shop, data centre), empty where unknown.
+    #[serde(default)]
+    pub site: String,
+    /// Everything else the client said, capped by ingest.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// When the last byte arrived, milliseconds since 1970 UTC.
+    pub received_at_ms: i64,
+    /// Length of the dump once inflated, in bytes.
+    pub raw_len: u64,
+    /// Where the bytes are.
+    pub content: Content,
+}
+
+/// Where a message's dump is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// The message value is the zstd-compressed dump.
+    Inline,
+    /// Too large for the queue: zstd-compressed in the blob store under this key.
+    Blob(String),
+}
+
+/// One accepted upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The header.
+    pub meta: Meta,
+    /// The zstd-compressed dump where `meta.content` is inline, else empty.
+    pub value: Bytes,
+}
