@@ -1,0 +1,103 @@
+//! The list of loaded drivers. Owns names, paths and ranges; never an opinion about a driver.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
+use crate::bytes::Bytes;
+use crate::layout::Layout;
+use crate::problem::{Damage, Part, Problems};
+use crate::text;
+use crate::triage::Triage;
+
+/// No driver's path is longer: in UTF-16 units.
+const MAX_NAME: u64 = 1024;
+
+/// A loaded driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Driver {
+    /// Base name: `Ntfs.sys`. Empty where the dump's string is damaged.
+    pub name: String,
+    /// Path, where the dump has one: `\SystemRoot\System32\drivers\Ntfs.sys`.
+    pub path: Option<String>,
+    /// First address.
+    pub base: u64,
+    /// Size of the image.
+    pub size: u32,
+    /// Address of its entry point.
+    pub entry_point: u64,
+    /// PE timestamp: with the size, the key of its image on symbol servers. A hash rather than a date in most images
+    /// of Windows itself.
+    pub timestamp: u32,
+    /// PE checksum.
+    pub checksum: u32,
+    /// `LDRP_*` flags.
+    pub flags: u32,
+}
+
+/// Reads the list, in load order.
+pub(crate) fn read(
+    file: Bytes<'_>,
+    layout: &Layout,
+    triage: &Triage,
+    budget: &mut Budget,
+    problems: &mut Problems,
+) -> Vec<Driver> {
+    let (list, count) = (triage.driver_list_offset, triage.driver_count);
+    let stride = layout.driver.stride;
+    let table = file.clip(list, count.saturating_mul(stride)).unwrap_or_default();
+    let stride_bytes = usize::try_from(stride).unwrap_or(usize::MAX);
+    let entries = table.chunks_exact(stride_bytes);
+    let (mut drivers, room) = budget.vec(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+    let mut read = 0_u64;
+    for entry in entries.take(room).map(Bytes) {
+        read = read.saturating_add(1);
+        match driver(file, entry, layout, budget) {
+            Some(driver) => {
+                if driver.name.is_empty() {
+                    problems.add(Part::Drivers, Damage::EntryUnnamed { entry: read, count });
+                }
+                drivers.push(driver);
+            }
+            None => problems.add(Part::Drivers, Damage::EntryInvalid { entry: read, count }),
+        }
+    }
+    if read < count {
+        problems.add(Part::Drivers, Damage::Count { count, read });
+    }
+    drivers
+}
+
+/// `None` for an entry without an address, which names nothing.
+fn driver(file: Bytes<'_>, entry: Bytes<'_>, layout: &Layout, budget: &mut Budget) -> Option<Driver> {
+    let at = &layout.driver;
+    let base = entry.word(layout.width, at.dll_base).filter(|&base| base != 0)?;
+    let text = name(file, entry.u32(at.driver_name_offset)?.into(), budget).unwrap_or_default();
+    // The kernel writes base names, the debugger engine whole paths.
+    let (name, path) = match text.rsplit_once('\\') {
+        Some((_, name)) => (name.to_owned(), Some(text)),
+        None => (text, None),
+    };
+    Some(Driver {
+        name,
+        path,
+        base,
+        size: entry.u32(at.size_of_image)?,
+        entry_point: entry.word(layout.width, at.entry_point)?,
+        timestamp: entry.u32(at.time_date_stamp)?,
+        checksum: entry.u32(at.check_sum)?,
+        flags: entry.u32(at.flags)?,
+    })
+}
+
+/// A `DUMP_STRING`: its length in UTF-16 units (not bytes), then the units. The strings of all entries may be one and
+/// the same, so each is paid for.
+fn name(file: Bytes<'_>, offset: u64, budget: &mut Budget) -> Option<String> {
+    let units = u64::from(file.u32(offset)?);
+    if offset == 0 || units > MAX_NAME {
+        return None;
+    }
+    let bytes = file.get(offset.checked_add(4)?, units.checked_mul(2)?)?;
+    // the text, and its base name once more
+    budget.take(text::utf16_cost(bytes.len()).saturating_mul(2))?;
+    Some(text::utf16(bytes))
+}

@@ -1,0 +1,75 @@
+//! The list of drivers that were unloaded before the crash. Never guesses the rest of a name that Windows cut.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
+use crate::bytes::Bytes;
+use crate::layout::Layout;
+use crate::problem::{Damage, Part, Problems};
+use crate::text;
+use crate::triage::Triage;
+
+/// Windows remembers 50.
+const MAX_ENTRIES: u64 = 50;
+/// Bytes of a name: 12 UTF-16 units.
+const NAME_LEN: u64 = 24;
+
+/// An unloaded driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnloadedDriver {
+    /// Name, cut to 12 units by Windows: `dump_storpor`.
+    pub name: String,
+    /// First address.
+    pub start: u64,
+    /// First address behind.
+    pub end: u64,
+}
+
+/// Reads the list, newest first.
+pub(crate) fn read(
+    file: Bytes<'_>,
+    layout: &Layout,
+    triage: &Triage,
+    budget: &mut Budget,
+    problems: &mut Problems,
+) -> Vec<UnloadedDriver> {
+    let (at, begin) = (&layout.unloaded, triage.unloaded_drivers_offset);
+    if begin == 0 {
+        return Vec::new();
+    }
+    let Some(count) = file.u32(begin).map(u64::from) else {
+        problems.add(Part::Unloaded, Damage::Outside { offset: begin });
+        return Vec::new();
+    };
+    let size = count.min(MAX_ENTRIES).saturating_mul(at.stride);
+    let table = file.clip(begin.saturating_add(at.first), size).unwrap_or_default();
+    let entries = table.chunks_exact(usize::try_from(at.stride).unwrap_or(usize::MAX));
+    let (mut unloaded, room) = budget.vec(u64::try_from(entries.len()).unwrap_or(0));
+    let mut read = 0_u64;
+    for entry in entries.take(room).map(Bytes) {
+        read = read.saturating_add(1);
+        match driver(entry, layout, budget) {
+            Some(driver) => unloaded.push(driver),
+            None => problems.add(Part::Unloaded, Damage::EntryInvalid { entry: read, count }),
+        }
+    }
+    if read < count {
+        problems.add(Part::Unloaded, Damage::Count { count, read });
+    }
+    unloaded
+}
+
+/// `None` for an entry without a range.
+fn driver(entry: Bytes<'_>, layout: &Layout, budget: &mut Budget) -> Option<UnloadedDriver> {
+    let at = &layout.unloaded;
+    let start = entry.word(layout.width, at.start_address)?;
+    let end = entry.word(layout.width, at.end_address)?;
+    if start >= end {
+        return None;
+    }
+    // the length is that of the whole name, of which the entry has the first units
+    let len = u64::from(entry.u16(at.name_length)?).min(NAME_LEN);
+    let name = entry.get(at.driver_name, len)?;
+    budget.take(text::utf16_cost(name.len()))?;
+    Some(UnloadedDriver { name: text::utf16(name), start, end })
+}
