@@ -24,6 +24,8 @@ pub struct Blob<'a> {
 
 /// SMBIOS tables.
 pub(crate) const SMBIOS: Guid = Guid::from_text_order(0xbc5c008f_1e3a_44d7_988d_86f6884c6758);
+/// What Windows noted about its boots.
+pub(crate) const BOOT_STATUS: Guid = Guid::from_text_order(0xf57308df_cc45_4e01_ad76_29a4ebb010ec);
 /// Values of the processor's registry key.
 pub(crate) const PROCESSOR: Guid = Guid::from_text_order(0x6c7ac389_4313_47dc_9f34_a8800a0fb56c);
 

@@ -26,7 +26,7 @@ pub(crate) fn fixed_len(layout: &Layout) -> u64 {
     layout.exception.exception_information
 }
 
-/// Reads a record. `None` where bytes are missing or it announces more information than a record has room for.
+/// Reads a record. `None` where bytes are missing, it has no code, or announces more information than there is room for.
 pub(crate) fn read(bytes: Bytes<'_>, layout: &Layout) -> Option<ExceptionRecord64> {
     let at = &layout.exception;
     let address_width = layout.width;
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: Bytes<'_>, layout: &Layout) -> Option<ExceptionRecord6
         })
         .collect::<Option<Vec<u64>>>()?;
     Some(ExceptionRecord64 {
-        code: bytes.u32(at.exception_code)?,
+        code: bytes.u32(at.exception_code).filter(|&code| code != 0)?,
         flags: bytes.u32(at.exception_flags)?,
         address: bytes.word(address_width, at.exception_address)?,
         information,

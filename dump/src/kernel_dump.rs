@@ -2,11 +2,13 @@
 //! read and what is kept of them; the parts themselves are read by their own files.
 
 use crate::blobs::{self, Blob};
+use crate::boot;
 use crate::budget::Budget;
 use crate::bytes::{Bytes, Width};
 use crate::context::{self, Context64};
 use crate::drivers::{self, Driver};
 use crate::exception::{self, ExceptionRecord64};
+use crate::guid::Guid;
 use crate::header::{self, DumpType, Header, Machine};
 use crate::identity::{FirstBytes, first_bytes};
 use crate::layout::Layout;
@@ -103,6 +105,13 @@ impl<'a> KernelDump<'a> {
         self.memory = Memory::of_triage(file, layout, &self.header, &triage, &mut budget, problems);
         self.blobs = blobs::read(file, triage.size_of_dump, &mut budget, problems);
         self.triage = Some(triage);
+        self.header.boot_id =
+            self.header.boot_id.or_else(|| self.first_of(blobs::BOOT_STATUS, boot::boot_id));
+    }
+
+    /// What the first blob of a kind that is understood tells.
+    fn first_of<T>(&self, guid: Guid, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.blobs.iter().filter(|blob| blob.guid == guid).find_map(|blob| read(blob.data))
     }
 
     /// The header.
@@ -201,15 +210,12 @@ impl<'a> KernelDump<'a> {
 
     /// What the firmware says of the machine.
     pub fn smbios(&self) -> Option<Smbios> {
-        self.blobs.iter().filter(|blob| blob.guid == blobs::SMBIOS).find_map(|blob| smbios::read(blob.data))
+        self.first_of(blobs::SMBIOS, smbios::read)
     }
 
     /// What the registry says of the processor.
     pub fn processor(&self) -> Option<Processor> {
-        self.blobs
-            .iter()
-            .filter(|blob| blob.guid == blobs::PROCESSOR)
-            .find_map(|blob| processor::read(blob.data))
+        self.first_of(blobs::PROCESSOR, processor::read)
     }
 
     /// Secondary data.

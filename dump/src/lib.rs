@@ -7,6 +7,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 
 mod blobs;
+mod boot;
 mod budget;
 mod bytes;
 mod context;
