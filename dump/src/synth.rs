@@ -25,7 +25,7 @@ mod tests;
 
 pub use example::windows_drivers;
 pub use noise::{hash, noise};
-pub use records::{context_record, exception_record, trap_frame};
+pub use records::{context_record, exception_record, stack_page, trap_frame};
 pub use template::{Crash, PATCHED_BYTES, Template};
 pub use user::{UserDump, UserModule, user_minidump};
 

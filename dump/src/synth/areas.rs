@@ -32,7 +32,7 @@ fn pool_address(dump: &SmallDump, what: u64) -> u64 {
     0xffff_d20b_0000_0000 | (hash(dump.seed ^ what) & 0xffff_fff0)
 }
 
-/// DUMP_MM_STORAGE: the debugger engine leaves all but version and size zero.
+/// `DUMP_MM_STORAGE`: the debugger engine leaves all but version and size zero.
 pub(super) fn memory_manager(dump: &SmallDump) -> Vec<u8> {
     let mut area = Image::zeros(0x50);
     area.u32(0x00, 1);
@@ -111,7 +111,7 @@ pub(super) fn debugger_data_len(dump: &SmallDump) -> usize {
     layout(dump.build).debugger_data
 }
 
-/// KDDEBUGGER_DATA64: list entry, `KDBG`, its own size, the kernel's base, then addresses inside the kernel.
+/// `KDDEBUGGER_DATA64`: list entry, `KDBG`, its own size, the kernel's base, then addresses inside the kernel.
 pub(super) fn debugger_data(dump: &SmallDump) -> Vec<u8> {
     let len = debugger_data_len(dump);
     let kernel = dump.drivers.first().map_or(0, |driver| driver.base);

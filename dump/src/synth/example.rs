@@ -1,7 +1,9 @@
 //! A realistic machine: the drivers of Windows 10 and 11 laid out the way the loader does it, and the example dump.
 
 use super::noise::{hash, noise};
-use super::{SmallDump, SynthDriver, SynthProcessor, SynthRegisters, SynthSmbios, SynthWriter, trap_frame};
+use super::{
+    SmallDump, SynthDriver, SynthProcessor, SynthRegisters, SynthSmbios, SynthWriter, stack_page, trap_frame,
+};
 
 /// Inbox drivers of an ordinary machine in load order, with the sizes they have in 64 KiB where that is known.
 const INBOX: &str = "ntoskrnl.exe:260 hal.dll:6 kdcom.dll:11 mcupdate_GenuineIntel.dll:40 CLFS.SYS:7 tm.sys:3 \
@@ -77,6 +79,15 @@ pub(super) fn office_machine() -> SmallDump {
         let at = 0x1d8 + 0x60 * place;
         stack[at..at + 8].copy_from_slice(&address.to_le_bytes());
     }
+    // the debugger asks for a window of code and for the page it lies in: blocks overlap, and agree
+    let code = noise(25, 0x1000);
+    let blocks = vec![
+        (kernel + 0xc3_1ee0, noise(21, 0x10)),
+        stack_page(stack_base, &stack),
+        (fault & !0xfff, noise(23, 0x1000)),
+        (kernel + 0x20_b5f0, code[0x5f0..0x7f0].to_vec()),
+        (kernel + 0x20_b000, code),
+    ];
     SmallDump {
         writer: SynthWriter::Kernel,
         build: 19041,
@@ -96,13 +107,7 @@ pub(super) fn office_machine() -> SmallDump {
         registers: SynthRegisters { rip: kernel + 0x3f_4e40, rsp: stack_base, ..SynthRegisters::default() },
         stack_base,
         stack,
-        blocks: vec![
-            (kernel + 0xc3_1ee0, noise(21, 0x10)),
-            (stack_base & !0xfff, noise(22, 0x1000)),
-            (fault & !0xfff, noise(23, 0x1000)),
-            (kernel + 0x20_b5f0, noise(24, 0x200)),
-            (kernel + 0x20_b000, noise(25, 0x1000)),
-        ],
+        blocks,
         smbios: Some(SynthSmbios {
             vendor: "LENOVO".into(),
             model: "20XW0026GE".into(),

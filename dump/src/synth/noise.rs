@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 /// Length of the pool that filler is cut from.
 const POOL: usize = 1 << 20;
 
-/// SplitMix64: one mixing step of `value`.
+/// `SplitMix64`: one mixing step of `value`.
 pub fn hash(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,7 +47,7 @@ fn make_pool(len: usize) -> Vec<u8> {
             0xc011_0002_0040_0000 | (dice >> 8 & 0x3),
             ticks,
             0xffff_d20b_f900_0000 | (dice >> 12 & 0xf_fff0),
-            0xfffff_8075_c800_u64 << 12 | (dice >> 34 & 0x3f) << 4,
+            0xffff_f807_5c80_0000 | (dice >> 34 & 0x3f) << 4,
             dice >> 40 & 0xf,
             if dice & 3 == 0 { hash(dice) } else { 0 },
             u64::from(dice & 0x30 == 0x10),

@@ -1,7 +1,8 @@
-//! Records that a dump's memory holds: CONTEXT, EXCEPTION_RECORD64 and KTRAP_FRAME of x64.
+//! Records that a dump's memory holds: CONTEXT, `EXCEPTION_RECORD64` and `KTRAP_FRAME` of x64.
 
 use super::SynthRegisters;
 use super::image::Image;
+use super::noise;
 
 /// Kernel segment selectors and an ordinary floating-point control word.
 const KERNEL_CS: u16 = 0x10;
@@ -9,7 +10,7 @@ const KERNEL_SS: u16 = 0x18;
 const USER_DATA: u16 = 0x2b;
 const USER_FS: u16 = 0x53;
 const MXCSR: u32 = 0x1f80;
-/// CONTEXT_AMD64 with control, integer, segments and floating point.
+/// `CONTEXT_AMD64` with control, integer, segments and floating point.
 const CONTEXT_FLAGS: u32 = 0x0010_000f;
 const INTERRUPTS_ON: u32 = 0x246;
 
@@ -43,7 +44,7 @@ pub fn context_record(registers: &SynthRegisters) -> Vec<u8> {
     record.into_bytes()
 }
 
-/// An EXCEPTION_RECORD64 (0x98 bytes); at most 15 information words.
+/// An `EXCEPTION_RECORD64` (0x98 bytes); at most 15 information words.
 pub fn exception_record(code: u32, address: u64, information: &[u64]) -> Vec<u8> {
     let mut record = Image::zeros(0x98);
     let words = &information[..information.len().min(15)];
@@ -56,7 +57,7 @@ pub fn exception_record(code: u32, address: u64, information: &[u64]) -> Vec<u8>
     record.into_bytes()
 }
 
-/// A KTRAP_FRAME (0x190 bytes) of a fault in the kernel on `fault_address`.
+/// A `KTRAP_FRAME` (0x190 bytes) of a fault in the kernel on `fault_address`.
 pub fn trap_frame(registers: &SynthRegisters, fault_address: u64) -> Vec<u8> {
     let r = registers;
     let mut frame = Image::zeros(0x190);
@@ -74,4 +75,16 @@ pub fn trap_frame(registers: &SynthRegisters, fault_address: u64) -> Vec<u8> {
     frame.u64(0x180, r.rsp);
     frame.u16(0x188, KERNEL_SS);
     frame.into_bytes()
+}
+
+/// The page that holds the stack's lowest address, as the data block that both writers add: it overlaps the stack and
+/// says the same where it does.
+pub fn stack_page(stack_base: u64, stack: &[u8]) -> (u64, Vec<u8>) {
+    const PAGE: usize = 0x1000;
+    let address = stack_base & !(PAGE as u64 - 1);
+    let from = (stack_base - address) as usize;
+    let shared = stack.len().min(PAGE - from);
+    let mut page = noise(stack_base, PAGE);
+    page[from..from + shared].copy_from_slice(&stack[..shared]);
+    (address, page)
 }

@@ -1,6 +1,7 @@
 //! Tests of the writer without the parser: against the same dump as Windows wrote it, and of what callers rely on.
 
 mod real;
+mod round_trip;
 
 use super::{Crash, PATCHED_BYTES, SmallDump, SynthWriter, Template, UserDump, noise, user_minidump};
 
