@@ -1,0 +1,212 @@
+//! The machines: who they are, what they run. A function of the seed.
+
+use dump::synth::{SynthProcessor, SynthSmbios, hash};
+
+use crate::catalogue::{self, Driver};
+use crate::random::Random;
+
+/// What a fleet is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetConfig {
+    /// How many machines.
+    pub machines: usize,
+    /// How many sites they are spread over.
+    pub sites: usize,
+    /// What everything is drawn from.
+    pub seed: u64,
+}
+
+/// A simulated fleet.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// Its machines.
+    pub machines: Vec<Machine>,
+    /// Every driver, by rank; machines refer to them by place. The last one is the outage's.
+    pub drivers: Vec<Driver>,
+}
+
+/// A simulated machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// As it calls itself.
+    pub id: String,
+    /// Where it stands.
+    pub site: String,
+    /// Its rollout ring.
+    pub ring: &'static str,
+    /// Base build of Windows.
+    pub build: u32,
+    /// Update revision.
+    pub ubr: u32,
+    /// What SMBIOS says.
+    pub smbios: SynthSmbios,
+    /// What the processor says.
+    pub processor: SynthProcessor,
+    /// Logical processors.
+    pub processors: u32,
+    /// Third-party drivers, as places in [`Fleet::drivers`], in load order.
+    pub installed: Vec<usize>,
+    /// What else about it is drawn from.
+    pub seed: u64,
+}
+
+/// Vendor, model, BIOS, processor, share of the fleet in a hundred.
+const MODELS: [(&str, &str, &str, usize, usize); 8] = [
+    ("LENOVO", "21HD000MGE", "N3QET43W (1.43 )", 0, 22),
+    ("Dell Inc.", "Latitude 5440", "1.16.0", 0, 20),
+    ("HP", "HP EliteBook 840 G9", "U70 Ver. 01.09.01", 1, 16),
+    ("Dell Inc.", "OptiPlex 7010", "1.13.1", 2, 14),
+    ("LENOVO", "11JN0043GE", "M2WKT5AA", 2, 10),
+    ("HP", "HP ProDesk 405 G8", "T25 Ver. 02.16.00", 3, 8),
+    ("VMware, Inc.", "VMware7,1", "VMW71.00V.21805430.B64.2305221830", 4, 6),
+    ("Microsoft Corporation", "Surface Pro 9", "14.201.143", 1, 4),
+];
+
+/// Name, vendor, identifier, MHz, logical processors.
+const PROCESSORS: [(&str, &str, &str, u32, u32); 5] = [
+    (
+        "13th Gen Intel(R) Core(TM) i5-1335U",
+        "GenuineIntel",
+        "Intel64 Family 6 Model 186 Stepping 3",
+        2496,
+        12,
+    ),
+    (
+        "12th Gen Intel(R) Core(TM) i5-1245U",
+        "GenuineIntel",
+        "Intel64 Family 6 Model 154 Stepping 4",
+        2496,
+        12,
+    ),
+    (
+        "Intel(R) Core(TM) i5-10500T CPU @ 2.30GHz",
+        "GenuineIntel",
+        "Intel64 Family 6 Model 165 Stepping 3",
+        2304,
+        12,
+    ),
+    (
+        "AMD Ryzen 5 PRO 5650GE with Radeon Graphics     ",
+        "AuthenticAMD",
+        "AMD64 Family 25 Model 80 Stepping 0",
+        3394,
+        12,
+    ),
+    (
+        "Intel(R) Xeon(R) Gold 6342 CPU @ 2.80GHz",
+        "GenuineIntel",
+        "Intel64 Family 6 Model 106 Stepping 6",
+        2793,
+        4,
+    ),
+];
+
+impl Fleet {
+    /// The fleet of a configuration.
+    pub fn new(config: &FleetConfig) -> Self {
+        let mut drivers = catalogue::drivers();
+        drivers.push(catalogue::falcon());
+        let machines = (0..config.machines).map(|number| machine(config, &drivers, number)).collect();
+        Self { machines, drivers }
+    }
+
+    /// Place of the outage's driver.
+    pub fn falcon(&self) -> usize {
+        self.drivers.len() - 1
+    }
+
+    /// The machines that run a driver.
+    pub fn running(&self, driver: usize) -> Vec<usize> {
+        let runs = |machine: &Machine| machine.installed.contains(&driver);
+        (0..self.machines.len()).filter(|&place| runs(&self.machines[place])).collect()
+    }
+}
+
+fn machine(config: &FleetConfig, drivers: &[Driver], number: usize) -> Machine {
+    let seed = hash(config.seed ^ hash(number as u64));
+    let mut random = Random::new(seed);
+    // sites differ in size: half of the machines stand in a fifth of the sites
+    let spread = random.unit();
+    let site = (spread * spread * config.sites as f64) as usize;
+    let ring = match random.below(100) {
+        0 => "canary",
+        1..=9 => "early",
+        _ => "broad",
+    };
+    let (build, ubr) =
+        [(19041, 4651), (19041, 4651), (19041, 4529), (22621, 3880), (26100, 2314)][random.below(5)];
+    let (vendor, model, bios, processor, _) = *pick_model(&mut random);
+    let (name, cpu_vendor, identifier, mhz, processors) = PROCESSORS[processor];
+    let falcon = drivers.len() - 1;
+    let mut installed: Vec<usize> = (0..falcon)
+        .filter(|&place| !drivers[place].is_inbox())
+        .filter(|&place| random.below(1000) < drivers[place].installs as usize)
+        .collect();
+    // nine of ten machines run the sensor; it loads early
+    if random.chance(0.9) {
+        installed.insert(0, falcon);
+    }
+    Machine {
+        id: format!("pc-{number:06}"),
+        site: format!("site-{site:03}"),
+        ring,
+        build,
+        ubr,
+        smbios: SynthSmbios {
+            vendor: vendor.into(),
+            model: model.into(),
+            bios_vendor: vendor.into(),
+            bios_version: bios.into(),
+            bios_date: "03/14/2024".into(),
+            board_vendor: vendor.into(),
+            board: model.into(),
+        },
+        processor: SynthProcessor {
+            name: name.into(),
+            vendor: cpu_vendor.into(),
+            identifier: identifier.into(),
+            mhz,
+        },
+        processors,
+        installed,
+        seed,
+    }
+}
+
+fn pick_model(random: &mut Random) -> &'static (&'static str, &'static str, &'static str, usize, usize) {
+    let mut mark = random.below(100);
+    for model in &MODELS {
+        if mark < model.4 {
+            return model;
+        }
+        mark -= model.4;
+    }
+    &MODELS[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fleet, FleetConfig, MODELS};
+
+    const CONFIG: FleetConfig = FleetConfig { machines: 2000, sites: 100, seed: 11 };
+
+    #[test]
+    fn a_seed_is_a_fleet() {
+        assert_eq!(Fleet::new(&CONFIG).machines, Fleet::new(&CONFIG).machines);
+        assert_ne!(Fleet::new(&CONFIG).machines, Fleet::new(&FleetConfig { seed: 12, ..CONFIG }).machines);
+    }
+
+    #[test]
+    fn machines_are_spread_as_described() {
+        assert_eq!(MODELS.iter().map(|model| model.4).sum::<usize>(), 100);
+        let fleet = Fleet::new(&CONFIG);
+        let falcon = fleet.running(fleet.falcon()).len();
+        assert!((1740..1860).contains(&falcon), "{falcon}");
+        let sites: std::collections::BTreeSet<_> =
+            fleet.machines.iter().map(|machine| &machine.site).collect();
+        assert!(sites.len() > 80, "{}", sites.len());
+        for machine in &fleet.machines {
+            assert!((8..80).contains(&machine.installed.len()), "{}", machine.installed.len());
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Who crashes when: the background of a fleet, and the outage in it. A function of configuration and start.
+
+use std::time::Duration;
+
+use dump::synth::{SynthWriter, hash};
+
+use crate::crash::{Cause, Crash, FIRST_BOOT_LOOP};
+use crate::machines::Fleet;
+use crate::random::{Random, Zipf};
+
+/// How fast things happen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlanConfig {
+    /// Time before the outage, with background crashes only.
+    pub warm_up: Duration,
+    /// How long the outage goes on.
+    pub outage: Duration,
+    /// Background crashes a second.
+    pub background_per_s: f64,
+    /// First crashes of the outage's machines a second; zero for no outage.
+    pub outage_per_s: f64,
+    /// What everything is drawn from.
+    pub seed: u64,
+}
+
+/// How a crash gets to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// The dump as the body.
+    Raw,
+    /// The dump as the body, zstd-compressed.
+    Zstd,
+    /// A form, as a browser or `curl -F` sends it.
+    Form,
+}
+
+/// One upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    /// When, from the start of the drill.
+    pub after: Duration,
+    /// Of what.
+    pub crash: Crash,
+    /// How.
+    pub way: Way,
+    /// Which of the two forms of the crash's dump.
+    pub writer: SynthWriter,
+    /// The same crash once more: a retry that the client was not sure about, or the other form of its dump.
+    pub repeat: bool,
+}
+
+/// Milliseconds from 1601 to 1970.
+const EPOCH_MS: i64 = 11_644_473_600_000;
+
+/// Share of the outage's machines that come back up and crash again.
+const BOOT_LOOPS: f64 = 0.15;
+/// Share of uploads that are sent twice.
+const RETRIES: f64 = 0.05;
+/// Share of crashes of which the debugger engine's dump arrives as well.
+const BOTH_FORMS: f64 = 0.03;
+/// Share of background crashes that nobody is to blame for.
+const NOBODYS: f64 = 0.2;
+/// Share of the outage's crashes that are 0x50; the others are 0x7E.
+const PAGE_FAULTS: f64 = 0.75;
+
+/// The two bug checks of 19 July 2024: instruction and address read.
+const FALCON_PAGE_FAULT: (u64, u64) = (0xe_14ed, 0xffff_8405_0000_0074);
+const FALCON_EXCEPTION: (u64, u64) = (0xe_35a1, 0x9c);
+
+/// The uploads of a drill that starts at `start_ms`, in the order of their times.
+pub fn plan(fleet: &Fleet, config: &PlanConfig, start_ms: i64) -> Vec<Upload> {
+    let mut planner = Planner {
+        fleet,
+        config,
+        start_ms,
+        random: Random::new(config.seed),
+        uploads: Vec::new(),
+        crashes: 0,
+    };
+    if !fleet.machines.is_empty() {
+        planner.background();
+        planner.outage();
+    }
+    planner.uploads.sort_by_key(|upload| upload.after);
+    planner.uploads
+}
+
+struct Planner<'a> {
+    fleet: &'a Fleet,
+    config: &'a PlanConfig,
+    start_ms: i64,
+    random: Random,
+    uploads: Vec<Upload>,
+    crashes: u64,
+}
+
+impl Planner<'_> {
+    fn background(&mut self) {
+        let end = (self.config.warm_up + self.config.outage).as_secs_f64();
+        // the last one is the outage's: quiet until then
+        let ranks = Zipf::new(self.fleet.drivers.len() - 1);
+        for at in arrivals(&mut self.random, self.config.background_per_s, 0.0, end) {
+            let crash = if self.random.chance(NOBODYS) { self.nobodys() } else { self.some_drivers(&ranks) };
+            self.send(at, crash);
+        }
+    }
+
+    fn nobodys(&mut self) -> Crash {
+        let cause = Cause::OF_NOBODY[self.random.below(Cause::OF_NOBODY.len())];
+        self.crash(cause, None, 0, 0x18)
+    }
+
+    /// Every driver has two bugs, and each bug one way to show.
+    fn some_drivers(&mut self, ranks: &Zipf) -> Crash {
+        let driver = ranks.pick(&mut self.random);
+        let bug = hash(driver as u64 * 2 + self.random.below(2) as u64);
+        let cause = Cause::OF_DRIVERS[(bug % Cause::OF_DRIVERS.len() as u64) as usize];
+        let size = u64::from(self.fleet.drivers[driver].size.max(0x1_0000));
+        let offset = 0x1000 + (bug >> 8) % (size - 0x2000);
+        let mut crash = self.crash(cause, Some(driver), offset, 0x10 + (bug >> 40 & 0xf8));
+        if let Some(machine) = self.machine_running(driver) {
+            crash.machine = machine;
+        }
+        crash
+    }
+
+    /// A machine that has the driver; where some dozens have not, any will do, as if it had just been installed.
+    fn machine_running(&mut self, driver: usize) -> Option<usize> {
+        let everywhere = self.fleet.drivers[driver].is_inbox();
+        (0..64)
+            .map(|_| self.random.below(self.fleet.machines.len()))
+            .find(|&machine| everywhere || self.fleet.machines[machine].installed.contains(&driver))
+    }
+
+    fn outage(&mut self) {
+        if self.config.outage_per_s <= 0.0 {
+            return;
+        }
+        let falcon = self.fleet.falcon();
+        let mut machines = self.fleet.running(falcon);
+        self.random.shuffle(&mut machines);
+        let from = self.config.warm_up.as_secs_f64();
+        let end = from + self.config.outage.as_secs_f64();
+        let arrivals = arrivals(&mut self.random, self.config.outage_per_s, from, end);
+        for (machine, at) in machines.into_iter().zip(arrivals) {
+            let crash = Crash { machine, ..self.falcon_crash(falcon) };
+            self.send(at, crash);
+            if self.random.chance(BOOT_LOOPS) {
+                self.boot_loop(at, crash, end);
+            }
+        }
+    }
+
+    fn falcon_crash(&mut self, falcon: usize) -> Crash {
+        let page_fault = self.random.chance(PAGE_FAULTS);
+        let (cause, (offset, touched)) = if page_fault {
+            (Cause::PageFault, FALCON_PAGE_FAULT)
+        } else {
+            (Cause::ThreadException, FALCON_EXCEPTION)
+        };
+        self.crash(cause, Some(falcon), offset, touched)
+    }
+
+    /// Up again, down again: the same machine, the same fault, another boot. A drill's reboot takes seconds.
+    fn boot_loop(&mut self, first: f64, crash: Crash, end: f64) {
+        let rounds = 1 + self.random.below(4) as u32;
+        for round in 1..=rounds {
+            let at = first + f64::from(round) * (3.0 + 5.0 * self.random.unit());
+            if at > end {
+                return;
+            }
+            self.send(at, Crash { boot_id: FIRST_BOOT_LOOP + crash.boot_id + round, ..crash });
+        }
+    }
+
+    fn crash(&mut self, cause: Cause, driver: Option<usize>, offset: u64, touched: u64) -> Crash {
+        let machine = self.random.below(self.fleet.machines.len());
+        Crash {
+            machine,
+            cause,
+            driver,
+            offset,
+            touched,
+            system_time: 0,
+            boot_id: 1 + self.random.below(400) as u32,
+        }
+    }
+
+    /// Plans the upload of a crash, and those that should change no count.
+    fn send(&mut self, at: f64, crash: Crash) {
+        self.crashes += 1;
+        let crash_ms = self.start_ms + (at * 1000.0) as i64;
+        // no two crashes of a drill share their last digits
+        let ticks = (self.crashes.wrapping_mul(7919)) % 10_000;
+        let crash = Crash { system_time: (crash_ms + EPOCH_MS) as u64 * 10_000 + ticks, ..crash };
+        let way = match self.random.below(100) {
+            0..5 => Way::Form,
+            5..45 => Way::Raw,
+            _ => Way::Zstd,
+        };
+        let first = Upload {
+            after: Duration::from_secs_f64(at),
+            crash,
+            way,
+            writer: SynthWriter::Kernel,
+            repeat: false,
+        };
+        self.uploads.push(first);
+        let later = Duration::from_secs_f64(0.2 + 2.0 * self.random.unit());
+        if self.random.chance(RETRIES) {
+            self.uploads.push(Upload { after: first.after + later, repeat: true, ..first });
+        }
+        if self.random.chance(BOTH_FORMS) {
+            let writer = SynthWriter::DebugEngine;
+            self.uploads.push(Upload { after: first.after + 2 * later, writer, repeat: true, ..first });
+        }
+    }
+}
+
+/// Times of a Poisson process in seconds.
+fn arrivals(random: &mut Random, per_second: f64, from: f64, end: f64) -> Vec<f64> {
+    let mut times = Vec::new();
+    if per_second <= 0.0 {
+        return times;
+    }
+    let mut at = from + random.gap(per_second);
+    while at < end {
+        times.push(at);
+        at += random.gap(per_second);
+    }
+    times
+}
+
+#[cfg(test)]
+mod tests;
