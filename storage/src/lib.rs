@@ -3,6 +3,7 @@
 //! opinion about blame.
 #![forbid(unsafe_code)]
 
+pub mod blobs;
 pub mod message;
 pub mod queue;
 pub mod rows;

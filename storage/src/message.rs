@@ -40,6 +40,32 @@ pub struct Meta {
     pub content: Content,
 }
 
+impl Meta {
+    /// Reads a header. A newer version is read as far as this build knows it; one that lacks what every version has
+    /// is malformed.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Malformed> {
+        let meta: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Malformed { reason: format!("the header is not one of ours: {error}") })?;
+        if meta.version == 0 {
+            return Err(Malformed { reason: "the header says version 0, which never was".to_owned() });
+        }
+        Ok(meta)
+    }
+
+    /// Writes the header.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+/// A message whose header could not be read: somebody else wrote into the queue, or it is damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Malformed {
+    /// Why, in words.
+    pub reason: String,
+}
+
 /// Where a message's dump is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
