@@ -2,3 +2,25 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
+mod analyze;
+mod blame;
+mod bucket;
+mod facts;
+mod kernel;
+mod limits;
+mod os;
+pub mod render;
+mod tables;
+mod text;
+mod unreadable;
+mod user;
+mod worker;
+
+pub use analysis::Analysis;
+pub use analyze::analyze;
+pub use limits::Limits;
+pub use unreadable::Unreadable;
+pub use worker::{Metrics, Stage, Worker, WorkerConfig, WorkerError};
+
+/// Version of the rules and of the report: a newer one wins over an older row of the same crash.
+pub const ANALYZER_VERSION: u32 = 1;

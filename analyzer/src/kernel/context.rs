@@ -1,0 +1,141 @@
+//! Where the machine really was: the header's context is the caller of `KeBugCheckEx` except for 0x7E and 0x8E, so the
+//! records, trap frames and pushed frames that the parameters lead to come first.
+
+use dump::{Context64, KernelDump};
+
+use super::images::ImageMap;
+use super::stack::Stack;
+use crate::facts::{Access, Exception, Fault, Origin, Owner};
+use crate::tables::Role;
+
+/// Kernel addresses of a 64-bit system.
+const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
+/// Bug checks whose header context already is the fault.
+const HEADER_IS_FAULT: [u32; 2] = [0x7E, 0x8E];
+/// Bug checks of a watchdog: the stack holds what it interrupted.
+const WATCHDOGS: [u32; 1] = [0x133];
+/// STATUS_ACCESS_VIOLATION and STATUS_IN_PAGE_ERROR carry the access in their information.
+const WITH_ACCESS: [u32; 2] = [0xC000_0005, 0xC000_0006];
+
+/// Parameters with number and role.
+pub(super) fn parameters<'r>(
+    dump: &KernelDump<'_>,
+    roles: &'r [Role; 4],
+) -> impl Iterator<Item = (u8, u64, Role)> + use<'r> {
+    (1..).zip(dump.header().parameters).zip(roles).map(|((number, value), role)| (number, value, *role))
+}
+
+fn is_plausible(context: &Context64) -> bool {
+    context.rsp >= KERNEL_HALF && context.rsp.is_multiple_of(8)
+}
+
+/// The best context in the dump, and its registers where it has any.
+pub(super) fn fault(
+    dump: &KernelDump<'_>,
+    roles: &[Role; 4],
+    map: &ImageMap,
+    stack_limit: usize,
+) -> Option<(Fault, Option<Context64>)> {
+    let code = dump.header().bugcheck;
+    let of = |context: Context64, origin| {
+        let fault =
+            Fault { address: context.rip, owner: map.owner(context.rip), origin, sp: Some(context.rsp) };
+        (fault, Some(context))
+    };
+    let header = dump.context().copied().filter(is_plausible);
+    if HEADER_IS_FAULT.contains(&code)
+        && let Some(context) = header
+    {
+        return Some(of(context, Origin::Header));
+    }
+    let record = parameters(dump, roles).find_map(|(number, value, role)| match role {
+        Role::CtxRecord => Some(of(dump.context_at(value)?, Origin::ContextRecord(number))),
+        Role::TrapFrame => Some(of(dump.trap_frame_at(value)?, Origin::TrapFrame(number))),
+        _ => None,
+    });
+    if let Some((fault, Some(context))) =
+        record.filter(|(_, context)| context.as_ref().is_some_and(is_plausible))
+    {
+        return Some((fault, Some(context)));
+    }
+    let stack = Stack::saved(dump, stack_limit);
+    if let Some((number, address)) = parameters(dump, roles)
+        .find_map(|(number, value, role)| (role == Role::InstrAddr && value != 0).then_some((number, value)))
+    {
+        let pushed = stack.and_then(|stack| stack.machine_frame(|ip| ip == address));
+        let origin = if pushed.is_some() { Origin::MachineFrame(number) } else { Origin::Parameter(number) };
+        let sp = pushed.map(|frame| frame.sp);
+        return Some((Fault { address, owner: map.owner(address), origin, sp }, None));
+    }
+    if WATCHDOGS.contains(&code)
+        && let Some(frame) = stack.and_then(|stack| stack.machine_frame(|ip| map.code_site(ip).is_some()))
+    {
+        let owner = map.owner(frame.ip);
+        return Some((
+            Fault { address: frame.ip, owner, origin: Origin::Interrupted, sp: Some(frame.sp) },
+            None,
+        ));
+    }
+    header.map(|context| of(context, Origin::BugCheckCaller))
+}
+
+fn access_of(value: u64) -> Access {
+    // Kinds differ by bug check: 1 or 2 is a write, 8 or 0x10 an execution.
+    if value & 0x18 != 0 {
+        Access::Execute
+    } else if value & 3 != 0 {
+        Access::Write
+    } else {
+        Access::Read
+    }
+}
+
+/// The exception behind a bug check: its record where the dump holds it, else what the parameters say. The code is 0
+/// where the bug check is a fault of its own and no exception was raised.
+pub(super) fn exception(dump: &KernelDump<'_>, roles: &[Role; 4]) -> Option<Exception> {
+    let recorded = parameters(dump, roles)
+        .filter(|(_, _, role)| *role == Role::ExcRecord)
+        .find_map(|(_, value, _)| dump.exception_at(value));
+    if let Some(record) = recorded {
+        let (access, accessed) = match record.information.as_slice() {
+            [kind, address, ..] if WITH_ACCESS.contains(&record.code) => {
+                (Some(access_of(*kind)), Some(*address))
+            }
+            _ => (None, None),
+        };
+        return Some(Exception { code: record.code, address: record.address, access, accessed });
+    }
+    let find =
+        |wanted| parameters(dump, roles).find(|(_, _, role)| *role == wanted).map(|(_, value, _)| value);
+    let address = find(Role::InstrAddr).unwrap_or(0);
+    if let Some(code) = find(Role::ExcCode) {
+        // Sign-extended in 64-bit dumps.
+        let code = u32::try_from(code & 0xFFFF_FFFF).unwrap_or(0);
+        let [_, _, kind, accessed] = dump.header().parameters;
+        // 0x1E carries the first two words of the information in its last two parameters.
+        let informed = dump.header().bugcheck == 0x1E && WITH_ACCESS.contains(&code);
+        let (access, accessed) =
+            if informed { (Some(access_of(kind)), Some(accessed)) } else { (None, None) };
+        return Some(Exception { code, address, access, accessed });
+    }
+    let accessed = find(Role::RefAddr)?;
+    let access = find(Role::AccessType).map(access_of);
+    Some(Exception { code: 0, address, access, accessed: Some(accessed) })
+}
+
+/// Who called, where the processor ran off to an address without code: the return address on top of the stack.
+pub(super) fn bad_jump_caller(
+    dump: &KernelDump<'_>,
+    fault: &Fault,
+    exception: Option<Exception>,
+    map: &ImageMap,
+) -> Option<Owner> {
+    let ran_off = fault.is_exact()
+        && fault.owner == Owner::Nobody
+        && exception
+            .is_some_and(|it| it.access == Some(Access::Execute) || it.accessed == Some(fault.address));
+    if !ran_off {
+        return None;
+    }
+    map.code_site(dump.read_u64(fault.sp?)?).map(Owner::Loaded)
+}

@@ -1,0 +1,256 @@
+//! Facts and verdict to the report. Owns the words of the report, never a judgement.
+
+use dump::{DumpType, Identity, KernelDump, Machine, Product, Writer};
+
+use super::gather::Gathered;
+use super::owned;
+use crate::analysis::{
+    Analysis, BugCheckReport, ExceptionReport, Frame, MachineReport, ModuleReport, ParameterReport,
+    UnloadedReport, Verdict,
+};
+use crate::blame::{Culprit, Decision};
+use crate::facts::{Fault, Image, KernelFacts, Owner};
+use crate::tables::{Role, status_name};
+use crate::{ANALYZER_VERSION, Limits, bucket, os, text};
+
+/// What the report is made from besides facts and verdict.
+pub(super) struct Source<'s> {
+    pub(super) dump: &'s KernelDump<'s>,
+    pub(super) identity: &'s Identity,
+    pub(super) bytes: &'s [u8],
+    pub(super) limits: &'s Limits,
+}
+
+/// Writes the report.
+pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Decision) -> Analysis {
+    let Source { dump, identity, limits, .. } = source;
+    let header = dump.header();
+    let facts = &gathered.facts;
+    Analysis {
+        analyzer_version: ANALYZER_VERSION,
+        crash_id: identity.id.to_string(),
+        kind: if facts.live { "live" } else { "kernel" }.to_owned(),
+        dump_type: dump_type(header.dump_type, header.writer),
+        dump_bytes: u64::try_from(source.bytes.len()).unwrap_or(u64::MAX),
+        crash_time: header.system_time.map(|time| time.to_string()),
+        crash_time_ms: header.system_time.map(|time| time.unix_ms()),
+        uptime_s: header.uptime.map(|uptime| seconds(uptime.0)),
+        bugcheck: Some(bug_check(facts, header.bugcheck_raw)),
+        exception: exception(facts),
+        verdict: verdict(facts, decision),
+        stack: frames(facts, limits.frames),
+        registers: registers(gathered),
+        machine: machine(dump, limits),
+        process: facts.process.map(str::to_owned),
+        modules: modules(dump, facts),
+        unloaded: unloaded(dump, facts),
+        problems: problems(dump, limits),
+    }
+}
+
+fn hex(value: u64) -> String {
+    format!("0x{value:x}")
+}
+
+/// 100 ns units to seconds; milliseconds are enough for an uptime.
+fn seconds(ticks: u64) -> f64 {
+    std::time::Duration::from_millis(ticks / 10_000).as_secs_f64()
+}
+
+fn dump_type(form: DumpType, writer: Writer) -> String {
+    let form = match form {
+        DumpType::Full | DumpType::BitmapFull | DumpType::RangesFull => "kernel complete dump",
+        DumpType::Summary | DumpType::BitmapKernel | DumpType::RangesKernel | DumpType::Automatic => {
+            "kernel dump"
+        }
+        DumpType::RangesActive => "kernel active dump",
+        DumpType::Header => "kernel header-only dump",
+        DumpType::Triage => "kernel small dump",
+        DumpType::Unknown(value) => return format!("kernel dump of unknown type {value}"),
+    };
+    let writer = match writer {
+        Writer::Kernel => "written by the kernel",
+        Writer::DebugEngine => "written by Windows Error Reporting or a debugger",
+    };
+    format!("{form} ({writer})")
+}
+
+fn bug_check(facts: &KernelFacts<'_>, raw_code: u32) -> BugCheckReport {
+    let parameter = |index: usize| {
+        let value = facts.parameters.get(index).copied().unwrap_or(0);
+        ParameterReport {
+            value: hex(value),
+            meaning: facts.entry.map(|entry| entry.meaning(index, &facts.parameters)).unwrap_or_default(),
+            resolved: resolved(facts, index, value),
+        }
+    };
+    BugCheckReport {
+        code: facts.code,
+        raw_code,
+        name: facts.entry.map_or("UNKNOWN", |entry| entry.name.as_str()).to_owned(),
+        parameters: (0..4).map(parameter).collect(),
+    }
+}
+
+fn resolved(facts: &KernelFacts<'_>, index: usize, value: u64) -> String {
+    let role = facts.roles.get(index).copied().unwrap_or(Role::Other);
+    if matches!(role, Role::Ntstatus | Role::ExcCode) {
+        // Sign-extended in 64-bit dumps.
+        let status = u32::try_from(value & 0xFFFF_FFFF).unwrap_or(0);
+        return status_name(status).unwrap_or_default().to_owned();
+    }
+    if role == Role::PoolTag {
+        let tag: String = value.to_le_bytes().iter().take(4).map(|&byte| char::from(byte)).collect();
+        return if tag.chars().all(|c| c.is_ascii_graphic() || c == ' ') { tag } else { String::new() };
+    }
+    match facts.owners.get(index) {
+        Some(Owner::Loaded(site)) => facts.site_text(*site),
+        Some(Owner::Unloaded(at, offset)) => {
+            format!("{}+0x{offset:x} (unloaded)", facts.unloaded.get(*at).copied().unwrap_or("?"))
+        }
+        Some(Owner::Nobody) | None => {
+            let number = u8::try_from(index + 1).unwrap_or(0);
+            let led = facts.led.iter().find(|led| led.parameter == number);
+            led.map(|led| format!("{} of {}", led.object, facts.name(led.site))).unwrap_or_default()
+        }
+    }
+}
+
+fn exception(facts: &KernelFacts<'_>) -> Option<ExceptionReport> {
+    let exception = facts.exception.filter(|exception| exception.code != 0)?;
+    Some(ExceptionReport {
+        code: exception.code,
+        name: status_name(exception.code).unwrap_or_default().to_owned(),
+        address: hex(exception.address),
+        access: exception.access.map(|access| access.as_str().to_owned()),
+        accessed: exception.accessed.map(hex),
+    })
+}
+
+fn verdict(facts: &KernelFacts<'_>, decision: Decision) -> Verdict {
+    let bucket = bucket::kernel(facts, &decision);
+    let of_image = |image: Option<&Image<'_>>| (image.map(|it| it.timestamp), image.map(|it| it.size));
+    let (culprit, name, (timestamp, size), offset) = match &decision.culprit {
+        Culprit::Image(site) => {
+            let offset = (site.offset != 0).then_some(site.offset);
+            ("driver", facts.name(*site).to_owned(), of_image(facts.images.get(site.image)), offset)
+        }
+        Culprit::Unloaded(index, offset) => {
+            let name = facts.unloaded.get(*index).copied().unwrap_or_default();
+            ("driver", name.to_owned(), (None, None), Some(*offset))
+        }
+        Culprit::Name(name) => ("driver", name.clone(), (None, None), None),
+        Culprit::Hardware => ("hardware", "hardware".to_owned(), (None, None), None),
+        Culprit::Process(name) => ("process", name.clone(), (None, None), None),
+        Culprit::Manual => ("manual", String::new(), (None, None), None),
+        Culprit::Nobody => ("unknown", String::new(), (None, None), None),
+    };
+    Verdict {
+        culprit: culprit.to_owned(),
+        name,
+        timestamp,
+        size,
+        offset,
+        confidence: decision.confidence.as_str().to_owned(),
+        rule: decision.rule.as_str().to_owned(),
+        evidence: decision.evidence,
+        bucket_hash: bucket::hash("km:", &bucket),
+        bucket,
+    }
+}
+
+fn frames(facts: &KernelFacts<'_>, most: usize) -> Vec<Frame> {
+    let first = facts.fault.map(|Fault { address, owner, .. }| {
+        let (module, offset) = match owner {
+            Owner::Loaded(site) => (facts.name(site).to_owned(), site.offset),
+            Owner::Unloaded(index, offset) => {
+                (facts.unloaded.get(index).copied().unwrap_or_default().to_owned(), offset)
+            }
+            Owner::Nobody => (String::new(), 0),
+        };
+        Frame { address: hex(address), module, offset, trust: "context".to_owned() }
+    });
+    let rest = facts.stack.iter().map(|hit| Frame {
+        address: hex(hit.address),
+        module: facts.name(hit.site).to_owned(),
+        offset: hit.site.offset,
+        trust: "scan".to_owned(),
+    });
+    first.into_iter().chain(rest).take(most).collect()
+}
+
+fn registers(gathered: &Gathered<'_>) -> Vec<(String, String)> {
+    let Some(context) = &gathered.registers else { return Vec::new() };
+    context.registers().into_iter().map(|(name, value)| (name.to_owned(), hex(value))).collect()
+}
+
+fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
+    let header = dump.header();
+    let smbios = dump.smbios();
+    let of_smbios = |value: Option<Option<String>>| owned(value.flatten(), limits);
+    let server = matches!(header.product, Some(Product::Server | Product::DomainController));
+    MachineReport {
+        os: os::name(header.build, server),
+        build: header.build,
+        ubr: header.ubr,
+        arch: match header.machine {
+            Machine::X64 => "x64".to_owned(),
+            Machine::Arm64 => "arm64".to_owned(),
+            Machine::X86 => "x86".to_owned(),
+            Machine::Unknown(value) => format!("0x{value:x}"),
+        },
+        processors: header.processors,
+        cpu: owned(dump.processor().and_then(|processor| processor.name), limits)
+            .map(|name| name.split_whitespace().collect::<Vec<_>>().join(" ")),
+        vendor: of_smbios(smbios.as_ref().map(|it| it.vendor.clone())),
+        model: of_smbios(smbios.as_ref().map(|it| it.model.clone())),
+        bios: of_smbios(smbios.as_ref().map(|it| it.bios_version.clone())),
+        product: header.product.map(|product| match product {
+            Product::Workstation => "workstation".to_owned(),
+            Product::Server => "server".to_owned(),
+            Product::DomainController => "domain controller".to_owned(),
+            Product::Unknown(value) => format!("unknown {value}"),
+        }),
+        boot_id: header.boot_id,
+    }
+}
+
+fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<ModuleReport> {
+    let module = |(driver, image): (&dump::Driver, &Image<'_>)| ModuleReport {
+        name: image.name.to_owned(),
+        base: hex(driver.base),
+        size: driver.size,
+        timestamp: driver.timestamp,
+        version: None,
+        vendor: image.known.map(|known| known.vendor.to_string()).unwrap_or_default(),
+        inbox: image.known.is_some_and(|known| known.inbox),
+    };
+    dump.drivers().iter().zip(&facts.images).map(module).collect()
+}
+
+fn unloaded(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<UnloadedReport> {
+    let report = |(driver, name): (&dump::UnloadedDriver, &&str)| UnloadedReport {
+        name: (*name).to_owned(),
+        start: hex(driver.start),
+        end: hex(driver.end),
+    };
+    dump.unloaded().iter().zip(&facts.unloaded).map(report).collect()
+}
+
+fn problems(dump: &KernelDump<'_>, limits: &Limits) -> Vec<String> {
+    let all = dump.problems();
+    let mut listed: Vec<String> = all
+        .iter()
+        .take(limits.problems)
+        .map(|problem| text::clean(&problem.to_string(), limits.text).into_owned())
+        .collect();
+    let mut note = |total: usize, listed_of: usize, what: &str| {
+        if total > listed_of {
+            listed.push(format!("{what}: {} more are not listed", total - listed_of));
+        }
+    };
+    note(all.len(), limits.problems, "problems");
+    note(dump.drivers().len(), limits.modules, "drivers");
+    note(dump.unloaded().len(), limits.unloaded, "unloaded drivers");
+    listed
+}

@@ -1,0 +1,102 @@
+//! The words of a saved stack: which of them point into images, and where the processor pushed what it interrupted.
+
+use dump::KernelDump;
+
+use super::images::ImageMap;
+use crate::facts::Hit;
+
+/// Kernel code selectors.
+const CS64: u64 = 0x10;
+const CS32: u64 = 0x08;
+/// Kernel stack selector; 0 where the processor changed stacks.
+const SS64: u64 = 0x18;
+
+/// Saved stack memory, from some address upwards, read as words of the dump's width.
+#[derive(Clone, Copy)]
+pub(super) struct Stack<'a> {
+    start: u64,
+    bytes: &'a [u8],
+    word: usize,
+}
+
+/// What the processor pushed when it trapped.
+pub(super) struct MachineFrame {
+    pub(super) ip: u64,
+    pub(super) sp: u64,
+}
+
+impl<'a> Stack<'a> {
+    /// The stack that the dump saved, whole.
+    pub(super) fn saved(dump: &KernelDump<'a>, limit: usize) -> Option<Self> {
+        let (start, bytes) = dump.stack()?;
+        let word = if dump.header().bits == 32 { 4 } else { 8 };
+        Some(Self { start, bytes: bytes.get(..limit).unwrap_or(bytes), word })
+    }
+
+    /// From a stack pointer upwards: the saved stack, or whatever other memory the dump holds there (a watchdog fires
+    /// on another stack than the one that is saved).
+    pub(super) fn from(dump: &KernelDump<'a>, sp: u64, limit: usize) -> Option<Self> {
+        let word = if dump.header().bits == 32 { 4 } else { 8 };
+        if let Some((start, bytes)) = dump.stack()
+            && let Some(tail) =
+                sp.checked_sub(start).and_then(|skip| bytes.get(usize::try_from(skip).ok()?..))
+            && !tail.is_empty()
+        {
+            return Some(Self { start: sp, bytes: tail.get(..limit).unwrap_or(tail), word });
+        }
+        // Memory comes in pages and in windows of 0x100 bytes: ask for less until the dump has that much in one run.
+        std::iter::successors(Some(limit.next_power_of_two()), |len| (*len > 0x40).then_some(len / 2))
+            .find_map(|len| dump.read(sp, len))
+            .map(|bytes| Self { start: sp, bytes, word })
+    }
+
+    /// Address and value of each word.
+    pub(super) fn words(self) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let step = u64::try_from(self.word).unwrap_or(8);
+        let addresses = std::iter::successors(Some(self.start), move |at| at.checked_add(step));
+        addresses.zip(self.bytes.chunks_exact(self.word).map(|chunk| {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            u64::from_le_bytes(word)
+        }))
+    }
+
+    /// Words that would be code addresses of images, lowest first.
+    pub(super) fn hits(self, map: &ImageMap, most: usize) -> Vec<Hit> {
+        self.words()
+            .filter_map(|(_, word)| Some(Hit { address: word, site: map.code_site(word)? }))
+            .take(most)
+            .collect()
+    }
+
+    /// The first frame that the processor pushed with an instruction pointer that `wanted` accepts.
+    pub(super) fn machine_frame(self, wanted: impl Fn(u64) -> bool) -> Option<MachineFrame> {
+        let words: Vec<(u64, u64)> = self.words().collect();
+        if self.word == 4 {
+            // Without a change of privilege only ip, cs and flags are pushed: the stack goes on behind them.
+            return words.windows(4).find_map(|window| match window {
+                [(_, ip), (_, cs), (_, _), (sp, _)] if cs & 0xFFFF == CS32 && wanted(*ip) => {
+                    Some(MachineFrame { ip: *ip, sp: *sp })
+                }
+                _ => None,
+            });
+        }
+        words.windows(5).find_map(|window| match window {
+            [(at, ip), (_, cs), (_, flags), (_, sp), (_, ss)]
+                if cs & 0xFFFF == CS64
+                    && matches!(ss & 0xFFFF, 0 | SS64)
+                    // Bit 1 of the flags is always set, the upper half never.
+                    && flags & 2 != 0
+                    && flags >> 32 == 0
+                    && sp % 8 == 0
+                    && *sp > at & 0xFFFF_8000_0000_0000
+                    && wanted(*ip) =>
+            {
+                Some(MachineFrame { ip: *ip, sp: *sp })
+            }
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! A user-mode minidump to an [`Analysis`], through the `minidump` crates: only the thread that failed is walked, and
+//! without symbols. Pure.
+//!
+//! Hostile input: the crates check counts against the bytes that are there; this module bounds what it asks them for
+//! (one thread, a capped stack, capped lists). Their panics are not caught here but at the worker's rim.
+
+mod verdict;
+mod walk;
+
+use dump::Identity;
+use minidump::{
+    Minidump, MinidumpException, MinidumpMemoryList, MinidumpMiscInfo, MinidumpModule, MinidumpModuleList,
+    MinidumpSystemInfo, MinidumpThreadList, MinidumpUnloadedModuleList, Module, UnifiedMemoryList,
+    system_info,
+};
+
+use crate::analysis::{Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport};
+use crate::facts::Access;
+use crate::tables::status_name;
+use crate::text::clean;
+use crate::{ANALYZER_VERSION, Limits, Unreadable, os};
+
+type Dump<'a> = Minidump<'a, &'a [u8]>;
+
+/// The exception of a user dump in plain words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UserException {
+    pub(crate) code: u32,
+    pub(crate) address: u64,
+    pub(crate) access: Option<Access>,
+    pub(crate) accessed: Option<u64>,
+    /// First word of the information: a fast-fail code, for one.
+    pub(crate) detail: Option<u64>,
+}
+
+/// Analyses a user dump.
+pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Result<Analysis, Unreadable> {
+    let dump = Minidump::read(bytes).map_err(|error| Unreadable::new("damaged", error))?;
+    let mut problems = Vec::new();
+    let system = stream::<MinidumpSystemInfo>(&dump, "system information", &mut problems);
+    let modules = stream::<MinidumpModuleList>(&dump, "module list", &mut problems).unwrap_or_default();
+    let exception_stream = stream::<MinidumpException<'_>>(&dump, "exception", &mut problems);
+    let exception = exception_stream.as_ref().map(|stream| exception_of(stream, system.as_ref()));
+    let walked = system.as_ref().map(|system| {
+        let source =
+            walk::Source { dump: &dump, system, modules: &modules, exception: exception_stream.as_ref() };
+        walk::walk(&source, limits, &mut problems)
+    });
+    let walk::Walked { frames, registers } = walked.unwrap_or_default();
+    let listed: Vec<&MinidumpModule> = modules.iter().take(limits.modules).collect();
+    if modules.iter().count() > listed.len() {
+        problems.push(format!("modules: {} more are not listed", modules.iter().count() - listed.len()));
+    }
+    let main_module = modules.main_module().map(|module| base_name(&module.name, limits));
+    let misc = dump.get_stream::<MinidumpMiscInfo>().ok();
+    let verdict = verdict::decide(&verdict::UserFacts {
+        exception: exception.as_ref(),
+        frames: &frames,
+        modules: &listed,
+        main_module: main_module.as_deref(),
+        limits,
+    });
+    problems.truncate(limits.problems);
+    Ok(Analysis {
+        analyzer_version: ANALYZER_VERSION,
+        crash_id: identity.id.to_string(),
+        kind: "user".to_owned(),
+        dump_type: "user minidump".to_owned(),
+        dump_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        crash_time: identity.time.map(|time| time.to_string()),
+        crash_time_ms: identity.time.map(|time| time.unix_ms()),
+        uptime_s: uptime(identity, misc.as_ref()),
+        bugcheck: None,
+        exception: exception.as_ref().map(exception_report),
+        verdict,
+        stack: frames,
+        registers,
+        machine: machine(system.as_ref(), limits),
+        process: main_module,
+        modules: listed.iter().map(|module| module_report(module, limits)).collect(),
+        unloaded: unloaded(&dump, limits),
+        problems,
+    })
+}
+
+/// A stream, or a problem that says why there is none.
+fn stream<'a, S: minidump::MinidumpStream<'a>>(
+    dump: &'a Dump<'a>,
+    what: &str,
+    problems: &mut Vec<String>,
+) -> Option<S> {
+    dump.get_stream::<S>().map_err(|error| problems.push(format!("{what}: {error}"))).ok()
+}
+
+/// Base name of a module, cleaned: paths tell user names.
+fn base_name(path: &str, limits: &Limits) -> String {
+    let base = path.rsplit(['\\', '/']).next().unwrap_or(path);
+    clean(base, limits.text).into_owned()
+}
+
+fn hex(value: u64) -> String {
+    format!("0x{value:x}")
+}
+
+fn exception_of(stream: &MinidumpException<'_>, system: Option<&MinidumpSystemInfo>) -> UserException {
+    let record = &stream.raw.exception_record;
+    // On 32-bit systems addresses arrive sign-extended at times.
+    let narrow = system.is_some_and(|it| it.cpu.pointer_width() == system_info::PointerWidth::Bits32);
+    let address = |value: u64| if narrow { value & 0xFFFF_FFFF } else { value };
+    let count = record.number_parameters;
+    let information = |index: u32| {
+        let at = usize::try_from(index).ok()?;
+        (index < count).then(|| record.exception_information.get(at).copied()).flatten()
+    };
+    let with_access = matches!(record.exception_code, 0xC000_0005 | 0xC000_0006);
+    let access = information(0).filter(|_| with_access).map(|kind| match kind {
+        0 => Access::Read,
+        8 => Access::Execute,
+        _ => Access::Write,
+    });
+    UserException {
+        code: record.exception_code,
+        address: address(record.exception_address),
+        access,
+        accessed: information(1).filter(|_| with_access).map(address),
+        detail: information(0),
+    }
+}
+
+fn exception_report(exception: &UserException) -> ExceptionReport {
+    ExceptionReport {
+        code: exception.code,
+        name: status_name(exception.code).unwrap_or_default().to_owned(),
+        address: hex(exception.address),
+        access: exception.access.map(|access| access.as_str().to_owned()),
+        accessed: exception.accessed.map(hex),
+    }
+}
+
+/// Seconds from the process's start to the crash, both from the dump.
+fn uptime(identity: &Identity, misc: Option<&MinidumpMiscInfo>) -> Option<f64> {
+    let started = i64::from(*misc?.raw.process_create_time()?);
+    let crashed = identity.time?.unix_ms() / 1000;
+    let seconds = u32::try_from(crashed.checked_sub(started)?).ok()?;
+    (started > 0).then_some(f64::from(seconds))
+}
+
+fn machine(system: Option<&MinidumpSystemInfo>, limits: &Limits) -> MachineReport {
+    let Some(system) = system else { return MachineReport::default() };
+    let windows = system.os == system_info::Os::Windows;
+    // VER_NT_WORKSTATION is 1; everything else is some server.
+    let server = system.raw.product_type > 1;
+    MachineReport {
+        os: if windows {
+            os::name(system.raw.build_number, server)
+        } else {
+            system.os.long_name().into_owned()
+        },
+        build: system.raw.build_number,
+        arch: match system.cpu {
+            system_info::Cpu::X86_64 => "x64".to_owned(),
+            system_info::Cpu::X86 => "x86".to_owned(),
+            system_info::Cpu::Arm64 => "arm64".to_owned(),
+            other => other.to_string(),
+        },
+        processors: system.raw.number_of_processors.into(),
+        cpu: system.cpu_info().map(|cpu| clean(&cpu, limits.text).into_owned()),
+        product: match system.raw.product_type {
+            1 => Some("workstation".to_owned()),
+            2 => Some("domain controller".to_owned()),
+            3 => Some("server".to_owned()),
+            _ => None,
+        },
+        ..MachineReport::default()
+    }
+}
+
+fn module_report(module: &MinidumpModule, limits: &Limits) -> ModuleReport {
+    let name = base_name(&module.name, limits);
+    let inbox = verdict::is_runtime(&name.to_ascii_lowercase());
+    ModuleReport {
+        base: hex(module.base_address()),
+        size: module.raw.size_of_image,
+        timestamp: module.raw.time_date_stamp,
+        version: module.version().map(|version| clean(&version, limits.text).into_owned()),
+        vendor: if inbox { "Microsoft".to_owned() } else { String::new() },
+        inbox,
+        name,
+    }
+}
+
+fn unloaded(dump: &Dump<'_>, limits: &Limits) -> Vec<UnloadedReport> {
+    let Ok(list) = dump.get_stream::<MinidumpUnloadedModuleList>() else { return Vec::new() };
+    let report = |module: &minidump::MinidumpUnloadedModule| UnloadedReport {
+        name: base_name(&module.name, limits),
+        start: hex(module.base_address()),
+        end: hex(module.base_address().saturating_add(module.size())),
+    };
+    list.iter().take(limits.unloaded).map(report).collect()
+}
+
+/// A frame of the report.
+fn frame(address: u64, modules: &MinidumpModuleList, trust: &str, limits: &Limits) -> Frame {
+    let module = modules.module_at_address(address);
+    Frame {
+        address: hex(address),
+        module: module.map(|module| base_name(&module.name, limits)).unwrap_or_default(),
+        offset: module.map_or(0, |module| address.saturating_sub(module.base_address())),
+        trust: trust.to_owned(),
+    }
+}
+
+/// The dump's memory, whichever list it has.
+fn memory<'a>(dump: &'a Dump<'a>) -> UnifiedMemoryList<'a> {
+    dump.get_memory().unwrap_or(UnifiedMemoryList::Memory(MinidumpMemoryList::new()))
+}
+
+/// Threads, unless there are absurdly many.
+fn threads<'a>(
+    dump: &'a Dump<'a>,
+    limits: &Limits,
+    problems: &mut Vec<String>,
+) -> Option<MinidumpThreadList<'a>> {
+    let list = stream::<MinidumpThreadList<'a>>(dump, "thread list", problems)?;
+    if list.threads.len() > limits.threads {
+        problems.push(format!("thread list: {} threads are more than any process has", list.threads.len()));
+        return None;
+    }
+    Some(list)
+}

@@ -1,0 +1,15 @@
+//! A batch between the queue and the database: rows to insert, positions to commit, blobs to delete afterwards.
+
+use storage::queue::Position;
+use storage::rows::CrashRow;
+
+/// What one reading of the queue came to.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// One row per delivery.
+    pub(super) rows: Vec<CrashRow>,
+    /// Every delivery of the batch, in order.
+    pub(super) positions: Vec<Position>,
+    /// Spooled blobs that nobody needs once the batch is committed.
+    pub(super) spooled: Vec<String>,
+}

@@ -1,0 +1,183 @@
+//! The queue's side of the worker: reads deliveries, has them analysed in parallel, sets the hopeless aside, keeps a
+//! few dumps, commits. Never writes a row.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use storage::blobs::{self, Blobs};
+use storage::queue::{BatchLimits, Consumer, Delivery, Queue, QueueError};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::batch::Batch;
+use super::keep::Keeper;
+use super::prepare::{Prepared, Preparer};
+use super::retry::{Gave, chain, forever};
+use super::{Metrics, Stage, WorkerConfig, WorkerError};
+
+/// The queue's side.
+pub(super) struct Intake {
+    consumer: Consumer,
+    blobs: Blobs,
+    preparer: Preparer,
+    keeper: Keeper,
+    metrics: Metrics,
+    stop: CancellationToken,
+    config: WorkerConfig,
+    last_read: Option<Instant>,
+}
+
+impl Intake {
+    pub(super) async fn open(
+        config: WorkerConfig,
+        queue: &Queue,
+        blobs: Blobs,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Result<Self, WorkerError> {
+        let consumer = queue.consumer().await.map_err(WorkerError::Queue)?;
+        let preparer = Preparer::new(&config, queue.id(), blobs.clone(), metrics.clone(), stop.clone());
+        let keeper = Keeper::new(config.keep_per_bucket);
+        Ok(Self { consumer, blobs, preparer, keeper, metrics, stop, config, last_read: None })
+    }
+
+    /// The next batch, analysed; empty when nothing came for a while; `None` when asked to stop.
+    pub(super) async fn next(&mut self) -> Result<Option<Batch>, WorkerError> {
+        let Some(deliveries) = self.read().await? else { return Ok(None) };
+        let prepared: Vec<(Delivery, Option<Prepared>)> = stream::iter(deliveries)
+            .map(|delivery| {
+                let preparing = self.preparer.prepare(delivery.clone());
+                async move { (delivery, preparing.await) }
+            })
+            .buffered(self.config.parallelism.max(1))
+            .collect()
+            .await;
+        let mut batch = Batch::default();
+        for (delivery, prepared) in prepared {
+            // Asked to stop while a store did not answer: the whole batch comes again.
+            let Some(prepared) = prepared else { return Ok(None) };
+            if !self.add(&mut batch, &delivery, prepared).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    /// Deliveries, or `None` when asked to stop.
+    async fn read(&mut self) -> Result<Option<Vec<Delivery>>, WorkerError> {
+        // Under a trickle, inserts are at least `linger` apart; the first crash after a quiet time waits for nobody.
+        if let Some(rest) = self.last_read.and_then(|at| self.config.linger.checked_sub(at.elapsed())) {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+        let started = Instant::now();
+        let limits = BatchLimits {
+            messages: self.config.batch_rows,
+            bytes: self.config.batch_bytes,
+            wait: self.config.idle_wait,
+        };
+        let consumer = &mut self.consumer;
+        let stop = &self.stop;
+        let attempt = async || {
+            tokio::select! {
+                () = stop.cancelled() => Ok(None),
+                deliveries = consumer.next(limits) => deliveries.map(Some),
+            }
+        };
+        let gave =
+            forever("read", self.config.retry_pause, &self.metrics, stop, QueueError::retryable, attempt)
+                .await;
+        let deliveries = match gave {
+            Gave::Done(deliveries) => deliveries,
+            Gave::Stopped => None,
+            Gave::Failed(error) => return Err(WorkerError::Queue(error)),
+        };
+        let Some(deliveries) = deliveries else { return Ok(None) };
+        if !deliveries.is_empty() {
+            self.metrics.spent(Stage::Fetch, started);
+            let bytes: usize = deliveries.iter().map(value_len).sum();
+            let full = deliveries.len() >= self.config.batch_rows || bytes >= self.config.batch_bytes / 2;
+            self.last_read = (!full).then(Instant::now);
+        }
+        Ok(Some(deliveries))
+    }
+
+    /// Adds one delivery to the batch, doing what must be done before its row says so; false when asked to stop
+    /// before that was done.
+    async fn add(
+        &mut self,
+        batch: &mut Batch,
+        delivery: &Delivery,
+        prepared: Prepared,
+    ) -> Result<bool, WorkerError> {
+        let Prepared { mut row, dead, compressed, spooled } = prepared;
+        if let Some(reason) = dead {
+            let consumer = &mut self.consumer;
+            let attempt = async || consumer.dead_letter(delivery, &reason).await;
+            let pause = self.config.retry_pause;
+            let gave =
+                forever("dead letter", pause, &self.metrics, &self.stop, QueueError::retryable, attempt)
+                    .await;
+            match gave {
+                Gave::Done(()) => {}
+                Gave::Stopped => return Ok(false),
+                Gave::Failed(error) => return Err(WorkerError::Queue(error)),
+            }
+            warn!(position = ?delivery.position, reason, "delivery set aside");
+        } else if self.keeper.wants(&row.bucket, row.received_at) {
+            row.blob = self.keep(row.crash_id, compressed).await;
+        }
+        batch.rows.push(row);
+        batch.positions.push(delivery.position);
+        batch.spooled.extend(spooled);
+        Ok(true)
+    }
+
+    /// Keeps a dump; its key, or nothing where the store fails: a full disk must not stop the counting.
+    async fn keep(&self, crash_id: uuid::Uuid, compressed: Bytes) -> String {
+        let key = blobs::kept_key(crash_id);
+        match self.blobs.put(&key, compressed).await {
+            Ok(()) => {
+                self.metrics.kept();
+                key
+            }
+            Err(error) => {
+                self.metrics.keep_failed();
+                warn!(key, error = %chain(&error), "dump could not be kept");
+                String::new()
+            }
+        }
+    }
+
+    /// Commits a batch whose rows are durable, then deletes what was only spooled.
+    pub(super) async fn commit(&mut self, batch: &Batch) -> Result<(), WorkerError> {
+        if batch.positions.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let consumer = &mut self.consumer;
+        let attempt = async || consumer.commit(&batch.positions).await;
+        let pause = self.config.retry_pause;
+        let gave = forever("commit", pause, &self.metrics, &self.stop, QueueError::retryable, attempt).await;
+        match gave {
+            Gave::Done(()) => {}
+            // The batch comes again, to the same rows; its blobs must still be there then.
+            Gave::Stopped => return Ok(()),
+            Gave::Failed(error) => return Err(WorkerError::Queue(error)),
+        }
+        for key in &batch.spooled {
+            if let Err(error) = self.blobs.delete(key).await {
+                warn!(key, error = %chain(&error), "spooled dump could not be deleted");
+            }
+        }
+        self.metrics.spent(Stage::Commit, started);
+        Ok(())
+    }
+}
+
+fn value_len(delivery: &Delivery) -> usize {
+    delivery.message.as_ref().map_or(0, |message| message.value.len())
+}

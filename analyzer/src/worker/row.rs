@@ -1,0 +1,236 @@
+//! Analysis and message header to a [`CrashRow`]. Pure; the message's identity wins over the dump's.
+
+use storage::message::Meta;
+use storage::queue::Position;
+use storage::rows::{CrashRow, Outcome};
+use uuid::Uuid;
+
+use crate::analysis::Analysis;
+use crate::{ANALYZER_VERSION, text};
+
+/// Longest text of the `problem` column.
+const PROBLEM_CHARS: usize = 1_000;
+/// Below the version in a revision: the size of the dump.
+const SIZE_BITS: u32 = 40;
+
+/// Where a delivery came from.
+pub(super) struct Origin<'o> {
+    pub(super) queue_id: &'o str,
+    pub(super) position: Position,
+}
+
+/// The dump's own time out of a crash id: 48 bits of ms since 1970, 0 where the dump had none.
+fn crashed_at(crash_id: Uuid) -> i64 {
+    let [a, b, c, d, e, f, ..] = *crash_id.as_bytes();
+    i64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
+/// Which form of one crash wins: newer rules first, then the larger dump. A row that says why there is no analysis
+/// always loses to one that has it.
+fn revision(outcome: Outcome, raw_len: u64) -> u64 {
+    let version = if outcome == Outcome::Analysed { u64::from(ANALYZER_VERSION) } else { 0 };
+    (version << SIZE_BITS) | raw_len.min((1 << SIZE_BITS) - 1)
+}
+
+/// A row with everything the message says and nothing of the dump.
+fn of_message(origin: &Origin<'_>, meta: &Meta, outcome: Outcome) -> CrashRow {
+    CrashRow {
+        received_at: meta.received_at_ms,
+        tenant: meta.tenant.clone(),
+        machine: meta.machine.clone(),
+        ring: meta.ring.clone(),
+        site: meta.site.clone(),
+        tags: meta.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        raw_len: meta.raw_len,
+        revision: revision(outcome, meta.raw_len),
+        ..empty(origin, meta.crash_id, outcome)
+    }
+}
+
+fn empty(origin: &Origin<'_>, crash_id: Uuid, outcome: Outcome) -> CrashRow {
+    CrashRow {
+        crash_id,
+        crashed_at: crashed_at(crash_id),
+        received_at: 0,
+        tenant: String::new(),
+        machine: String::new(),
+        ring: String::new(),
+        site: String::new(),
+        tags: Vec::new(),
+        outcome: outcome.as_str().to_owned(),
+        problem: String::new(),
+        kind: String::new(),
+        bugcheck: 0,
+        bugcheck_name: String::new(),
+        parameters: Vec::new(),
+        exception_code: 0,
+        culprit: String::new(),
+        driver: String::new(),
+        driver_timestamp: 0,
+        driver_size: 0,
+        fault_offset: 0,
+        bucket: String::new(),
+        bucket_hash: String::new(),
+        confidence: String::new(),
+        rule: String::new(),
+        process: String::new(),
+        os_build: 0,
+        os_ubr: 0,
+        arch: String::new(),
+        cpu: String::new(),
+        vendor: String::new(),
+        model: String::new(),
+        bios: String::new(),
+        uptime_s: 0,
+        drivers: Vec::new(),
+        driver_timestamps: Vec::new(),
+        driver_sizes: Vec::new(),
+        report: String::new(),
+        analyzer_version: ANALYZER_VERSION,
+        raw_len: 0,
+        blob: String::new(),
+        revision: revision(outcome, 0),
+        queue_id: origin.queue_id.to_owned(),
+        queue_partition: origin.position.partition,
+        queue_offset: origin.position.offset,
+    }
+}
+
+/// The row of a message that could not be read: its identity is its place in the queue, the same each time it comes.
+pub(super) fn malformed(origin: &Origin<'_>, reason: &str) -> CrashRow {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(origin.queue_id.as_bytes());
+    hasher.update(&origin.position.partition.to_le_bytes());
+    hasher.update(&origin.position.offset.to_le_bytes());
+    let mut bytes = [0; 16];
+    // The first 48 bits stay 0: a crash without a time.
+    for (to, from) in bytes.iter_mut().skip(6).zip(hasher.finalize().as_bytes()) {
+        *to = *from;
+    }
+    let crash_id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+    CrashRow { problem: problem(reason), ..empty(origin, crash_id, Outcome::DeadLetter) }
+}
+
+/// The row of a message whose dump gave no analysis.
+pub(super) fn failed(origin: &Origin<'_>, meta: &Meta, outcome: Outcome, reason: &str) -> CrashRow {
+    CrashRow { problem: problem(reason), ..of_message(origin, meta, outcome) }
+}
+
+fn problem(reason: &str) -> String {
+    text::clean(reason, PROBLEM_CHARS).into_owned()
+}
+
+/// The row of an analysed dump.
+pub(super) fn analysed(
+    origin: &Origin<'_>,
+    meta: &Meta,
+    analysis: &Analysis,
+    report_bytes: usize,
+) -> CrashRow {
+    let mut problems = analysis.problems.clone();
+    if analysis.crash_id != meta.crash_id.to_string() {
+        // Who has changed the bytes since, or with which version they were identified, is for people to find out.
+        problems.push(format!("the dump identifies itself as crash {}, not as accepted", analysis.crash_id));
+    }
+    let verdict = &analysis.verdict;
+    let blames_image = matches!(verdict.culprit.as_str(), "driver" | "module");
+    let machine = &analysis.machine;
+    let exception = analysis.exception.as_ref();
+    let bugcheck = analysis.bugcheck.as_ref();
+    let name = bugcheck.map(|it| it.name.clone()).or_else(|| exception.map(|it| it.name.clone()));
+    CrashRow {
+        problem: problem(&problems.join("; ")),
+        kind: analysis.kind.clone(),
+        bugcheck: bugcheck.map_or(0, |it| it.code),
+        bugcheck_name: name.unwrap_or_default(),
+        parameters: parameters(analysis),
+        exception_code: exception.map_or(0, |it| it.code),
+        culprit: verdict.culprit.clone(),
+        driver: if blames_image { verdict.name.to_lowercase() } else { String::new() },
+        driver_timestamp: verdict.timestamp.unwrap_or(0),
+        driver_size: verdict.size.unwrap_or(0),
+        fault_offset: verdict.offset.unwrap_or(0),
+        bucket: verdict.bucket.clone(),
+        bucket_hash: verdict.bucket_hash.clone(),
+        confidence: verdict.confidence.clone(),
+        rule: verdict.rule.clone(),
+        process: analysis.process.clone().unwrap_or_default(),
+        os_build: machine.build,
+        os_ubr: machine.ubr.unwrap_or(0),
+        arch: machine.arch.clone(),
+        cpu: machine.cpu.clone().unwrap_or_default(),
+        vendor: machine.vendor.clone().unwrap_or_default(),
+        model: machine.model.clone().unwrap_or_default(),
+        bios: machine.bios.clone().unwrap_or_default(),
+        uptime_s: analysis.uptime_s.map_or(0, whole_seconds),
+        drivers: analysis.modules.iter().map(|module| module.name.to_lowercase()).collect(),
+        driver_timestamps: analysis.modules.iter().map(|module| module.timestamp).collect(),
+        driver_sizes: analysis.modules.iter().map(|module| module.size).collect(),
+        report: report(analysis, report_bytes),
+        ..of_message(origin, meta, Outcome::Analysed)
+    }
+}
+
+fn whole_seconds(seconds: f64) -> u64 {
+    std::time::Duration::try_from_secs_f64(seconds).map_or(0, |uptime| uptime.as_secs())
+}
+
+fn number(hex: &str) -> Option<u64> {
+    u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok()
+}
+
+/// A bug check's parameters; for user-mode the accessed address, where there is one.
+fn parameters(analysis: &Analysis) -> Vec<u64> {
+    match (&analysis.bugcheck, &analysis.exception) {
+        (Some(bugcheck), _) => bugcheck.parameters.iter().filter_map(|it| number(&it.value)).collect(),
+        (None, Some(exception)) => exception.accessed.iter().filter_map(|it| number(it)).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The analysis as JSON, at most `most` bytes: one that is too large loses its lists, the longest first.
+fn report(analysis: &Analysis, most: usize) -> String {
+    // Plain data without maps of odd keys: serialising it cannot fail.
+    let json = |analysis: &Analysis| serde_json::to_string(analysis).unwrap_or_default();
+    let whole = json(analysis);
+    if whole.len() <= most {
+        return whole;
+    }
+    let mut cut = analysis.clone();
+    cut.problems.push("the report was too large: its lists are left out".to_owned());
+    cut.modules.clear();
+    cut.unloaded.clear();
+    let without_modules = json(&cut);
+    if without_modules.len() <= most {
+        return without_modules;
+    }
+    cut.stack.clear();
+    cut.problems.truncate(3);
+    json(&cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_order_rules_before_size() {
+        assert_eq!(revision(Outcome::Analysed, 5), (u64::from(ANALYZER_VERSION) << 40) | 5);
+        assert!(revision(Outcome::Analysed, 0) > revision(Outcome::Unreadable, u64::MAX));
+        assert_eq!(revision(Outcome::DeadLetter, u64::MAX), (1 << 40) - 1);
+    }
+
+    #[test]
+    fn time_is_the_first_48_bits() {
+        let id = Uuid::from_u128(0x0190_c9f0_1234_8000_8000_0000_0000_0001);
+        assert_eq!(crashed_at(id), 0x0190_c9f0_1234);
+    }
+
+    #[test]
+    fn malformed_messages_have_a_stable_identity() {
+        let at = |offset| Origin { queue_id: "q", position: Position { partition: 0, offset } };
+        assert_eq!(malformed(&at(7), "x").crash_id, malformed(&at(7), "x").crash_id);
+        assert_ne!(malformed(&at(7), "x").crash_id, malformed(&at(8), "x").crash_id);
+        assert_eq!(malformed(&at(7), "x").crashed_at, 0);
+    }
+}
