@@ -1,4 +1,5 @@
 //! How long it takes to read a dump of 3 MB: identity, all tables, and what the blame rules ask for.
+#![expect(clippy::expect_used, missing_docs, reason = "a benchmark; the macros make a public function")]
 
 use std::hint::black_box;
 

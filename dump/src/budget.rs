@@ -17,13 +17,12 @@ impl Budget {
         Self { left: len.saturating_add(FLOOR) }
     }
 
-    /// An empty vector with room for `count`, or for as many as may be had: its capacity for the dump's content is
-    /// the second value.
-    pub(crate) fn vec<T>(&mut self, count: u64) -> (Vec<T>, usize) {
+    /// An empty vector with room for `count` items, or for as many as may be had; and how many that is.
+    pub(crate) fn vec<T>(&mut self, count: u64) -> (Vec<T>, u64) {
         let size = size_of::<T>().max(1);
         let room = usize::try_from(count).unwrap_or(usize::MAX).min(self.left.checked_div(size).unwrap_or(0));
         self.left = self.left.saturating_sub(room.saturating_mul(size));
-        (Vec::with_capacity(room), room)
+        (Vec::with_capacity(room), u64::try_from(room).unwrap_or(u64::MAX))
     }
 
     /// Takes `bytes`, or nothing where fewer are left.

@@ -6,11 +6,15 @@ use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
+use crate::table::{self, Table};
 use crate::text;
 use crate::triage::Triage;
 
 /// No driver's path is longer: in UTF-16 units.
 const MAX_NAME: u64 = 1024;
+
+/// Images begin at a page.
+const PAGE: u64 = 0x1000;
 
 /// A loaded driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,35 +46,34 @@ pub(crate) fn read(
     budget: &mut Budget,
     problems: &mut Problems,
 ) -> Vec<Driver> {
-    let (list, count) = (triage.driver_list_offset, triage.driver_count);
-    let stride = layout.driver.stride;
-    let table = file.clip(list, count.saturating_mul(stride)).unwrap_or_default();
-    let stride_bytes = usize::try_from(stride).unwrap_or(usize::MAX);
-    let entries = table.chunks_exact(stride_bytes);
-    let (mut drivers, room) = budget.vec(u64::try_from(entries.len()).unwrap_or(u64::MAX));
-    let mut read = 0_u64;
-    for entry in entries.take(room).map(Bytes) {
-        read = read.saturating_add(1);
+    let count = triage.driver_count;
+    let table = Table {
+        part: Part::Drivers,
+        offset: triage.driver_list_offset,
+        count,
+        max: u64::MAX,
+        stride: layout.driver.stride,
+        spare: 0,
+    };
+    let (mut drivers, entries) = table::open(file, table, budget, problems);
+    for (number, entry) in entries {
         match driver(file, entry, layout, budget) {
             Some(driver) => {
                 if driver.name.is_empty() {
-                    problems.add(Part::Drivers, Damage::EntryUnnamed { entry: read, count });
+                    problems.add(Part::Drivers, Damage::EntryUnnamed { entry: number, count });
                 }
                 drivers.push(driver);
             }
-            None => problems.add(Part::Drivers, Damage::EntryInvalid { entry: read, count }),
+            None => problems.add(Part::Drivers, Damage::EntryInvalid { entry: number, count }),
         }
-    }
-    if read < count {
-        problems.add(Part::Drivers, Damage::Count { count, read });
     }
     drivers
 }
 
-/// `None` for an entry without an address, which names nothing.
+/// `None` for an entry whose address is no image's.
 fn driver(file: Bytes<'_>, entry: Bytes<'_>, layout: &Layout, budget: &mut Budget) -> Option<Driver> {
     let at = &layout.driver;
-    let base = entry.word(layout.width, at.dll_base).filter(|&base| base != 0)?;
+    let base = entry.word(layout.width, at.dll_base).filter(|&base| base != 0 && base % PAGE == 0)?;
     let text = name(file, entry.u32(at.driver_name_offset)?.into(), budget).unwrap_or_default();
     // The kernel writes base names, the debugger engine whole paths.
     let (name, path) = match text.rsplit_once('\\') {

@@ -27,6 +27,7 @@ mod ranges;
 mod smbios;
 #[cfg(feature = "synth")]
 pub mod synth;
+mod table;
 mod text;
 mod time;
 mod triage;

@@ -8,10 +8,13 @@ use crate::bytes::{Bytes, Width};
 use crate::header::Header;
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
+use crate::table::{self, Table};
 use crate::triage::Triage;
 
 /// An entry of the table of data blocks, in dumps of either width: u64 address, u32 offset in the file, u32 size.
-const ENTRY_LEN: usize = 16;
+const ENTRY_LEN: u64 = 16;
+/// Stack, data page, debugger data.
+const OWN_PARTS: u64 = 3;
 
 /// Addresses that are one run in the file. Both ends lie inside the file and the address space.
 #[derive(Debug, Clone, Copy)]
@@ -53,75 +56,62 @@ impl<'a> Memory<'a> {
         budget: &mut Budget,
         problems: &mut Problems,
     ) -> Self {
-        let mut memory = Self::none(file, layout.width);
         let count = triage.data_blocks_count;
-        let table_len = count.saturating_mul(ENTRY_LEN.try_into().unwrap_or(u64::MAX));
-        let table = file.clip(triage.data_blocks_offset, table_len).unwrap_or_default();
-        let (entries, _rest) = table.as_chunks::<ENTRY_LEN>();
-        let own_parts = [
-            (Part::Stack, triage.top_of_stack, triage.call_stack_offset, triage.size_of_call_stack),
-            (Part::DataBlocks, triage.data_page_address, triage.data_page_offset, triage.data_page_size),
-            (
-                Part::DebuggerData,
-                header.kd_debugger_data_block,
-                triage.debugger_data_offset,
-                triage.debugger_data_size,
-            ),
-        ];
-        let wanted = entries.len().saturating_add(own_parts.len());
-        let (blocks, room) = budget.vec(u64::try_from(wanted).unwrap_or(u64::MAX));
-        memory.blocks = blocks;
-        for (part, start, offset, size) in own_parts {
-            memory.add(start, offset, size, problems, |damage| (part, damage));
-        }
-        let mut read = 0_u64;
-        for entry in entries.iter().take(room.saturating_sub(own_parts.len())) {
-            read = read.saturating_add(1);
-            let entry = Bytes(entry);
+        let table = Table {
+            part: Part::DataBlocks,
+            offset: triage.data_blocks_offset,
+            count,
+            max: u64::MAX,
+            stride: ENTRY_LEN,
+            spare: OWN_PARTS,
+        };
+        let (blocks, entries) = table::open(file, table, budget, problems);
+        let mut memory = Self { file, width: layout.width, blocks };
+        memory.add_own_parts(header, triage, problems);
+        for (number, entry) in entries {
             let fields = (entry.u64(0), entry.u32(8), entry.u32(12));
             let (Some(start), Some(offset), Some(size)) = fields else { break };
-            memory.add(start, offset.into(), size.into(), problems, |damage| {
+            if let Some(damage) = memory.add(start, offset.into(), size.into()) {
                 let damage = match damage {
-                    Damage::Cut { offset, .. } => Damage::EntryCut { entry: read, count, offset },
-                    _ => Damage::EntryOutside { entry: read, count, offset: offset.into() },
+                    Damage::Cut { offset, .. } => Damage::EntryCut { entry: number, count, offset },
+                    _ => Damage::EntryOutside { entry: number, count, offset: offset.into() },
                 };
-                (Part::DataBlocks, damage)
-            });
-        }
-        if read < count {
-            problems.add(Part::DataBlocks, Damage::Count { count, read });
+                problems.add(Part::DataBlocks, damage);
+            }
         }
         memory.sort();
         memory
     }
 
-    /// Adds what of a block lies inside the file and the address space.
-    fn add(
-        &mut self,
-        start: u64,
-        offset: u64,
-        size: u64,
-        problems: &mut Problems,
-        name: impl FnOnce(Damage) -> (Part, Damage),
-    ) {
+    /// Adds the parts that have fields of their own in the header of a small dump.
+    fn add_own_parts(&mut self, header: &Header, triage: &Triage, problems: &mut Problems) {
+        let stack = (triage.top_of_stack, triage.call_stack_offset, triage.size_of_call_stack);
+        let page = (triage.data_page_address, triage.data_page_offset, triage.data_page_size);
+        let debugger_data =
+            (header.kd_debugger_data_block, triage.debugger_data_offset, triage.debugger_data_size);
+        let parts = [(Part::Stack, stack), (Part::DataBlocks, page), (Part::DebuggerData, debugger_data)];
+        for (part, (start, offset, size)) in parts {
+            if let Some(damage) = self.add(start, offset, size) {
+                problems.add(part, damage);
+            }
+        }
+    }
+
+    /// Adds what of a block lies inside the file and the address space; tells what does not lie inside the file.
+    fn add(&mut self, start: u64, offset: u64, size: u64) -> Option<Damage> {
         if size == 0 {
-            return;
+            return None;
         }
         let start = self.width.address(start);
-        let kept = self.file.clip(offset, size).map_or(0, <[u8]>::len);
-        let kept = u64::try_from(kept).unwrap_or(0);
-        if kept < size {
-            let damage = if kept == 0 {
-                Damage::Outside { offset }
-            } else {
-                Damage::Cut { offset, len: kept, needed: size }
-            };
-            let (part, damage) = name(damage);
-            problems.add(part, damage);
-        }
+        let kept = self.file.clip(offset, size).map_or(0, |bytes| Bytes(bytes).len());
         let len = kept.min(self.width.address(u64::MAX).saturating_sub(start));
         if let (Ok(offset), Ok(len @ 1..)) = (u32::try_from(offset), u32::try_from(len)) {
             self.blocks.push(Block { start, offset, len });
+        }
+        match kept {
+            0 => Some(Damage::Outside { offset }),
+            kept if kept < size => Some(Damage::Cut { offset, len: kept, needed: size }),
+            _ => None,
         }
     }
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::header::DumpType;
 
-/// How many problems are kept; the rest are counted. A hostile dump has one per entry of every table.
-const KEPT: usize = 64;
+/// How many problems of each part are kept; the rest are counted. A hostile dump has one per entry of every table, and
+/// those of one table must not hide those of another.
+const KEPT: u64 = 8;
 
 /// One damaged or missing part of a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -119,7 +120,7 @@ pub enum Damage {
     Budget,
     /// This form of memory is not read.
     MemoryForm(DumpType),
-    /// More problems of any kind than are kept.
+    /// More problems than are kept.
     More {
         /// How many more.
         count: u64,
@@ -179,26 +180,36 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Collects problems, the first [`KEPT`] of them.
+/// Collects problems, the first [`KEPT`] of each part.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     kept: Vec<Problem>,
-    more: u64,
+    /// How many each part had, in the order in which the parts first had one.
+    counts: Vec<(Part, u64)>,
 }
 
 impl Problems {
     pub(crate) fn add(&mut self, part: Part, damage: Damage) {
-        if self.kept.len() < KEPT {
+        let count = match self.counts.iter_mut().find(|(counted, _)| *counted == part) {
+            Some((_, count)) => {
+                *count = count.saturating_add(1);
+                *count
+            }
+            None => {
+                self.counts.push((part, 1));
+                1
+            }
+        };
+        if count <= KEPT {
             self.kept.push(Problem { part, damage });
-        } else {
-            self.more = self.more.saturating_add(1);
         }
     }
 
-    pub(crate) fn into_vec(mut self) -> Vec<Problem> {
-        if self.more > 0 {
-            self.kept.push(Problem { part: Part::File, damage: Damage::More { count: self.more } });
-        }
-        self.kept
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
+        let mut problems = self.kept;
+        problems.extend(self.counts.into_iter().filter(|(_, count)| *count > KEPT).map(|(part, count)| {
+            Problem { part, damage: Damage::More { count: count.saturating_sub(KEPT) } }
+        }));
+        problems
     }
 }

@@ -24,8 +24,8 @@ impl Ranges {
         ranges: impl ExactSizeIterator<Item = (u64, u64)>,
         budget: &mut Budget,
     ) -> Option<Self> {
-        let count = ranges.len();
-        let (mut sorted, room) = budget.vec::<Segment>(u64::try_from(count).ok()?);
+        let count = u64::try_from(ranges.len()).ok()?;
+        let (mut sorted, room) = budget.vec::<Segment>(count);
         if room < count {
             return None;
         }
@@ -40,10 +40,10 @@ impl Ranges {
             return Some(Self { segments: sorted });
         }
         // Each range begins one segment and ends one; and as many wait.
-        let (segments, room) = budget.vec(u64::try_from(count.checked_mul(2)?).ok()?);
-        let (waiting, waiting_room) = budget.vec(u64::try_from(count).ok()?);
-        (room >= count.checked_mul(2)? && waiting_room >= count)
-            .then(|| Self { segments: split(&sorted, segments, waiting) })
+        let most = count.checked_mul(2)?;
+        let (segments, room) = budget.vec(most);
+        let (waiting, waiting_room) = budget.vec(count);
+        (room >= most && waiting_room >= count).then(|| Self { segments: split(&sorted, segments, waiting) })
     }
 
     /// Owner of an address.

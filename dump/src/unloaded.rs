@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
+use crate::table::{self, Table};
 use crate::text;
 use crate::triage::Triage;
 
@@ -41,20 +42,20 @@ pub(crate) fn read(
         problems.add(Part::Unloaded, Damage::Outside { offset: begin });
         return Vec::new();
     };
-    let size = count.min(MAX_ENTRIES).saturating_mul(at.stride);
-    let table = file.clip(begin.saturating_add(at.first), size).unwrap_or_default();
-    let entries = table.chunks_exact(usize::try_from(at.stride).unwrap_or(usize::MAX));
-    let (mut unloaded, room) = budget.vec(u64::try_from(entries.len()).unwrap_or(0));
-    let mut read = 0_u64;
-    for entry in entries.take(room).map(Bytes) {
-        read = read.saturating_add(1);
+    let table = Table {
+        part: Part::Unloaded,
+        offset: begin.saturating_add(at.first),
+        count,
+        max: MAX_ENTRIES,
+        stride: at.stride,
+        spare: 0,
+    };
+    let (mut unloaded, entries) = table::open(file, table, budget, problems);
+    for (number, entry) in entries {
         match driver(entry, layout, budget) {
             Some(driver) => unloaded.push(driver),
-            None => problems.add(Part::Unloaded, Damage::EntryInvalid { entry: read, count }),
+            None => problems.add(Part::Unloaded, Damage::EntryInvalid { entry: number, count }),
         }
-    }
-    if read < count {
-        problems.add(Part::Unloaded, Damage::Count { count, read });
     }
     unloaded
 }

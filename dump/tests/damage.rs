@@ -1,0 +1,195 @@
+//! Damaged dumps: each part alone, what is told of it, and that the other parts are still there.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use bluescope_dump::synth::{SmallDump, SynthWriter};
+use bluescope_dump::{KernelDump, ParseError};
+
+// TRIAGE_DUMP64 behind the header, and its tables
+const TRIAGE: usize = 0x2000;
+const SIZE_OF_DUMP: usize = TRIAGE + 0x04;
+const UNLOADED_OFFSET: usize = TRIAGE + 0x18;
+const PROCESS_OFFSET: usize = TRIAGE + 0x20;
+const STACK_OFFSET: usize = TRIAGE + 0x28;
+const DRIVERS_OFFSET: usize = TRIAGE + 0x30;
+const DRIVER_COUNT: usize = TRIAGE + 0x34;
+const BLOCKS_OFFSET: usize = TRIAGE + 0x78;
+const BLOCK_COUNT: usize = TRIAGE + 0x7c;
+
+fn example() -> Vec<u8> {
+    SmallDump::example().to_bytes()
+}
+
+fn get(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes[offset..offset + 4].try_into().unwrap())
+}
+
+fn put(bytes: &mut [u8], offset: usize, value: u32) {
+    bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn problems(dump: &KernelDump<'_>) -> Vec<String> {
+    dump.problems().iter().map(ToString::to_string).collect()
+}
+
+/// Every part of the example but those named is there.
+fn assert_whole_but(bytes: &[u8], damaged: &[&str], expected: &[&str]) {
+    let written = SmallDump::example();
+    let dump = KernelDump::parse(bytes).unwrap();
+    assert_eq!(problems(&dump), expected);
+    let whole = |part| !damaged.contains(&part);
+    assert_eq!(dump.header().bugcheck, written.bugcheck);
+    assert_eq!(dump.drivers().len() == written.drivers.len(), whole("drivers"));
+    assert_eq!(dump.unloaded().len() == written.unloaded.len(), whole("unloaded"));
+    assert_eq!(dump.stack() == Some((written.stack_base, &*written.stack)), whole("stack"));
+    assert_eq!(dump.read(written.blocks[0].0, 16).is_some(), whole("blocks"));
+    assert_eq!(dump.process_name().is_some(), whole("process"));
+    assert_eq!(dump.smbios().is_some(), whole("blobs"));
+    assert_eq!(dump.context().is_some(), whole("context"));
+}
+
+#[test]
+fn what_is_no_kernel_dump_is_refused() {
+    assert_eq!(KernelDump::parse(b"").unwrap_err(), ParseError::NotAKernelDump([0; 8]));
+    assert_eq!(
+        KernelDump::parse(b"MDMP\x93\xa7").unwrap_err(),
+        ParseError::NotAKernelDump(*b"MDMP\x93\xa7\0\0")
+    );
+    let cut = &example()[..0x1fff];
+    assert_eq!(KernelDump::parse(cut).unwrap_err(), ParseError::HeaderCut { needed: 0x2000, len: 0x1fff });
+}
+
+#[test]
+fn a_header_alone_is_a_header() {
+    let bytes = &example()[..0x2000];
+    let dump = KernelDump::parse(bytes).unwrap();
+    assert_eq!(dump.header().bugcheck, 0xd1);
+    assert!(dump.context().is_some());
+    assert_eq!(
+        problems(&dump),
+        ["small-dump header: only 0 of 128 bytes lie inside the file (offset 0x2000)"]
+    );
+}
+
+#[test]
+fn other_forms_of_memory_are_told() {
+    for (dump_type, name) in [(1, "full"), (5, "bitmap full"), (6, "bitmap kernel"), (77, "type 0x4d")] {
+        let mut bytes = example();
+        put(&mut bytes, 0xf98, dump_type);
+        let dump = KernelDump::parse(&bytes).unwrap();
+        assert_eq!(problems(&dump), [format!("data blocks: the memory of a {name} dump is not read")]);
+        assert_eq!((dump.header().bugcheck, dump.drivers().len()), (0xd1, 0));
+    }
+}
+
+#[test]
+fn a_missing_table_hides_no_other() {
+    let count = SmallDump::example().drivers.len();
+    let blocks = SmallDump::example().blocks.len();
+    for (field, damaged, expected) in [
+        (UNLOADED_OFFSET, "unloaded", "unloaded drivers: lies outside the file (offset 0xfffffff0)".into()),
+        (PROCESS_OFFSET, "process", String::new()),
+        (STACK_OFFSET, "stack", "call stack: lies outside the file (offset 0xfffffff0)".into()),
+        (DRIVERS_OFFSET, "drivers", format!("driver list: {count} entries announced, 0 read")),
+        (BLOCKS_OFFSET, "blocks", format!("data blocks: {blocks} entries announced, 0 read")),
+    ] {
+        let mut bytes = example();
+        put(&mut bytes, field, 0xffff_fff0);
+        let expected = Some(&*expected).filter(|text| !text.is_empty());
+        assert_whole_but(&bytes, &[damaged], expected.as_slice());
+    }
+}
+
+#[test]
+fn damaged_entries_are_told_and_skipped() {
+    let mut bytes = example();
+    let drivers = get(&bytes, DRIVERS_OFFSET) as usize;
+    put(&mut bytes, drivers + 2 * 0x90, 0x7fff_fff0);
+    bytes[drivers + 4 * 0x90..][..0x90].fill(0);
+    let blocks = get(&bytes, BLOCKS_OFFSET) as usize;
+    put(&mut bytes, blocks + 16 + 8, 0x7fff_0000);
+    let end = u32::try_from(bytes.len()).unwrap();
+    put(&mut bytes, blocks + 32 + 8, end - 4);
+    let dump = KernelDump::parse(&bytes).unwrap();
+    let (drivers, blocks) = (SmallDump::example().drivers.len(), SmallDump::example().blocks.len());
+    let expected = [
+        format!("driver list: entry 3 of {drivers} has no readable name"),
+        format!("driver list: entry 5 of {drivers} makes no sense"),
+        format!("data blocks: entry 2 of {blocks} lies outside the file (offset 0x7fff0000)"),
+        format!("data blocks: entry 3 of {blocks} ends outside the file (offset {:#x})", end - 4),
+    ];
+    assert_eq!(problems(&dump), expected);
+    assert_eq!(dump.drivers().len(), drivers - 1);
+    assert_eq!((&*dump.drivers()[1].name, &*dump.drivers()[2].name), ("hal.dll", ""));
+    assert_eq!(dump.drivers()[3].name, "mcupdate_GenuineIntel.dll");
+}
+
+#[test]
+fn a_damaged_context_is_told() {
+    let mut bytes = example();
+    put(&mut bytes, 0x348 + 0x30, 0x1234_5678);
+    assert_whole_but(&bytes, &["context"], &["context record: its content makes no sense"]);
+}
+
+#[test]
+fn missing_marks_are_told() {
+    let mut bytes = example();
+    let size = get(&bytes, SIZE_OF_DUMP) as usize;
+    bytes[size - 4..size + 4].fill(0);
+    let expected = [
+        format!("small-dump header: its mark is missing (offset {:#x})", size - 4),
+        format!("secondary data: its mark is missing (offset {size:#x})"),
+    ];
+    assert_whole_but(&bytes, &["blobs"], &expected.each_ref().map(|text| &**text));
+}
+
+#[test]
+fn a_cut_file_is_told() {
+    let bytes = example();
+    let cut = &bytes[..bytes.len() - 1000];
+    let dump = KernelDump::parse(cut).unwrap();
+    let expected = format!("file: {} bytes are left of {}", cut.len(), bytes.len());
+    assert_eq!(problems(&dump).first(), Some(&expected));
+    assert!(dump.smbios().is_some());
+}
+
+#[test]
+fn a_cut_blob_is_told_and_kept() {
+    let written = SmallDump { writer: SynthWriter::DebugEngine, filler: 0x1000, ..SmallDump::example() };
+    let bytes = written.to_bytes();
+    let whole = KernelDump::parse(&bytes).unwrap();
+    let (last, others) = whole.blobs().split_last().unwrap();
+    assert!(last.data.len() > 200);
+    let cut = KernelDump::parse(&bytes[..bytes.len() - 100]).unwrap();
+    let (cut_last, cut_others) = cut.blobs().split_last().unwrap();
+    assert_eq!((cut_others, cut_last.guid), (others, last.guid));
+    assert!(last.data.starts_with(cut_last.data) && cut_last.data.len() < last.data.len());
+    let count = whole.blobs().len();
+    let size = get(&bytes, SIZE_OF_DUMP);
+    assert_eq!(
+        problems(&cut),
+        [format!("secondary data: entry {count} of {count} ends outside the file (offset {size:#x})")],
+    );
+}
+
+#[test]
+fn absurd_counts_read_what_is_there() {
+    let mut bytes = example();
+    put(&mut bytes, DRIVER_COUNT, u32::MAX);
+    put(&mut bytes, BLOCK_COUNT, u32::MAX);
+    let unloaded = get(&bytes, UNLOADED_OFFSET) as usize;
+    put(&mut bytes, unloaded, u32::MAX);
+    let dump = KernelDump::parse(&bytes).unwrap();
+    let written = SmallDump::example();
+    for (read, written) in dump.drivers().iter().zip(&written.drivers) {
+        assert_eq!((&read.name, read.base), (&written.name, written.base));
+    }
+    assert_eq!(dump.unloaded()[0].name, written.unloaded[0].0);
+    assert!(dump.read(written.blocks[0].0, 16).is_some());
+    let told = problems(&dump);
+    for part in ["driver list", "data blocks", "unloaded drivers"] {
+        let count = format!("{part}: 4294967295 entries announced, ");
+        assert!(told.iter().any(|text| text.starts_with(&count)), "{part}: {told:#?}");
+    }
+    assert!(told.len() < 40, "{told:#?}");
+    assert!(told.last().unwrap().ends_with(" more problems"), "{told:#?}");
+}
