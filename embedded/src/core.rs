@@ -1,0 +1,196 @@
+//! The engine under the HTTP endpoint: its memory limits, its folder lock, and a fresh connection for each request.
+//! A connection costs a third of a millisecond, so nothing that one request sets can leak into the next.
+
+use std::ffi::CString;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::ffi::{Api, Connection, Statement};
+use crate::{EngineConfig, EngineError, find_library};
+
+/// The only user.
+pub(crate) const USER: &str = "bluescope";
+
+/// Statements that run at the same time; more wait. Each has a thread and may take the memory below.
+pub(crate) const MAX_RUNNING: usize = 8;
+
+/// For a machine of 4 GB that runs everything else too. libchdb takes `clickhouse local`'s arguments, server settings
+/// and settings alike, and connections opened later inherit them.
+const ARGUMENTS: &[&str] = &[
+    // The whole engine, and one statement of it. A group-by spills to disk well before.
+    "--max_server_memory_usage=1610612736",
+    "--max_memory_usage=1073741824",
+    "--max_bytes_before_external_group_by=402653184",
+    "--max_bytes_before_external_sort=402653184",
+    // Caches: the defaults are 5 GB each.
+    "--mark_cache_size=67108864",
+    "--primary_index_cache_size=67108864",
+    "--uncompressed_cache_size=0",
+    "--index_mark_cache_size=16777216",
+    "--mmap_cache_size=0",
+    "--query_cache.max_size_in_bytes=16777216",
+    "--compiled_expression_cache_size=16777216",
+    // Threads: two merges at once, few others.
+    "--background_pool_size=2",
+    "--background_merges_mutations_concurrency_ratio=2",
+    "--background_common_pool_size=2",
+    "--background_move_pool_size=1",
+    "--background_fetches_pool_size=1",
+    "--background_schedule_pool_size=4",
+    "--max_thread_pool_size=500",
+    "--max_thread_pool_free_size=8",
+    "--max_io_thread_pool_size=16",
+    "--max_threads=4",
+    // A request that nobody reads any more ends by itself.
+    "--max_execution_time=600",
+    // As a server behaves: statements are statements, and an insert is written when it is acknowledged.
+    "--implicit_select=0",
+    "--async_insert=0",
+];
+
+/// The engine of this process, from before its folder is opened until after it is closed.
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+/// Told when it has closed.
+static CLOSED: Condvar = Condvar::new();
+
+struct Running {
+    dir: PathBuf,
+    stop: CancellationToken,
+}
+
+/// The open engine.
+pub(crate) struct Core {
+    api: Api,
+    arguments: Vec<CString>,
+    /// Keeps the folder open between requests.
+    anchor: Mutex<Option<Connection>>,
+    slots: Arc<Semaphore>,
+    pub(crate) password: String,
+}
+
+impl Core {
+    /// Opens the folder; waits for an engine of this process that is about to close. Blocking.
+    pub(crate) fn open(
+        config: &EngineConfig,
+        password: String,
+        stop: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let path = find_library(config.library.as_deref())?;
+        fs::create_dir_all(&config.dir).map_err(EngineError::Io)?;
+        let dir = config.dir.canonicalize().map_err(EngineError::Io)?;
+        let mut running = lock(&RUNNING);
+        while let Some(other) = running.as_ref() {
+            if !other.stop.is_cancelled() {
+                return Err(EngineError::AlreadyRunning { dir: other.dir.clone() });
+            }
+            running = CLOSED.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
+        check_lock(&dir)?;
+        let api = Api::load(&path).map_err(|source| EngineError::LibraryUnusable { path, source })?;
+        let refused = || EngineError::Refused { dir: dir.clone() };
+        let folder = dir.to_str().ok_or_else(refused)?;
+        let arguments = ["clickhouse".to_owned(), format!("--path={folder}")]
+            .into_iter()
+            .chain(ARGUMENTS.iter().map(|&argument| argument.to_owned()))
+            .map(CString::new)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| refused())?;
+        let anchor = api.connect(&arguments).ok_or_else(refused)?;
+        *running = Some(Running { dir: dir.clone(), stop: stop.clone() });
+        Ok(Self {
+            api,
+            arguments,
+            anchor: Mutex::new(Some(anchor)),
+            slots: Arc::new(Semaphore::new(MAX_RUNNING)),
+            password,
+        })
+    }
+
+    /// Waits for a turn; `None` once the engine stops.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
+
+    /// A connection that nobody has used.
+    pub(crate) fn connect(&self) -> Result<Connection, String> {
+        // Never the last one to close: that would close the folder under the others.
+        if lock(&self.anchor).is_none() {
+            return Err("Code: 236. DB::Exception: the engine is stopping. (ABORTED)".to_owned());
+        }
+        self.api.connect(&self.arguments).ok_or_else(|| {
+            "Code: 439. DB::Exception: libchdb gave no connection. (CANNOT_SCHEDULE_TASK)".to_owned()
+        })
+    }
+
+    /// Ends the statements that carry this mark, or all where there is none. Blocking.
+    pub(crate) fn kill(&self, mark: Option<&str>) {
+        let (sql, parameters) = match mark {
+            Some(mark) => (
+                "KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC FORMAT Null",
+                vec![("mark".to_owned(), mark.to_owned())],
+            ),
+            None => ("KILL QUERY WHERE query NOT LIKE 'KILL %' ASYNC FORMAT Null", Vec::new()),
+        };
+        let killed = self.connect().and_then(|mut connection| {
+            connection.query(Statement { sql, format: "Null", parameters: &parameters }).map(drop)
+        });
+        if let Err(error) = killed {
+            tracing::warn!(error, "a statement that nobody waits for could not be ended");
+        }
+    }
+
+    /// Begins no more statements and ends those that run. Blocking, but briefly.
+    pub(crate) fn end_all(&self) {
+        self.slots.close();
+        self.kill(None);
+    }
+
+    /// Closes the folder.
+    pub(crate) fn close(&self) {
+        drop(lock(&self.anchor).take());
+        *lock(&RUNNING) = None;
+        CLOSED.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing of ours panics with these locks held; and if it did, what they hold would still be whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// ClickHouse locks `status` in its folder. libchdb refuses a locked folder with nothing but a null pointer, so the
+/// lock is tried here first, for the sake of the message.
+fn check_lock(dir: &Path) -> Result<(), EngineError> {
+    let status = dir.join("status");
+    let file = match File::open(&status) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(EngineError::Io(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&status).ok().as_deref().and_then(pid_in);
+            Err(EngineError::InUse { dir: dir.to_path_buf(), pid })
+        }
+        Err(TryLockError::Error(error)) => Err(EngineError::Io(error)),
+    }
+}
+
+/// `PID: 1234` in ClickHouse's status file.
+fn pid_in(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("PID: "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_status_file_names_the_process() {
+        assert_eq!(super::pid_in("PID: 4711\nStarted at: 2026-01-01 00:00:00\nRevision: 1\n"), Some(4711));
+        assert_eq!(super::pid_in(""), None);
+    }
+}

@@ -1,0 +1,316 @@
+//! Runs statements on blocking threads, each on a connection of its own, and passes rows in and out piece by piece.
+//! A client that goes away ends its statement; an insert whose body broke off is cancelled.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::core::Core;
+use crate::ffi::{Connection, Statement, Summary};
+use crate::request::{Asked, Bad, Work, piece};
+use crate::statement::quote;
+
+/// Pieces of rows waiting between the network and the engine, each way.
+const PIECES: usize = 4;
+/// How much more of an insert's body is read, only to be heard by a client that listens when it has finished.
+const DISCARD: usize = 64 * 1024 * 1024;
+/// Output that is not read piece by piece is held whole.
+const MAX_WHOLE: &str = "268435456";
+const STOPPING: &str = "Code: 236. DB::Exception: the engine is stopping. (ABORTED)";
+
+/// What came out.
+pub(crate) enum Output {
+    /// All of it.
+    Whole { format: String, bytes: Bytes, summary: Summary },
+    /// The first piece, and where the others come from.
+    Pieces { format: String, first: Bytes, rest: Pieces },
+}
+
+/// The pieces that follow, or the error that ends them. Dropped before the end, it ends the statement.
+pub(crate) struct Pieces {
+    pieces: mpsc::Receiver<Result<Bytes, String>>,
+    _watch: Watch,
+}
+
+impl Pieces {
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, String>> {
+        self.pieces.recv().await
+    }
+}
+
+/// Ends a statement that nobody waits for any more.
+struct Watch {
+    core: Arc<Core>,
+    mark: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    finished: AtomicBool,
+    abandoned: AtomicBool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.state.abandoned.store(true, Ordering::SeqCst);
+        if !self.state.finished.load(Ordering::SeqCst)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (core, mark) = (Arc::clone(&self.core), std::mem::take(&mut self.mark));
+            drop(runtime.spawn_blocking(move || core.kill(Some(&mark))));
+        }
+    }
+}
+
+/// A statement on its blocking thread.
+struct Job {
+    core: Arc<Core>,
+    asked: Settings,
+    sql: String,
+    parameters: Vec<(String, String)>,
+    mark: String,
+    state: Arc<State>,
+    _turn: OwnedSemaphorePermit,
+}
+
+struct Settings {
+    database: Option<String>,
+    settings: Vec<(String, String)>,
+    read_only: bool,
+}
+
+impl Job {
+    /// A connection with all that the request sets.
+    fn connect(&self, whole: bool) -> Result<Connection, String> {
+        let mut connection = self.core.connect()?;
+        let mut run = |sql: &str, parameters: &[(String, String)]| {
+            connection.query(Statement { sql, format: "Null", parameters }).map(drop)
+        };
+        if let Some(database) = &self.asked.database {
+            run("USE {database:Identifier}", &[("database".to_owned(), database.clone())])?;
+        }
+        let mut set = format!("SET log_comment = {}", quote(&self.mark));
+        if whole {
+            set += ", max_result_bytes = ";
+            set += MAX_WHOLE;
+        }
+        for (name, value) in &self.asked.settings {
+            set += &format!(", {name} = {}", quote(value));
+        }
+        if self.asked.read_only {
+            set += ", readonly = 2";
+        }
+        run(&set, &[])?;
+        // The client may have gone while this waited for its turn: then nothing is there yet that could be ended.
+        if self.state.abandoned.load(Ordering::SeqCst) {
+            return Err(
+                "Code: 735. DB::Exception: the client went away. (QUERY_WAS_CANCELLED_BY_CLIENT)".to_owned()
+            );
+        }
+        Ok(connection)
+    }
+
+    fn statement<'a>(&'a self, format: &'a str) -> Statement<'a> {
+        Statement { sql: &self.sql, format, parameters: &self.parameters }
+    }
+
+    fn whole(self, format: &str) -> Result<(Bytes, Summary), String> {
+        let mut connection = self.connect(true)?;
+        let chunk = connection.query(self.statement(format));
+        self.state.finished.store(true, Ordering::SeqCst);
+        let chunk = chunk?;
+        Ok((Bytes::copy_from_slice(chunk.bytes()), chunk.summary()))
+    }
+
+    fn pieces(self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) {
+        let result = self.each_piece(format, out);
+        self.state.finished.store(true, Ordering::SeqCst);
+        if let Err(error) = result {
+            // Nobody hears it: the client has gone.
+            drop(out.blocking_send(Err(error)));
+        }
+    }
+
+    fn each_piece(&self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) -> Result<(), String> {
+        let mut connection = self.connect(false)?;
+        let mut stream = connection.stream(self.statement(format))?;
+        let mut header = None;
+        while let Some(chunk) = stream.next()? {
+            let bytes = chunk.bytes();
+            let skip = match header {
+                None => {
+                    header =
+                        Some(if format == "RowBinaryWithNamesAndTypes" { header_length(bytes) } else { 0 });
+                    0
+                }
+                Some(length) => length,
+            };
+            let bytes = Bytes::copy_from_slice(bytes.get(skip..).unwrap_or_default());
+            drop(chunk);
+            if !bytes.is_empty() && out.blocking_send(Ok(bytes)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(self, format: &str, rows: &mut mpsc::Receiver<Rows>) -> Result<Summary, String> {
+        let mut connection = self.connect(false)?;
+        let result = self.write(&mut connection, format, rows);
+        self.state.finished.store(true, Ordering::SeqCst);
+        result
+    }
+
+    fn write(
+        &self,
+        connection: &mut Connection,
+        format: &str,
+        rows: &mut mpsc::Receiver<Rows>,
+    ) -> Result<Summary, String> {
+        let mut insert = connection.insert(self.statement(format))?;
+        loop {
+            match rows.blocking_recv() {
+                Some(Rows::Piece(bytes)) => insert.append(&bytes)?,
+                Some(Rows::End) => return insert.finish(),
+                // Dropping the insert cancels it.
+                None => {
+                    return Err("Code: 210. DB::Exception: the body broke off. (NETWORK_ERROR)".to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// What an insert's body consists of; without the end it broke off.
+enum Rows {
+    Piece(Bytes),
+    End,
+}
+
+/// Runs what was asked.
+pub(crate) async fn run(core: &Arc<Core>, asked: Asked, mark: String) -> Result<Output, Bad> {
+    let stopping = || Bad(STOPPING.to_owned());
+    let turn = core.turn().await.ok_or_else(stopping)?;
+    let state = Arc::new(State::default());
+    let watch = Watch { core: Arc::clone(core), mark: mark.clone(), state: Arc::clone(&state) };
+    let Asked { sql, work, database, settings, parameters, read_only } = asked;
+    let job = Job {
+        core: Arc::clone(core),
+        asked: Settings { database, settings, read_only },
+        sql,
+        parameters,
+        mark,
+        state,
+        _turn: turn,
+    };
+    match work {
+        Work::Whole { format } => {
+            let asked = format.clone();
+            let ran = tokio::task::spawn_blocking(move || job.whole(&asked)).await.map_err(|_| stopping())?;
+            drop(watch);
+            let (bytes, summary) = ran.map_err(Bad)?;
+            Ok(Output::Whole { format, bytes, summary })
+        }
+        Work::Pieces { format } => {
+            let (out, mut pieces) = mpsc::channel(PIECES);
+            let asked = format.clone();
+            tokio::task::spawn_blocking(move || job.pieces(&asked, &out));
+            // An error before the first row is still an HTTP status.
+            let first = pieces.recv().await.transpose().map_err(Bad)?.unwrap_or_default();
+            Ok(Output::Pieces { format, first, rest: Pieces { pieces, _watch: watch } })
+        }
+        Work::Insert { format, first, body } => {
+            let (rows, mut received) = mpsc::channel(PIECES);
+            let (done, result) = oneshot::channel();
+            let asked = format.clone();
+            tokio::task::spawn_blocking(move || {
+                let result = job.insert(&asked, &mut received);
+                received.close();
+                // Nobody hears it: the client has gone.
+                drop(done.send(result));
+            });
+            let fed = feed(rows, first, body).await;
+            let result = result.await.map_err(|_| stopping())?;
+            drop(watch);
+            fed?;
+            Ok(Output::Whole { format, bytes: Bytes::new(), summary: result.map_err(Bad)? })
+        }
+    }
+}
+
+/// Passes a body on. An insert that has failed takes no more; the rest is read and dropped, because many a client
+/// listens only when it has said all.
+async fn feed(
+    rows: mpsc::Sender<Rows>,
+    first: Bytes,
+    body: Option<hyper::body::Incoming>,
+) -> Result<(), Bad> {
+    let mut taken = first.is_empty() || rows.send(Rows::Piece(first)).await.is_ok();
+    let mut discarded = 0;
+    if let Some(mut body) = body {
+        while let Some(bytes) = piece(&mut body).await? {
+            if taken {
+                taken = rows.send(Rows::Piece(bytes)).await.is_ok();
+            } else {
+                discarded += bytes.len();
+                if discarded > DISCARD {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    if taken {
+        // A send that fails now is an insert that has failed: its own error says why.
+        drop(rows.send(Rows::End).await);
+    }
+    Ok(())
+}
+
+/// Length of the names and types before the rows; 0 where they cannot be read.
+fn header_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    let Some(columns) = varint(bytes, &mut at) else { return 0 };
+    for _ in 0..columns.saturating_mul(2) {
+        let Some(length) = varint(bytes, &mut at).and_then(|length| usize::try_from(length).ok()) else {
+            return 0;
+        };
+        at = match at.checked_add(length) {
+            Some(next) if next <= bytes.len() => next,
+            _ => return 0,
+        };
+    }
+    at
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..63).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header_length;
+
+    #[test]
+    fn the_header_is_measured() {
+        assert_eq!(header_length(b"\x01\x01x\x05UInt8\x01"), 9);
+        assert_eq!(header_length(b"\x02\x01x\x01y\x05UInt8\x06String..."), 18);
+        assert_eq!(header_length(b"\x00"), 1);
+        for hostile in
+            [&b""[..], b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", b"\x01\x7Fx", b"\xFF\xFF\xFF\xFF\x7F"]
+        {
+            assert_eq!(header_length(hostile), 0);
+        }
+    }
+}
