@@ -1,7 +1,8 @@
 //! How long it takes to read a dump of 3 MB: identity, all tables, and what the blame rules ask for.
-#![expect(clippy::expect_used, missing_docs, reason = "a benchmark; the macros make a public function")]
+#![expect(clippy::expect_used, reason = "a benchmark")]
 
 use std::hint::black_box;
+use std::path::Path;
 
 use bluescope_dump::synth::{SmallDump, SynthWriter, noise};
 use bluescope_dump::{KernelDump, identify};
@@ -41,5 +42,19 @@ fn parse(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, parse);
+/// Real dumps, where they are at hand.
+fn parse_real(criterion: &mut Criterion) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples/kernel");
+    let mut group = criterion.benchmark_group("real dumps");
+    for name in ["r-techsupport__3b_0", "r-techsupport__d1", "r-techsupport__9f"] {
+        if let Ok(bytes) = std::fs::read(folder.join(name).with_extension("dmp")) {
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| KernelDump::parse(black_box(&bytes)).is_ok())
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parse, parse_real);
 criterion_main!(benches);

@@ -3,6 +3,7 @@
 //!
 //! Never does I/O, never panics, and takes time and memory proportional to its input, whatever the bytes. A damaged
 //! part never hides a good one: what could not be read is in [`KernelDump::problems`], everything else is there.
+#![cfg_attr(all(doctest, feature = "synth"), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 

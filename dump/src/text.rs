@@ -3,11 +3,15 @@
 
 /// UTF-16 units up to the first NUL; what is no character becomes U+FFFD.
 pub(crate) fn utf16(bytes: &[u8]) -> String {
-    let (pairs, _odd) = bytes.as_chunks::<2>();
-    let mut text = String::with_capacity(pairs.len());
-    let units = pairs.iter().map(|&pair| u16::from_le_bytes(pair)).take_while(|&unit| unit != 0);
-    text.extend(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    text
+    let (units, _odd) = bytes.as_chunks::<2>();
+    let units = units.split(|&unit| unit == [0, 0]).next().unwrap_or_default();
+    // nearly every name, and several times as fast
+    let ascii = units.iter().all(|[low, high]| low.is_ascii() && *high == 0);
+    if ascii && let Ok(text) = String::from_utf8(units.iter().map(|[low, _]| *low).collect()) {
+        return text;
+    }
+    let units = units.iter().map(|&unit| u16::from_le_bytes(unit));
+    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// The most memory [`utf16`] takes for a text of `len` bytes: three bytes for each unit, in a string that doubles.

@@ -1,6 +1,6 @@
 //! Real dumps, where they are at hand (`../shared` beside this repository; none is part of it): against their manifest,
 //! against a debugger's list of modules, and cut anywhere.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
