@@ -4,13 +4,23 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod client;
+mod clock;
 mod crash;
+pub mod drill;
+mod frame;
+pub mod load;
 mod machines;
 mod plan;
+mod progress;
 mod random;
+pub mod receiver;
 mod stack;
+#[cfg(test)]
+mod stand_in;
 
 pub use catalogue::{Driver, FALCON};
+pub use client::{Incident, Ledger};
 pub use crash::{Cause, Crash, describe};
 pub use machines::{Fleet, FleetConfig, Machine};
 pub use plan::{PlanConfig, Upload, Way, plan};

@@ -17,8 +17,8 @@ pub struct PlanConfig {
     pub outage: Duration,
     /// Background crashes a second.
     pub background_per_s: f64,
-    /// First crashes of the outage's machines a second; zero for no outage.
-    pub outage_per_s: f64,
+    /// Machines that the outage takes down; zero for no outage.
+    pub victims: usize,
     /// What everything is drawn from.
     pub seed: u64,
 }
@@ -49,8 +49,11 @@ pub struct Upload {
     pub repeat: bool,
 }
 
-/// Milliseconds from 1601 to 1970.
-const EPOCH_MS: i64 = 11_644_473_600_000;
+/// The FILETIME of milliseconds since 1970.
+pub(crate) fn file_time(unix_ms: i64) -> u64 {
+    const FROM_1601_TO_1970_MS: i64 = 11_644_473_600_000;
+    unix_ms.saturating_add(FROM_1601_TO_1970_MS).max(0) as u64 * 10_000
+}
 
 /// Share of the outage's machines that come back up and crash again.
 const BOOT_LOOPS: f64 = 0.15;
@@ -132,21 +135,20 @@ impl Planner<'_> {
             .find(|&machine| everywhere || self.fleet.machines[machine].installed.contains(&driver))
     }
 
+    /// First crashes are spread evenly at random; where fewer machines run the driver, all of them go down.
     fn outage(&mut self) {
-        if self.config.outage_per_s <= 0.0 {
-            return;
-        }
         let falcon = self.fleet.falcon();
         let mut machines = self.fleet.running(falcon);
         self.random.shuffle(&mut machines);
+        machines.truncate(self.config.victims);
         let from = self.config.warm_up.as_secs_f64();
-        let end = from + self.config.outage.as_secs_f64();
-        let arrivals = arrivals(&mut self.random, self.config.outage_per_s, from, end);
-        for (machine, at) in machines.into_iter().zip(arrivals) {
+        let length = self.config.outage.as_secs_f64();
+        for machine in machines {
+            let at = from + length * self.random.unit();
             let crash = Crash { machine, ..self.falcon_crash(falcon) };
             self.send(at, crash);
             if self.random.chance(BOOT_LOOPS) {
-                self.boot_loop(at, crash, end);
+                self.boot_loop(at, crash, from + length);
             }
         }
     }
@@ -192,7 +194,7 @@ impl Planner<'_> {
         let crash_ms = self.start_ms + (at * 1000.0) as i64;
         // no two crashes of a drill share their last digits
         let ticks = (self.crashes.wrapping_mul(7919)) % 10_000;
-        let crash = Crash { system_time: (crash_ms + EPOCH_MS) as u64 * 10_000 + ticks, ..crash };
+        let crash = Crash { system_time: file_time(crash_ms) + ticks, ..crash };
         let way = match self.random.below(100) {
             0..5 => Way::Form,
             5..45 => Way::Raw,

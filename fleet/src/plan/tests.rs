@@ -14,7 +14,7 @@ const CONFIG: PlanConfig = PlanConfig {
     warm_up: Duration::from_secs(20),
     outage: Duration::from_secs(30),
     background_per_s: 5.0,
-    outage_per_s: 40.0,
+    victims: 1200,
     seed: 5,
 };
 
@@ -40,7 +40,7 @@ fn the_outage_has_both_bug_checks_and_boot_loops() {
     let share = page_faults as f64 / crashes.len() as f64;
     assert!((0.7..0.8).contains(&share), "{share}");
     let machines: BTreeSet<usize> = crashes.iter().map(|upload| upload.crash.machine).collect();
-    assert!((1100..1300).contains(&machines.len()), "{}", machines.len());
+    assert_eq!(machines.len(), CONFIG.victims);
     assert!(crashes.len() > machines.len() + 100, "{} of {}", crashes.len(), machines.len());
     let sites: BTreeSet<_> = machines.iter().map(|&machine| &fleet.machines[machine].site).collect();
     assert!(sites.len() > 100);
@@ -49,7 +49,7 @@ fn the_outage_has_both_bug_checks_and_boot_loops() {
 #[test]
 fn the_background_is_many_drivers_and_sometimes_nobodys() {
     let fleet = fleet();
-    let config = PlanConfig { background_per_s: 60.0, outage_per_s: 0.0, ..CONFIG };
+    let config = PlanConfig { background_per_s: 60.0, victims: 0, ..CONFIG };
     let uploads = plan(&fleet, &config, START_MS);
     let drivers: BTreeSet<_> = uploads.iter().filter_map(|upload| upload.crash.driver).collect();
     assert!(drivers.len() > 150, "{}", drivers.len());
@@ -62,7 +62,7 @@ fn the_background_is_many_drivers_and_sometimes_nobodys() {
 fn a_crash_has_one_identity_and_no_two_share_it() {
     let fleet = fleet();
     let mut ids: HashMap<_, u64> = HashMap::new();
-    let uploads = plan(&fleet, &PlanConfig { outage_per_s: 10.0, ..CONFIG }, START_MS);
+    let uploads = plan(&fleet, &PlanConfig { victims: 300, ..CONFIG }, START_MS);
     for upload in &uploads {
         let bytes = describe(&fleet, &upload.crash, upload.writer, 0).to_bytes();
         let id = identify(&bytes, &[0; 32], bytes.len() as u64).unwrap().id;

@@ -1,0 +1,230 @@
+//! The server as a client sees it: uploads with retries, the ledger, the incidents. The only file that knows its
+//! routes and headers.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dump::synth::hash;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+
+use crate::machines::Machine;
+
+/// Where the server is, and what it wants to hear.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+/// A dump on its way.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// As it is.
+    Raw(Vec<u8>),
+    /// zstd-compressed.
+    Zstd(Vec<u8>),
+    /// As the file of a form.
+    Form(Vec<u8>),
+}
+
+impl Body {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Raw(bytes) | Self::Zstd(bytes) | Self::Form(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// How an upload ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Durable at the server, which calls the crash this.
+    Accepted(Accepted),
+    /// Refused for good.
+    Rejected(String),
+}
+
+/// What the server says of an upload that it took.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Accepted {
+    /// The crash's identity.
+    #[serde(default)]
+    pub(crate) crash_id: String,
+}
+
+/// Counts of deliveries and crashes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Ledger {
+    /// Durable in the queue.
+    pub accepted: u64,
+    /// Ended as a row with a verdict.
+    pub analysed: u64,
+    /// Ended as a row that says why not.
+    pub unreadable: u64,
+    /// Given up.
+    pub dead_lettered: u64,
+    /// Still to do.
+    pub queued: u64,
+    /// Distinct crashes.
+    pub crashes: u64,
+    /// Whether the server itself finds that these add up.
+    pub balanced: bool,
+}
+
+/// An incident as the server lists it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Incident {
+    /// Its id.
+    pub incident_id: String,
+    /// The blamed driver.
+    pub driver: String,
+    /// `open`, `acknowledged`, `resolved`.
+    pub state: String,
+    /// When it was opened, by the server's clock.
+    pub opened_at_ms: i64,
+    /// Distinct machines.
+    pub machines: u64,
+    /// Distinct crashes.
+    pub crashes: u64,
+}
+
+/// What a dump is to HTTP.
+const BYTES: &str = "application/octet-stream";
+/// How often a busy or unreachable server is asked again; with the pauses below some 40 seconds in all.
+const ATTEMPTS: u32 = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Client {
+    /// A client of the server at `url` with at most `connections` idle connections.
+    pub(crate) fn new(url: &str, token: Option<&str>, connections: usize) -> Result<Self> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // somebody else may have been faster: then there is one, which is all we want
+            rustls::crypto::ring::default_provider().install_default().ok();
+        }
+        let http = reqwest::Client::builder()
+            // a proxy between a load generator and its server would be measured instead
+            .no_proxy()
+            .pool_max_idle_per_host(connections)
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(60))
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Uploads once. A connection that fails is an error, everything else an answer.
+    pub(crate) async fn try_upload(&self, machine: &Machine, body: Body) -> reqwest::Result<Response> {
+        self.request(machine, body).send().await
+    }
+
+    /// Uploads, patiently: a busy server says when to come back, an unreachable one is tried with growing pauses.
+    /// Counts the repetitions in `retries`.
+    pub(crate) async fn upload(&self, machine: &Machine, body: Body, retries: &mut u64) -> Result<Answer> {
+        for attempt in 1.. {
+            let pause = match self.try_upload(machine, body.clone()).await {
+                Ok(response) if response.status().is_success() => {
+                    let accepted =
+                        response.json().await.context("the server's answer is not what it should be")?;
+                    return Ok(Answer::Accepted(accepted));
+                }
+                Ok(response) if is_busy(response.status()) && attempt < ATTEMPTS => retry_after(&response),
+                Ok(response) => return Ok(Answer::Rejected(response.status().to_string())),
+                Err(error) if attempt >= ATTEMPTS => {
+                    return Err(error).context("the server cannot be reached");
+                }
+                Err(_) => None,
+            };
+            *retries += 1;
+            tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt, machine.seed))).await;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn request(&self, machine: &Machine, body: Body) -> RequestBuilder {
+        let mut request = self.http.post(format!("{}/v1/crashes", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        request = request
+            .header("x-bluescope-machine", &machine.id)
+            .header("x-bluescope-site", &machine.site)
+            .header("x-bluescope-ring", machine.ring);
+        match body {
+            Body::Raw(dump) => request.header(CONTENT_TYPE, BYTES).body(dump),
+            Body::Zstd(dump) => {
+                request.header(CONTENT_TYPE, BYTES).header(CONTENT_ENCODING, "zstd").body(dump)
+            }
+            Body::Form(dump) => request.multipart(form(machine, dump)),
+        }
+    }
+
+    /// The ledger.
+    pub(crate) async fn ledger(&self) -> Result<Ledger> {
+        #[derive(Deserialize)]
+        struct Status {
+            ledger: Ledger,
+        }
+        Ok(self.get::<Status>("/api/v1/status").await?.ledger)
+    }
+
+    /// All incidents.
+    pub(crate) async fn incidents(&self) -> Result<Vec<Incident>> {
+        #[derive(Deserialize)]
+        struct Incidents {
+            incidents: Vec<Incident>,
+        }
+        Ok(self.get::<Incidents>("/api/v1/incidents").await?.incidents)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.http.get(&url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
+        let response = response.error_for_status()?;
+        response.json().await.with_context(|| format!("{url} answers something else than expected"))
+    }
+}
+
+/// As Crashpad and Breakpad send it.
+fn form(machine: &Machine, dump: Vec<u8>) -> reqwest::multipart::Form {
+    let file = reqwest::multipart::Part::bytes(dump).file_name("MEMORY.DMP");
+    reqwest::multipart::Form::new()
+        .text("prod", "windows")
+        .text("ver", machine.build.to_string())
+        .text("guid", machine.id.clone())
+        .part("upload_file_minidump", file)
+}
+
+pub(crate) fn is_busy(status: StatusCode) -> bool {
+    status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// The pause that the server asks for, in seconds; nobody sends us to sleep for long.
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+/// Doubles from attempt to attempt; machines differ, so that they do not come back all at once.
+fn backoff(attempt: u32, seed: u64) -> Duration {
+    let pause = FIRST_PAUSE.saturating_mul(1 << attempt.min(8)).min(LONGEST_PAUSE);
+    pause.mul_f64(0.5 + (hash(seed ^ u64::from(attempt)) % 512) as f64 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests;

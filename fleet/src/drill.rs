@@ -1,0 +1,344 @@
+//! The drill: a fleet's ordinary crashes, then the outage, against a real server; then the questions that matter. Did
+//! it page, how soon, for the right driver, and does every crash count once?
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use dump::identify;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::catalogue::FALCON;
+use crate::client::{Answer, Body, Client, Incident, Ledger};
+use crate::clock::now_ms;
+use crate::crash::describe;
+use crate::machines::{Fleet, FleetConfig};
+use crate::plan::{PlanConfig, Upload, Way, plan};
+use crate::progress::Progress;
+use crate::receiver::{DEMO_SECRET, Receiver};
+
+mod report;
+
+pub use report::{DrillReport, Page};
+
+/// A drill.
+#[derive(Clone)]
+pub struct DrillConfig {
+    /// Base URL of the server.
+    pub url: String,
+    /// Upload token, where the server wants one.
+    pub token: Option<String>,
+    /// Machines that the outage takes down; the fleet is half as large again.
+    pub machines: usize,
+    /// Sites that the fleet is spread over.
+    pub sites: usize,
+    /// Time of background crashes before the outage.
+    pub background: Duration,
+    /// Time over which the outage's machines go down.
+    pub outage: Duration,
+    /// Background crashes a second, before and during the outage.
+    pub background_per_s: f64,
+    /// About how long a dump is.
+    pub dump_bytes: usize,
+    /// Uploads at once.
+    pub concurrency: usize,
+    /// What everything random is drawn from.
+    pub seed: u64,
+    /// How long to wait after the last upload for the page and for an empty queue.
+    pub patience: Duration,
+    /// Where to receive the webhook; the server must be configured to send there. None: only the incident counts.
+    pub receive: Option<SocketAddr>,
+    /// Secret of that webhook.
+    pub secret: String,
+    /// Show no progress.
+    pub quiet: bool,
+}
+
+impl Default for DrillConfig {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8080".to_owned(),
+            token: None,
+            machines: 2000,
+            sites: 200,
+            background: Duration::from_secs(20),
+            outage: Duration::from_secs(30),
+            background_per_s: 1.0,
+            dump_bytes: 180 * 1024,
+            concurrency: 32,
+            seed: 20_240_719,
+            patience: Duration::from_secs(90),
+            receive: None,
+            secret: DEMO_SECRET.to_owned(),
+            quiet: false,
+        }
+    }
+}
+
+impl std::fmt::Debug for DrillConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DrillConfig")
+            .field("url", &self.url)
+            .field("machines", &self.machines)
+            .field("outage", &self.outage)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the senders learn, together.
+#[derive(Default)]
+struct Tally {
+    sent: u64,
+    accepted: u64,
+    retries: u64,
+    bytes: u64,
+    rejected: BTreeMap<String, u64>,
+    /// Crash ids as `dump` computes them here, of uploads that were accepted.
+    crashes: HashSet<String>,
+    /// Answers that named another crash id than that.
+    misnamed: u64,
+    /// Machines of the outage whose first upload was accepted.
+    victims: HashSet<usize>,
+    first_crash_ms: Option<i64>,
+    tenth_machine_ms: Option<i64>,
+}
+
+/// The tenth distinct machine is where a detector with a sane threshold may act.
+const TELLING_MACHINES: usize = 10;
+/// How often the incidents are asked for: adds half of this to what the drill sees, not to what the server says.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs a drill to its end.
+pub async fn run(config: DrillConfig) -> Result<DrillReport> {
+    let client = Client::new(&config.url, config.token.as_deref(), config.concurrency)?;
+    let before = client.ledger().await?;
+    let watch = Watch::start(&client).await?;
+    let receiver = match config.receive {
+        Some(listen) => Some(Receiver::start(listen, &config.secret).await?),
+        None => None,
+    };
+    let fleet_config =
+        FleetConfig { machines: config.machines * 3 / 2 + 10, sites: config.sites, seed: config.seed };
+    let fleet = Arc::new(Fleet::new(&fleet_config));
+    let plan_config = PlanConfig {
+        warm_up: config.background,
+        outage: config.outage,
+        background_per_s: config.background_per_s,
+        victims: config.machines,
+        seed: config.seed,
+    };
+    let uploads = plan(&fleet, &plan_config, now_ms());
+    let progress = Progress::new(uploads.len() as u64, config.quiet);
+    let begun = Instant::now();
+    let tally = send_all(&client, &config, &fleet, uploads, &watch, &progress).await?;
+    let sending = begun.elapsed();
+    let expected =
+        Expected { before, crashes: tally.crashes.len() as u64, sent: tally.sent, page: config.machines > 0 };
+    let after = settle(&client, &config, &expected, &watch, receiver.as_ref(), &progress).await?;
+    progress.finish();
+    let webhook_ms = receiver.as_ref().and_then(page_arrival);
+    if let Some(receiver) = receiver {
+        receiver.stop().await?;
+    }
+    let opened = watch.stop();
+    Ok(report::of(&config, tally, sending, &before, &after, opened, webhook_ms))
+}
+
+/// Sends every upload at its time, or as soon after it as the server keeps up.
+async fn send_all(
+    client: &Client,
+    config: &DrillConfig,
+    fleet: &Arc<Fleet>,
+    uploads: Vec<Upload>,
+    watch: &Watch,
+    progress: &Progress,
+) -> Result<Tally> {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let free = Arc::new(Semaphore::new(config.concurrency.max(1)));
+    let mut senders = JoinSet::new();
+    let begun = Instant::now();
+    for upload in uploads {
+        sleep_until(begun + upload.after).await;
+        let permit = Arc::clone(&free).acquire_owned().await?;
+        let (client, fleet, shared) = (client.clone(), Arc::clone(fleet), Arc::clone(&tally));
+        let bytes = config.dump_bytes;
+        senders.spawn(async move {
+            let outcome = send(&client, &fleet, &upload, bytes, &shared).await;
+            drop(permit);
+            outcome
+        });
+        while let Some(sent) = senders.try_join_next() {
+            sent.context("a sender failed")??;
+        }
+        progress.show(lock(&tally).sent, || lock(&tally).say(watch));
+    }
+    while let Some(sent) = senders.join_next().await {
+        sent.context("a sender failed")??;
+        progress.show(lock(&tally).sent, || lock(&tally).say(watch));
+    }
+    let tally = std::mem::take(&mut *lock(&tally));
+    Ok(tally)
+}
+
+async fn send(
+    client: &Client,
+    fleet: &Fleet,
+    upload: &Upload,
+    bytes: usize,
+    tally: &Mutex<Tally>,
+) -> Result<()> {
+    let dump = describe(fleet, &upload.crash, upload.writer, bytes).to_bytes();
+    // a kernel dump's identity lies in its header: the digest does not enter it
+    let id =
+        identify(&dump, &[0; 32], dump.len() as u64).context("our own dump has no identity")?.id.to_string();
+    let body = match upload.way {
+        Way::Raw => Body::Raw(dump),
+        Way::Zstd => Body::Zstd(zstd::bulk::compress(&dump, 1)?),
+        Way::Form => Body::Form(dump),
+    };
+    let of_outage = upload.crash.driver == Some(fleet.falcon());
+    if of_outage {
+        lock(tally).first_crash_ms.get_or_insert_with(now_ms);
+    }
+    let mut retries = 0;
+    let len = body.len() as u64;
+    let answer = client.upload(&fleet.machines[upload.crash.machine], body, &mut retries).await?;
+    let mut tally = lock(tally);
+    tally.sent += 1;
+    tally.retries += retries;
+    tally.bytes += len;
+    match answer {
+        Answer::Accepted(accepted) => {
+            tally.accepted += 1;
+            tally.misnamed += u64::from(accepted.crash_id != id);
+            tally.crashes.insert(id);
+            if of_outage
+                && tally.victims.insert(upload.crash.machine)
+                && tally.victims.len() == TELLING_MACHINES
+            {
+                tally.tenth_machine_ms = Some(now_ms());
+            }
+        }
+        Answer::Rejected(status) => *tally.rejected.entry(status).or_default() += 1,
+    }
+    Ok(())
+}
+
+impl Tally {
+    fn say(&self, watch: &Watch) -> String {
+        let page = if watch.found(FALCON).is_some() { "incident open" } else { "no incident" };
+        format!("accepted {}, {} machines down, {page}", self.accepted, self.victims.len())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the server must come to after the last upload.
+struct Expected {
+    before: Ledger,
+    crashes: u64,
+    sent: u64,
+    page: bool,
+}
+
+/// Waits until the queue is empty, the rows are there and the page is out, or until patience ends.
+async fn settle(
+    client: &Client,
+    config: &DrillConfig,
+    expected: &Expected,
+    watch: &Watch,
+    receiver: Option<&Receiver>,
+    progress: &Progress,
+) -> Result<Ledger> {
+    let deadline = Instant::now() + config.patience;
+    loop {
+        let late = Instant::now() >= deadline;
+        match client.ledger().await {
+            Ok(now) if late || (expected.counted(&now) && expected.paged(watch, receiver)) => return Ok(now),
+            Ok(now) => progress.show(expected.sent, || format!("all sent, {} queued", now.queued)),
+            Err(error) if late => return Err(error),
+            // it may be starting again; patience decides
+            Err(error) => tracing::warn!(%error, "cannot see the ledger"),
+        }
+        sleep(WATCH_EVERY).await;
+    }
+}
+
+impl Expected {
+    fn counted(&self, now: &Ledger) -> bool {
+        now.queued == 0 && now.crashes.saturating_sub(self.before.crashes) >= self.crashes
+    }
+
+    fn paged(&self, watch: &Watch, receiver: Option<&Receiver>) -> bool {
+        let heard = receiver.is_none_or(|receiver| page_arrival(receiver).is_some());
+        !self.page || (heard && watch.found(FALCON).is_some())
+    }
+}
+
+/// When the first page for the outage's driver came in.
+fn page_arrival(receiver: &Receiver) -> Option<i64> {
+    let arrivals = receiver.arrivals();
+    let page = |kind: &str, driver: &str| kind.ends_with("opened") && driver.eq_ignore_ascii_case(FALCON);
+    arrivals.iter().find(|arrival| page(arrival.kind(), arrival.driver())).map(|arrival| arrival.at_ms)
+}
+
+/// Looks at the server's incidents over and over, and remembers those that were not there before.
+struct Watch {
+    opened: Arc<Mutex<BTreeMap<String, Incident>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Watch {
+    async fn start(client: &Client) -> Result<Self> {
+        let before = client.incidents().await?;
+        let mut open = before.iter().filter(|incident| incident.state != "resolved");
+        if let Some(incident) = open.find(|incident| incident.driver.eq_ignore_ascii_case(FALCON)) {
+            bail!(
+                "incident {} for {FALCON} is still open: a drill could not open another",
+                incident.incident_id
+            );
+        }
+        let known: HashSet<String> = before.into_iter().map(|incident| incident.incident_id).collect();
+        let opened = Arc::new(Mutex::new(BTreeMap::new()));
+        let (client, found) = (client.clone(), Arc::clone(&opened));
+        let task = tokio::spawn(async move {
+            loop {
+                match client.incidents().await {
+                    Ok(incidents) => {
+                        let new =
+                            incidents.into_iter().filter(|incident| !known.contains(&incident.incident_id));
+                        lock(&found).extend(new.map(|incident| (incident.incident_id.clone(), incident)));
+                    }
+                    Err(error) => tracing::warn!(%error, "cannot see the incidents"),
+                }
+                sleep(WATCH_EVERY).await;
+            }
+        });
+        Ok(Self { opened, task })
+    }
+
+    fn found(&self, driver: &str) -> Option<Incident> {
+        lock(&self.opened).values().find(|incident| incident.driver.eq_ignore_ascii_case(driver)).cloned()
+    }
+
+    fn stop(self) -> Vec<Incident> {
+        self.task.abort();
+        lock(&self.opened).values().cloned().collect()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

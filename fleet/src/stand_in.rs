@@ -1,0 +1,204 @@
+//! A stand-in for the server in tests: the same routes, a few lines behind each, and faults on demand.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use dump::{KernelDump, identify};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+
+use crate::clock::now_ms;
+use crate::receiver::DEMO_SECRET;
+
+/// How it behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Manners {
+    /// The driver that its incident names.
+    pub(crate) blames: &'static str,
+    /// Uploads that it calls itself too busy for, at first.
+    pub(crate) busy: u32,
+    /// A crash in this many gets no row; 0 for none.
+    pub(crate) forgets: u64,
+    /// What it answers instead of taking anything.
+    pub(crate) refuses: Option<StatusCode>,
+    /// Where it sends its webhook.
+    pub(crate) webhook: Option<SocketAddr>,
+    /// The token that it wants.
+    pub(crate) token: Option<&'static str>,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { blames: "csagent.sys", busy: 0, forgets: 0, refuses: None, webhook: None, token: None }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) uploads: u64,
+    pub(crate) forms: u64,
+    pub(crate) crashes: HashSet<String>,
+    pub(crate) machines: HashSet<String>,
+    forgotten: u64,
+    falcon_machines: HashSet<String>,
+    incidents: Vec<Value>,
+}
+
+pub(crate) struct StandIn {
+    pub(crate) url: String,
+    desk: Arc<Desk>,
+}
+
+struct Desk {
+    manners: Mutex<Manners>,
+    seen: Mutex<Seen>,
+}
+
+impl StandIn {
+    pub(crate) async fn start(manners: Manners) -> Self {
+        let desk = Arc::new(Desk { manners: Mutex::new(manners), seen: Mutex::default() });
+        let router = Router::new()
+            .route("/v1/crashes", post(take))
+            .route("/api/v1/status", get(status))
+            .route("/api/v1/incidents", get(incidents))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&desk));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        Self { url, desk }
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.desk.seen()
+    }
+
+    pub(crate) fn open_incident(&self, driver: &str) {
+        self.seen().open(driver);
+    }
+}
+
+impl Desk {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manners(&self) -> MutexGuard<'_, Manners> {
+        self.manners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn open(&mut self, driver: &str) {
+        let number = self.incidents.len();
+        self.incidents.push(json!({
+            "incident_id": format!("00000000-0000-0000-0000-{number:012}"), "tenant": "", "driver": driver,
+            "state": "open", "opened_at_ms": now_ms(), "resolved_at_ms": null, "machines": 10, "crashes": 10,
+        }));
+    }
+}
+
+async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let manners = desk.manners().clone();
+    let token = request.headers().get("authorization").and_then(|token| token.to_str().ok());
+    if manners.token.is_some_and(|wanted| token != Some(&format!("Bearer {wanted}"))) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if let Some(status) = manners.refuses {
+        return status.into_response();
+    }
+    if manners.busy > 0 {
+        desk.manners().busy -= 1;
+        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response();
+    }
+    let headers = request.headers().clone();
+    let (dump, is_form) = read(request).await;
+    let id = identify(&dump, &[0; 32], dump.len() as u64).unwrap().id.to_string();
+    let machine = headers["x-bluescope-machine"].to_str().unwrap().to_owned();
+    assert!(!headers["x-bluescope-site"].is_empty() && !headers["x-bluescope-ring"].is_empty());
+    let page = remember(&mut desk.seen(), &manners, &id, machine, is_form, blames_falcon(&dump));
+    if page && let Some(address) = manners.webhook {
+        tokio::spawn(send_webhook(address, manners.blames));
+    }
+    Json(json!({ "crash_id": id })).into_response()
+}
+
+/// Whether this upload is the one to page on: the tenth machine of the outage.
+fn remember(
+    seen: &mut Seen,
+    manners: &Manners,
+    id: &str,
+    machine: String,
+    is_form: bool,
+    falcon: bool,
+) -> bool {
+    seen.uploads += 1;
+    seen.forms += u64::from(is_form);
+    let new = seen.crashes.insert(id.to_owned());
+    if new && manners.forgets > 0 && (seen.crashes.len() as u64).is_multiple_of(manners.forgets) {
+        seen.forgotten += 1;
+    }
+    seen.machines.insert(machine.clone());
+    let page = falcon && seen.falcon_machines.insert(machine) && seen.falcon_machines.len() == 10;
+    if page {
+        seen.open(manners.blames);
+    }
+    page
+}
+
+async fn read(request: Request) -> (Vec<u8>, bool) {
+    let is = |headers: &HeaderMap, name: &str, value: &str| {
+        headers.get(name).is_some_and(|header| header.to_str().unwrap().starts_with(value))
+    };
+    if is(request.headers(), "content-type", "multipart/form-data") {
+        let mut form = Multipart::from_request(request, &()).await.unwrap();
+        while let Some(field) = form.next_field().await.unwrap() {
+            if field.name() == Some("upload_file_minidump") {
+                return (field.bytes().await.unwrap().to_vec(), true);
+            }
+        }
+        panic!("a form without a dump");
+    }
+    let zstd = is(request.headers(), "content-encoding", "zstd");
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    (if zstd { zstd::stream::decode_all(&*body).unwrap() } else { body.to_vec() }, false)
+}
+
+fn blames_falcon(bytes: &[u8]) -> bool {
+    let dump = KernelDump::parse(bytes).unwrap();
+    let at = |address: u64| dump.driver_at(address).is_some_and(|(driver, _)| driver.name == "csagent.sys");
+    dump.header().parameters.into_iter().any(at)
+}
+
+async fn send_webhook(address: SocketAddr, driver: &str) {
+    let body = json!({ "type": "incident.opened", "data": { "driver": driver } }).to_string();
+    let seconds = now_ms() / 1000;
+    let signature = Webhook::new(DEMO_SECRET).unwrap().sign("msg_1", seconds, body.as_bytes()).unwrap();
+    let client = crate::client::Client::new("http://unused", None, 1).unwrap();
+    let request = client
+        .http()
+        .post(format!("http://{address}/"))
+        .header("webhook-id", "msg_1")
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", signature)
+        .body(body);
+    assert_eq!(request.send().await.unwrap().status(), 204);
+}
+
+async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    let seen = desk.seen();
+    Json(json!({ "ledger": {
+        "accepted": seen.uploads, "analysed": seen.uploads, "unreadable": 0, "dead_lettered": 0, "queued": 0,
+        "crashes": seen.crashes.len() as u64 - seen.forgotten, "balanced": true,
+    }}))
+}
+
+async fn incidents(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    Json(json!({ "incidents": desk.seen().incidents }))
+}
