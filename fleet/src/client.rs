@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use dump::synth::hash;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -129,35 +130,34 @@ impl Client {
         self.request(machine, body).send().await
     }
 
-    /// Uploads, patiently: a busy server says when to come back, an unreachable one is tried with growing pauses.
-    /// Counts the repetitions in `retries`.
+    /// Uploads, patiently. Counts the repetitions in `retries`.
     pub(crate) async fn upload(&self, machine: &Machine, body: Body, retries: &mut u64) -> Result<Answer> {
-        for attempt in 1.. {
-            let pause = match self.try_upload(machine, body.clone()).await {
-                Ok(response) if response.status().is_success() => {
-                    let accepted =
-                        response.json().await.context("the server's answer is not what it should be")?;
-                    return Ok(Answer::Accepted(accepted));
-                }
-                Ok(response) if is_busy(response.status()) && attempt < ATTEMPTS => retry_after(&response),
-                Ok(response) => return Ok(Answer::Rejected(response.status().to_string())),
-                Err(error) if attempt >= ATTEMPTS => {
-                    return Err(error).context("the server cannot be reached");
-                }
-                Err(_) => None,
-            };
-            *retries += 1;
-            tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt, machine.seed))).await;
+        patiently(machine.seed, retries, || self.request(machine, body.clone())).await
+    }
+
+    /// Uploads somebody's own dump, patiently.
+    pub(crate) async fn upload_own(&self, machine: Option<&str>, dump: Bytes) -> Result<Answer> {
+        patiently(hash(dump.len() as u64), &mut 0, || {
+            let mut request = self.post().header(CONTENT_TYPE, BYTES).body(dump.clone());
+            if let Some(machine) = machine {
+                request = request.header("x-bluescope-machine", machine);
+            }
+            request
+        })
+        .await
+    }
+
+    fn post(&self) -> RequestBuilder {
+        let request = self.http.post(format!("{}/v1/crashes", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
-        unreachable!("the last attempt returns")
     }
 
     fn request(&self, machine: &Machine, body: Body) -> RequestBuilder {
-        let mut request = self.http.post(format!("{}/v1/crashes", self.base));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        request = request
+        let request = self
+            .post()
             .header("x-bluescope-machine", &machine.id)
             .header("x-bluescope-site", &machine.site)
             .header("x-bluescope-ring", machine.ring);
@@ -197,6 +197,46 @@ impl Client {
         let response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
         let response = response.error_for_status()?;
         response.json().await.with_context(|| format!("{url} answers something else than expected"))
+    }
+}
+
+/// Sends until there is an answer: a busy server says when to come back, an unreachable one is tried with growing
+/// pauses, which `seed` makes differ. Counts the repetitions in `retries`.
+async fn patiently(seed: u64, retries: &mut u64, request: impl Fn() -> RequestBuilder) -> Result<Answer> {
+    for attempt in 1.. {
+        let pause = match request().send().await {
+            Ok(response) if response.status().is_success() => {
+                let accepted =
+                    response.json().await.context("the server's answer is not what it should be")?;
+                return Ok(Answer::Accepted(accepted));
+            }
+            Ok(response) if is_busy(response.status()) && attempt < ATTEMPTS => retry_after(&response),
+            Ok(response) => return Ok(Answer::Rejected(reason(response).await)),
+            Err(error) if attempt >= ATTEMPTS => {
+                return Err(error).context("the server cannot be reached");
+            }
+            Err(_) => None,
+        };
+        *retries += 1;
+        tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt, seed))).await;
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Status and, where the server gives one, its sentence.
+async fn reason(response: Response) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Reason,
+    }
+    #[derive(Deserialize)]
+    struct Reason {
+        message: String,
+    }
+    let status = response.status();
+    match response.json::<Refusal>().await {
+        Ok(refusal) => format!("{status}: {}", refusal.error.message),
+        Err(_) => status.to_string(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::crash::describe;
 use crate::machines::{Fleet, FleetConfig};
 use crate::plan::{PlanConfig, Upload, Way, plan};
 use crate::progress::Progress;
-use crate::receiver::{DEMO_SECRET, Receiver};
+use crate::receiver::{DEMO_SECRET, Receiver, ReceiverConfig};
 
 mod report;
 
@@ -119,7 +119,10 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     let before = client.ledger().await?;
     let watch = Watch::start(&client).await?;
     let receiver = match config.receive {
-        Some(listen) => Some(Receiver::start(listen, &config.secret).await?),
+        Some(listen) => {
+            let secret = config.secret.clone();
+            Some(Receiver::start(&ReceiverConfig { listen, secret }).await?)
+        }
         None => None,
     };
     let fleet_config =

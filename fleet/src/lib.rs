@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod random;
 pub mod receiver;
+pub mod send;
 mod stack;
 #[cfg(test)]
 mod stand_in;

@@ -24,6 +24,21 @@ const MAX_BODY: usize = 1 << 20;
 /// The secret of demonstrations on loopback, where nobody else can send. Never use it anywhere else.
 pub const DEMO_SECRET: &str = "whsec_Ymx1ZXNjb3BlIGRlbW8gb24gbG9vcGJhY2sgb25seQ==";
 
+/// Where to listen, and the secret that senders sign with.
+#[derive(Clone)]
+pub struct ReceiverConfig {
+    /// Address and port; port 0 takes any.
+    pub listen: SocketAddr,
+    /// `whsec_...` or the bare base64.
+    pub secret: String,
+}
+
+impl fmt::Debug for ReceiverConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverConfig").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
 /// One notification whose signature was right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrival {
@@ -80,11 +95,13 @@ struct Seen {
 }
 
 impl Receiver {
-    /// Starts to listen on `listen` (port 0 takes any) for what is signed with `secret`: `whsec_...` or bare base64.
-    pub async fn start(listen: SocketAddr, secret: &str) -> Result<Self> {
-        let signature = Webhook::new(secret).context("the webhook secret is not base64")?;
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    /// Starts to listen.
+    pub async fn start(config: &ReceiverConfig) -> Result<Self> {
+        let signature = Webhook::new(&config.secret).context("the webhook secret is not base64")?;
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot receive webhooks on {listen}"))?;
         let address = listener.local_addr()?;
         let (tell, news) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk { signature, seen: Mutex::default(), tell });
@@ -159,6 +176,21 @@ async fn receive(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes)
             tracing::warn!(%error, "refused a webhook");
             desk.seen().refused += 1;
             StatusCode::UNAUTHORIZED
+        }
+    }
+}
+
+/// Receives until `stop`, handing each arrival to `show`.
+pub async fn run(
+    config: &ReceiverConfig,
+    stop: CancellationToken,
+    mut show: impl FnMut(&Arrival),
+) -> Result<()> {
+    let receiver = Receiver::start(config).await?;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return receiver.stop().await,
+            arrival = receiver.next() => show(&arrival),
         }
     }
 }
