@@ -157,6 +157,7 @@ impl<'a> KernelDump<'a> {
 
     /// The loaded driver that owns an address, and the address's offset in it.
     pub fn driver_at(&self, va: u64) -> Option<(&Driver, u64)> {
+        let va = self.layout.width.address(va);
         let driver = self.drivers.get(self.ranges.owner(va)?)?;
         Some((driver, va.checked_sub(driver.base)?))
     }
@@ -168,6 +169,7 @@ impl<'a> KernelDump<'a> {
 
     /// The last driver that owned an address before it was unloaded, and the address's offset in it.
     pub fn unloaded_at(&self, va: u64) -> Option<(&UnloadedDriver, u64)> {
+        let va = self.layout.width.address(va);
         let driver = self.unloaded.iter().find(|driver| (driver.start..driver.end).contains(&va))?;
         Some((driver, va.checked_sub(driver.start)?))
     }

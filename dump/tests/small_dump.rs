@@ -89,6 +89,23 @@ fn the_update_revision_is_read_where_the_kernel_wrote_it() {
 }
 
 #[test]
+fn an_arm64_dump_has_everything_but_registers() {
+    let written = SmallDump::example();
+    let mut bytes = written.to_bytes();
+    bytes[0x30..0x34].copy_from_slice(&0xaa64_u32.to_le_bytes());
+    let read = KernelDump::parse(&bytes).unwrap();
+    assert_eq!(read.problems(), []);
+    assert_eq!((read.header().machine, read.header().bits), (Machine::Arm64, 64));
+    assert_eq!(read.context(), None);
+    assert_eq!(read.trap_frame_at(written.stack_base + 0x40), None);
+    assert_eq!(read.drivers().len(), written.drivers.len());
+    let (driver, _) = read.driver_at(read.header().parameters[3]).unwrap();
+    assert_eq!(driver.name, "rtwlane.sys");
+    assert_eq!(read.stack(), Some((written.stack_base, &*written.stack)));
+    assert_eq!(read.process_name().as_deref(), Some("System"), "by its look");
+}
+
+#[test]
 fn flags_of_the_bug_check_are_masked() {
     let bytes = SmallDump { bugcheck: 0x1000_007e, ..SmallDump::example() }.to_bytes();
     let header = KernelDump::parse(&bytes).unwrap().header().clone();

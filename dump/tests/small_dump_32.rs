@@ -89,6 +89,8 @@ fn a_32_bit_dump_is_read() {
     let (owner, offset) = dump.driver_at(header.parameters[1]).unwrap();
     assert_eq!((&*owner.name, offset), ("win32k.sys", 0x5_17d7));
 
+    assert_eq!(dump.driver_at(0xffff_ffff_ac45_17d7), Some((owner, offset)), "sign-extended");
+
     let unloaded = &dump.unloaded()[0];
     assert_eq!((&*unloaded.name, unloaded.start, unloaded.end), ("old.sys", 0xaaa0_0000, 0xaaa0_8000));
     assert_eq!(dump.stack().unwrap().0, 0xd9f0_0000);
