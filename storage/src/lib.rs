@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod blobs;
+pub mod database;
 pub mod message;
+pub mod questions;
 pub mod queue;
 pub mod rows;

@@ -72,7 +72,7 @@ pub struct CrashRow {
     pub fault_offset: u64,
     /// Bucket id in WinDbg's grammar.
     pub bucket: String,
-    /// FAILURE_ID_HASH, `{...}` form.
+    /// `FAILURE_ID_HASH`, `{...}` form.
     pub bucket_hash: String,
     /// `high`, `medium`, `low`, `none`.
     pub confidence: String,

@@ -1,0 +1,172 @@
+//! ClickHouse, on a server or inside this process: opening it, migrating it, writing crash rows.
+//! Owns the one client; what is asked of the tables is in `questions`. Never looks inside a report and never
+//! formats a value into SQL.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clickhouse::query::Query;
+use clickhouse::{Client, Compression};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::rows::CrashRow;
+
+pub use error::DatabaseError;
+
+mod error;
+mod migrations;
+
+/// Name of the database inside the embedded engine, where there is nobody to share it with.
+#[cfg(feature = "embedded")]
+const EMBEDDED_DATABASE: &str = "bluescope";
+
+/// One chunk of an insert may wait this long for the server to take it.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// The server may take this long to write an insert and all its views.
+const INSERT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A question that takes longer is a fault of ours: pages and the detector ask again in seconds.
+const QUESTION_SECONDS: &str = "30";
+
+/// Where ClickHouse is.
+#[derive(Debug, Clone)]
+pub enum DatabaseConfig {
+    /// A ClickHouse server (or a load balancer before several).
+    Server {
+        /// `http://host:8123`.
+        url: String,
+        /// User.
+        user: String,
+        /// Password.
+        password: SecretString,
+        /// Database; created where it does not exist.
+        database: String,
+    },
+    /// libchdb inside this process.
+    Embedded {
+        /// Folder of the data; one process at a time.
+        dir: PathBuf,
+        /// libchdb.so, where it is not in the places searched by default.
+        library: Option<PathBuf>,
+    },
+}
+
+/// A handle on ClickHouse; clones share it.
+#[derive(Clone)]
+pub struct Database {
+    client: Client,
+    engine: Engine,
+}
+
+/// The engine inside this process, where there is one.
+#[cfg(feature = "embedded")]
+type Engine = Option<Arc<tokio::sync::Mutex<Option<embedded::Engine>>>>;
+/// Built without one.
+#[cfg(not(feature = "embedded"))]
+type Engine = Option<Arc<std::convert::Infallible>>;
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("database", &self.client.database())
+            .field("embedded", &self.engine.is_some())
+            .finish()
+    }
+}
+
+impl Database {
+    /// Starts the engine where it is embedded, creates the database and brings its schema up to date.
+    pub async fn open(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        match config {
+            DatabaseConfig::Server { url, user, password, database } => {
+                let client =
+                    Client::default().with_url(url).with_user(user).with_password(password.expose_secret());
+                Self::prepare(client, database, None).await
+            }
+            DatabaseConfig::Embedded { dir, library } => Self::open_embedded(dir, library.as_ref()).await,
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn open_embedded(dir: &std::path::Path, library: Option<&PathBuf>) -> Result<Self, DatabaseError> {
+        let config = embedded::EngineConfig { dir: dir.to_path_buf(), library: library.cloned() };
+        let engine = embedded::Engine::start(config).await?;
+        let client = Client::default()
+            .with_url(engine.url())
+            .with_user(engine.user())
+            .with_password(engine.password());
+        Self::prepare(client, EMBEDDED_DATABASE, Some(Arc::new(tokio::sync::Mutex::new(Some(engine))))).await
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    #[expect(clippy::unused_async, reason = "same shape as the variant with the engine")]
+    async fn open_embedded(_: &std::path::Path, _: Option<&PathBuf>) -> Result<Self, DatabaseError> {
+        Err(DatabaseError::NotBuiltIn)
+    }
+
+    async fn prepare(client: Client, database: &str, engine: Engine) -> Result<Self, DatabaseError> {
+        let client = client.with_compression(Compression::None);
+        client
+            .query_raw("CREATE DATABASE IF NOT EXISTS {database:Identifier}")
+            .param("database", database)
+            .execute()
+            .await
+            .map_err(DatabaseError::while_("create the database"))?;
+        let client = client.with_database(database);
+        migrations::run(&client).await?;
+        Ok(Self { client, engine })
+    }
+
+    /// Whether ClickHouse answers.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        let one: u8 =
+            self.client.query_raw("SELECT 1").fetch_one().await.map_err(DatabaseError::while_("ping"))?;
+        debug_assert_eq!(one, 1);
+        Ok(())
+    }
+
+    /// Stops the embedded engine and releases its folder, whoever else still holds a clone; nothing to do for a
+    /// server.
+    pub async fn close(self) {
+        #[cfg(feature = "embedded")]
+        if let Some(engine) = &self.engine
+            && let Some(engine) = engine.lock().await.take()
+        {
+            engine.stop().await;
+        }
+    }
+
+    /// Writes crash rows with all that follows from them (rollups, ledger). `Ok` means fsynced.
+    ///
+    /// Inserting the same rows again changes no count, so a caller that does not know how its last try ended just
+    /// tries again.
+    pub async fn insert_crashes(&self, rows: &[CrashRow]) -> Result<(), DatabaseError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.insert("crashes", rows).await
+    }
+
+    /// A question: plain SQL whose values are all `{name:Type}` parameters.
+    pub(crate) fn ask(&self, sql: &'static str) -> Query {
+        self.client.query_raw(sql).with_setting("max_execution_time", QUESTION_SECONDS)
+    }
+
+    pub(crate) async fn insert<R>(&self, table: &'static str, rows: &[R]) -> Result<(), DatabaseError>
+    where
+        R: clickhouse::RowOwned + clickhouse::RowWrite,
+    {
+        let failed = DatabaseError::while_("insert");
+        // On by default since ClickHouse 26.2; an acknowledgement before the write would break the ledger.
+        let client = self.client.clone().with_setting("async_insert", "0");
+        let mut insert = client
+            .insert::<R>(table)
+            .await
+            .map_err(&failed)?
+            .with_timeouts(Some(SEND_TIMEOUT), Some(INSERT_TIMEOUT));
+        for row in rows {
+            insert.write(row).await.map_err(&failed)?;
+        }
+        insert.end().await.map_err(&failed)
+    }
+}

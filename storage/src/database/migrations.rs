@@ -1,0 +1,109 @@
+//! Brings a database's schema up to this build's: numbered files, applied in order, each recorded once.
+//! Every statement is idempotent (`IF NOT EXISTS`), because ClickHouse has no lock that two processes starting at
+//! once could hold: both may apply the same step, and the record of it merges into one.
+
+use clickhouse::error::Error;
+use clickhouse::{Client, Row};
+use serde::{Deserialize, Serialize};
+
+use super::DatabaseError;
+
+struct Migration {
+    number: u32,
+    file: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migration {
+    ($number:literal, $file:literal) => {
+        Migration { number: $number, file: $file, sql: include_str!(concat!("../../schema/", $file)) }
+    };
+}
+
+/// Never edited once released, only added to.
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_crashes.sql"),
+    migration!(2, "0002_arrivals.sql"),
+    migration!(3, "0003_crash_minutes.sql"),
+    migration!(4, "0004_deliveries.sql"),
+    migration!(5, "0005_incidents.sql"),
+];
+
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (
+    number UInt32, name String, digest String, applied_at DateTime('UTC') DEFAULT now()
+) ENGINE = ReplacingMergeTree ORDER BY number SETTINGS fsync_after_insert = 1, fsync_part_directory = 1";
+
+const APPLIED: &str = "SELECT number, name, digest FROM migrations FINAL ORDER BY number";
+
+#[derive(Debug, Row, Serialize, Deserialize)]
+struct Applied {
+    number: u32,
+    name: String,
+    digest: String,
+}
+
+/// Applies what is missing.
+pub(super) async fn run(client: &Client) -> Result<(), DatabaseError> {
+    let failed = DatabaseError::while_("read which schema the database has");
+    client.query_raw(RECORD).execute().await.map_err(&failed)?;
+    let applied: Vec<Applied> = client.query_raw(APPLIED).fetch_all().await.map_err(&failed)?;
+    for migration in MIGRATIONS {
+        match applied.iter().find(|row| row.number == migration.number) {
+            Some(row) if row.digest == digest(migration) => {}
+            Some(_) => return Err(DatabaseError::MigrationChanged { file: migration.file }),
+            None => apply(client, migration)
+                .await
+                .map_err(|source| DatabaseError::Migration { file: migration.file, source })?,
+        }
+    }
+    // A newer build was here, as during a rolling upgrade: steps only ever add, so this one still works.
+    if let Some(newer) = applied.iter().find(|row| MIGRATIONS.iter().all(|known| known.number != row.number))
+    {
+        tracing::warn!(migration = newer.name, "the database has a newer schema than this build knows");
+    }
+    Ok(())
+}
+
+async fn apply(client: &Client, migration: &Migration) -> Result<(), Error> {
+    for statement in statements(migration.sql) {
+        client.query_raw(statement).execute().await?;
+    }
+    let mut record = client.insert::<Applied>("migrations").await?.with_setting("async_insert", "0");
+    let row =
+        Applied { number: migration.number, name: migration.file.to_owned(), digest: digest(migration) };
+    record.write(&row).await?;
+    record.end().await?;
+    tracing::info!(migration = migration.file, "applied a step of the schema");
+    Ok(())
+}
+
+fn digest(migration: &Migration) -> String {
+    blake3::hash(migration.sql.as_bytes()).to_hex().to_string()
+}
+
+/// The statements of one of our own files: each ends with a `;` at the end of a line.
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(";\n").map(str::trim).filter(|statement| {
+        statement.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_split_at_semicolons_that_end_a_line() {
+        let sql = "-- about; this\nCREATE TABLE a (b String DEFAULT ';');\n\n-- the end\n;\nSELECT 1;\n-- nothing\n";
+        let found: Vec<&str> = statements(sql).collect();
+        assert_eq!(found, ["-- about; this\nCREATE TABLE a (b String DEFAULT ';')", "SELECT 1"]);
+    }
+
+    #[test]
+    fn numbers_count_up_and_match_the_names() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(usize::try_from(migration.number).unwrap(), index + 1);
+            assert!(migration.file.starts_with(&format!("{:04}_", migration.number)), "{}", migration.file);
+        }
+    }
+}

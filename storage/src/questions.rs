@@ -1,0 +1,104 @@
+//! What is asked of ClickHouse: one file per question, its SQL beside the struct that it returns.
+//! Every value is a server-side parameter. `crashes` counts distinct crash ids, exactly; `machines` counts distinct
+//! (tenant, machine), exactly up to some thousands and within about 1 % beyond.
+
+use serde::{Deserialize, Serialize};
+
+use crate::database::DatabaseError;
+
+mod arrivals;
+mod crash;
+mod crashes;
+mod driver_page;
+mod driver_series;
+mod driver_windows;
+mod fleet_series;
+mod incident_evidence;
+mod incidents;
+mod ledger;
+mod notifications;
+mod pulse;
+mod sparklines;
+mod top_drivers;
+
+pub use arrivals::Arrival;
+pub use crashes::{CrashFilter, CrashSummary, Cursor};
+pub use driver_page::{BucketRow, BugcheckRow, DriverPage, SiteRow, VersionRow};
+pub use driver_windows::{DriverWindow, DriverWindows, WindowCounts};
+pub use incident_evidence::{BuildRow, Evidence, Share};
+pub use incidents::{IncidentEvent, IncidentSummary};
+pub use ledger::LedgerCounts;
+pub use notifications::NotificationRow;
+pub use pulse::{DriverPulse, Pulse};
+pub use top_drivers::DriverSummary;
+
+/// The most points of a series: a page is about 2,000 pixels wide.
+const MAX_POINTS: i64 = 10_000;
+
+/// A stretch of time, `from_ms <= t < to_ms`, ms since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// First instant inside.
+    pub from_ms: i64,
+    /// First instant after it.
+    pub to_ms: i64,
+}
+
+/// Counts of one step of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clickhouse::Row)]
+pub struct SeriesPoint {
+    /// Start of the step.
+    pub at_ms: i64,
+    /// Distinct machines within it.
+    pub machines: u64,
+    /// Crashes within it.
+    pub crashes: u64,
+}
+
+/// The length of a step of the minute rollups in ms: whole minutes, at least one.
+fn step_ms(range: Range, step_s: u32) -> Result<i64, DatabaseError> {
+    let step = i64::from(step_s.div_ceil(60).max(1)) * 60_000;
+    if range.to_ms.saturating_sub(range.from_ms) / step > MAX_POINTS {
+        return Err(DatabaseError::Invalid(
+            "the series would have more than 10000 points: use a longer step",
+        ));
+    }
+    Ok(step)
+}
+
+/// A point for every step of the range, zero where nothing was found. `found` is sorted by time.
+fn fill(found: &[SeriesPoint], range: Range, step: i64) -> Vec<SeriesPoint> {
+    let mut found = found.iter().copied().peekable();
+    let mut points = Vec::new();
+    let mut at_ms = range.from_ms.div_euclid(step) * step;
+    while at_ms < range.to_ms {
+        let point = found.next_if(|point| point.at_ms <= at_ms);
+        points.push(point.unwrap_or(SeriesPoint { at_ms, machines: 0, crashes: 0 }));
+        at_ms += step;
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_has_every_step() {
+        let point = |at_ms, machines| SeriesPoint { at_ms, machines, crashes: machines };
+        let range = Range { from_ms: 90_000, to_ms: 240_000 };
+        let filled = fill(&[point(60_000, 2), point(180_000, 1)], range, 60_000);
+        assert_eq!(filled, [point(60_000, 2), point(120_000, 0), point(180_000, 1)]);
+        assert_eq!(fill(&[], Range { from_ms: 0, to_ms: 0 }, 60_000), []);
+    }
+
+    #[test]
+    fn steps_are_whole_minutes_and_not_too_many() {
+        let hour = Range { from_ms: 0, to_ms: 3_600_000 };
+        for (asked, given) in [(0, 60_000), (10, 60_000), (60, 60_000), (61, 120_000)] {
+            assert_eq!(step_ms(hour, asked).unwrap(), given);
+        }
+        assert!(step_ms(Range { from_ms: 0, to_ms: i64::MAX }, 60).is_err());
+        assert!(step_ms(Range { from_ms: i64::MIN, to_ms: i64::MAX }, 60).is_err());
+    }
+}

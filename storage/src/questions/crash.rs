@@ -1,0 +1,48 @@
+//! One crash, whole.
+
+use uuid::Uuid;
+
+use crate::database::{Database, DatabaseError};
+use crate::rows::CrashRow;
+
+/// The key begins with the time, which the id carries; before a merge the best of several forms is picked here.
+const SQL: &str = "
+SELECT
+    crash_id, crashed_at, received_at, tenant, machine, ring, site, tags, outcome, problem, kind, bugcheck,
+    bugcheck_name, parameters, exception_code, culprit, driver, driver_timestamp, driver_size, fault_offset,
+    bucket, bucket_hash, confidence, rule, process, os_build, os_ubr, arch, cpu, vendor, model, bios, uptime_s,
+    drivers, driver_timestamps, driver_sizes, report, analyzer_version, raw_len, blob, revision,
+    queue_id, queue_partition, queue_offset
+FROM crashes
+WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
+ORDER BY revision DESC
+LIMIT 1";
+
+impl Database {
+    /// The best form of one crash, with its report.
+    pub async fn crash(&self, crash_id: Uuid) -> Result<Option<CrashRow>, DatabaseError> {
+        self.ask(SQL)
+            .param("crashed_at", milliseconds(crash_id))
+            .param("crash_id", crash_id.to_string())
+            .fetch_optional()
+            .await
+            .map_err(DatabaseError::while_("read a crash"))
+    }
+}
+
+/// The first 48 bits of a crash id: the dump's own time, ms since 1970.
+fn milliseconds(crash_id: Uuid) -> i64 {
+    i64::try_from(crash_id.as_u128() >> 80).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_begins_with_the_time() {
+        let id = Uuid::parse_str("01900000-0001-8000-8000-000000000000").unwrap();
+        assert_eq!(milliseconds(id), 0x0190_0000_0001);
+        assert_eq!(milliseconds(Uuid::max()), 0xFFFF_FFFF_FFFF);
+    }
+}

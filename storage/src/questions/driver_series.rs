@@ -1,0 +1,38 @@
+//! How many machines one driver takes down, over time.
+
+use super::{Range, SeriesPoint, fill, step_ms};
+use crate::database::{Database, DatabaseError};
+
+const SQL: &str = "
+SELECT
+    intDiv(toInt64(toUnixTimestamp(minute)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
+    uniqCombined64Merge(14)(machines) AS machines,
+    uniqExactMerge(crashes) AS crashes
+FROM crash_minutes
+WHERE driver = {driver:String}
+    AND minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
+    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+GROUP BY at_ms
+ORDER BY at_ms";
+
+impl Database {
+    /// As [`Database::fleet_series`], of the crashes blamed on one driver or module.
+    pub async fn driver_series(
+        &self,
+        driver: &str,
+        range: Range,
+        step_s: u32,
+    ) -> Result<Vec<SeriesPoint>, DatabaseError> {
+        let step = step_ms(range, step_s)?;
+        let found: Vec<SeriesPoint> = self
+            .ask(SQL)
+            .param("driver", driver)
+            .param("from", range.from_ms)
+            .param("to", range.to_ms)
+            .param("step", step)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("count a driver's crashes"))?;
+        Ok(fill(&found, range, step))
+    }
+}

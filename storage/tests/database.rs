@@ -1,0 +1,15 @@
+//! Schema, writes and questions against the embedded engine, or against the server that `CLICKHOUSE_URL` names.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
+
+#[path = "database/counts.rs"]
+mod counts;
+#[path = "database/fixture.rs"]
+mod fixture;
+#[path = "database/incidents.rs"]
+mod incidents;
+#[path = "database/lists.rs"]
+mod lists;
+#[path = "database/schema.rs"]
+mod schema;
+#[path = "database/windows.rs"]
+mod windows;

@@ -1,0 +1,147 @@
+//! A database of its own for each test: in the embedded engine, or on the server that `CLICKHOUSE_URL` names.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bluescope_storage::database::{Database, DatabaseConfig};
+use bluescope_storage::rows::CrashRow;
+use clickhouse::Client;
+use embedded::{Engine, EngineConfig};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+/// libchdb serves one folder a process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    pub(crate) config: DatabaseConfig,
+    /// For what no question asks.
+    pub(crate) client: Client,
+    engine: Option<(Engine, TempDir)>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// Takes the turn of this test. `None` where there is no libchdb, which CI does not accept.
+pub(crate) async fn turn() -> Option<MutexGuard<'static, ()>> {
+    if let Err(error) = embedded::find_library(None) {
+        assert!(std::env::var_os("CI").is_none(), "{error}");
+        println!("skipped: no libchdb here");
+        return None;
+    }
+    Some(ONE_AT_A_TIME.lock().await)
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Option<Self> {
+        let (url, user, password, engine, turn) = match std::env::var("CLICKHOUSE_URL") {
+            Ok(url) => {
+                let setting =
+                    |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+                let user = setting("CLICKHOUSE_USER", "default");
+                (url, user, setting("CLICKHOUSE_PASSWORD", ""), None, ONE_AT_A_TIME.lock().await)
+            }
+            Err(_) => {
+                let turn = turn().await?;
+                let dir = TempDir::new().unwrap();
+                let config = EngineConfig { dir: dir.path().to_path_buf(), library: None };
+                let engine = Engine::start(config).await.unwrap();
+                let access =
+                    (engine.url().to_owned(), engine.user().to_owned(), engine.password().to_owned());
+                (access.0, access.1, access.2, Some((engine, dir)), turn)
+            }
+        };
+        let database = format!("bluescope_test_{}", Uuid::new_v4().simple());
+        let client = Client::default()
+            .with_url(&url)
+            .with_user(&user)
+            .with_password(&password)
+            .with_database(&database)
+            .with_compression(clickhouse::Compression::None);
+        let config = DatabaseConfig::Server { url, user, password: SecretString::from(password), database };
+        let database = Database::open(&config).await.unwrap();
+        Some(Self { database, config, client, engine, _turn: turn })
+    }
+
+    pub(crate) async fn insert(&self, rows: &[CrashRow]) {
+        self.database.insert_crashes(rows).await.unwrap();
+    }
+
+    pub(crate) async fn merge(&self) {
+        for table in ["crashes", "arrivals", "crash_minutes", "deliveries"] {
+            self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        let DatabaseConfig::Server { database, .. } = &self.config else { return };
+        self.client.query_raw(&format!("DROP DATABASE {database}")).execute().await.unwrap();
+        self.database.close().await;
+        if let Some((engine, _dir)) = self.engine {
+            engine.stop().await;
+        }
+    }
+}
+
+/// Now, at the beginning of a minute.
+pub(crate) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    i64::try_from(now).unwrap() / 60_000 * 60_000
+}
+
+/// A crash id as the dump crate makes them: the time, then bits that here are a number.
+pub(crate) fn crash_id(at_ms: i64, number: u64) -> Uuid {
+    let time = u128::try_from(at_ms).unwrap() << 80;
+    Uuid::from_u128(time | 8 << 76 | 2 << 62 | u128::from(number))
+}
+
+/// A kernel crash of one machine, 10 s on its way.
+pub(crate) fn crash(number: u64, at_ms: i64) -> CrashRow {
+    CrashRow {
+        crash_id: crash_id(at_ms, number),
+        crashed_at: at_ms,
+        received_at: at_ms + 10_000,
+        tenant: String::new(),
+        machine: format!("machine-{number}"),
+        ring: "broad".to_owned(),
+        site: format!("site-{}", number % 3),
+        tags: vec![("rack".to_owned(), number.to_string())],
+        outcome: "analysed".to_owned(),
+        problem: String::new(),
+        kind: "kernel".to_owned(),
+        bugcheck: 0x50,
+        bugcheck_name: "PAGE_FAULT_IN_NONPAGED_AREA".to_owned(),
+        parameters: vec![u64::MAX, 0, 2, 3],
+        exception_code: 0xC000_0005,
+        culprit: "driver".to_owned(),
+        driver: "csagent.sys".to_owned(),
+        driver_timestamp: 0x6690_2C2A,
+        driver_size: 0x0035_0000,
+        fault_offset: 0xE14ED,
+        bucket: "AV_R_INVALID_csagent!unknown_function".to_owned(),
+        bucket_hash: "{3262b6cc-e7fe-31a1-8c4b-f8d8b5a4e8c4}".to_owned(),
+        confidence: "high".to_owned(),
+        rule: "faulting-module".to_owned(),
+        process: "System".to_owned(),
+        os_build: 19045,
+        os_ubr: 4651,
+        arch: "x64".to_owned(),
+        cpu: "Intel(R) Core(TM) i5".to_owned(),
+        vendor: "Contoso".to_owned(),
+        model: "Box 3".to_owned(),
+        bios: "1.2.3".to_owned(),
+        uptime_s: 3600,
+        drivers: vec!["ntoskrnl.exe".to_owned(), "csagent.sys".to_owned()],
+        driver_timestamps: vec![1, 0x6690_2C2A],
+        driver_sizes: vec![0x0100_0000, 0x0035_0000],
+        report: r#"{"verdict":{}}"#.to_owned(),
+        analyzer_version: 1,
+        raw_len: 1_200_000,
+        blob: String::new(),
+        revision: 1,
+        queue_id: "queue".to_owned(),
+        queue_partition: 0,
+        queue_offset: i64::try_from(number).unwrap(),
+    }
+}

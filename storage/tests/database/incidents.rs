@@ -1,0 +1,85 @@
+//! Incidents and the outbox.
+
+use bluescope_storage::questions::{IncidentEvent, NotificationRow};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, now};
+
+#[tokio::test]
+async fn an_incident_is_what_its_events_leave() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let at = now();
+    let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+    let event = |incident_id, seq: u32, kind: &str, detail: &str| IncidentEvent {
+        incident_id,
+        seq,
+        at_ms: at + i64::from(seq) * 1000,
+        kind: kind.to_owned(),
+        tenant: "acme".to_owned(),
+        driver: "csagent.sys".to_owned(),
+        detail: detail.to_owned(),
+    };
+    assert!(database.incidents(false, 10).await.unwrap().is_empty());
+    let events = [
+        event(first, 1, "opened", r#"{"machines":12,"crashes":20}"#),
+        event(first, 2, "notified", r#"{"target":"pager"}"#),
+        event(first, 3, "grew", r#"{"machines":120,"crashes":220}"#),
+    ];
+    for event in events.iter().chain(&events[..1]) {
+        database.put_incident_event(event).await.unwrap();
+    }
+    assert_eq!(database.incident_events(first).await.unwrap(), events);
+    let open = database.incidents(true, 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    let summary = &open[0];
+    assert_eq!((summary.incident_id, summary.state.as_str(), summary.resolved_at_ms), (first, "open", None));
+    assert_eq!((summary.opened_at_ms, summary.machines, summary.crashes), (at + 1000, 120, 220));
+    assert_eq!((summary.tenant.as_str(), summary.driver.as_str()), ("acme", "csagent.sys"));
+    assert_eq!(summary.detail, events[2].detail);
+
+    database.put_incident_event(&event(first, 4, "acknowledged", "{}")).await.unwrap();
+    assert_eq!(database.incidents(true, 10).await.unwrap()[0].state, "acknowledged");
+    database.put_incident_event(&event(first, 5, "resolved", "not JSON")).await.unwrap();
+    database.put_incident_event(&event(second, 9, "opened", "{}")).await.unwrap();
+    let open = database.incidents(true, 10).await.unwrap();
+    assert_eq!(open.iter().map(|row| row.incident_id).collect::<Vec<_>>(), [second]);
+    let all = database.incidents(false, 10).await.unwrap();
+    assert_eq!(all.iter().map(|row| row.incident_id).collect::<Vec<_>>(), [second, first]);
+    assert_eq!((all[1].state.as_str(), all[1].resolved_at_ms), ("resolved", Some(at + 5000)));
+    assert_eq!(database.incidents(false, 1).await.unwrap().len(), 1);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn the_newest_state_of_a_notification_wins() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let at = now();
+    let incident_id = Uuid::new_v4();
+    let pending = |number: i64| NotificationRow {
+        notification_id: format!("msg_{number}"),
+        incident_id,
+        target: "pager".to_owned(),
+        payload: r#"{"driver":"csagent.sys"}"#.to_owned(),
+        state: "pending".to_owned(),
+        attempts: 0,
+        last_error: String::new(),
+        created_at_ms: at + number,
+        updated_at_ms: at + number,
+    };
+    let delivered = NotificationRow {
+        state: "delivered".to_owned(),
+        attempts: 2,
+        last_error: "timed out".to_owned(),
+        updated_at_ms: at + 10,
+        ..pending(1)
+    };
+    for row in [pending(1), delivered.clone(), pending(2), pending(1)] {
+        database.put_notification(&row).await.unwrap();
+    }
+    assert_eq!(database.pending_notifications().await.unwrap(), [pending(2)]);
+    assert_eq!(database.notifications(incident_id).await.unwrap(), [delivered, pending(2)]);
+    assert!(database.notifications(Uuid::new_v4()).await.unwrap().is_empty());
+    fixture.stop().await;
+}

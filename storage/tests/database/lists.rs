@@ -1,0 +1,169 @@
+//! Lists and single crashes, and that hostile text stays text.
+
+use bluescope_storage::questions::{CrashFilter, Range};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, crash, now};
+
+#[tokio::test]
+async fn the_better_form_of_a_crash_replaces_the_other() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut small = crash(1, now());
+    let mut full = small.clone();
+    (small.revision, small.blob) = (1, "small".to_owned());
+    (full.revision, full.blob, full.bucket) = (2, "full".to_owned(), "BETTER".to_owned());
+    (full.received_at, full.queue_offset) = (small.received_at + 60_000, 2);
+    // The worse one comes last.
+    fixture.insert(&[full.clone()]).await;
+    fixture.insert(&[small]).await;
+    for _ in 0..2 {
+        assert_eq!(fixture.database.crash(full.crash_id).await.unwrap().as_ref(), Some(&full));
+        let list = fixture.database.crashes(&CrashFilter::default(), 10, None).await.unwrap();
+        assert_eq!(list.iter().map(|line| line.bucket.as_str()).collect::<Vec<_>>(), ["BETTER"]);
+        fixture.merge().await;
+    }
+    let ledger = fixture.database.ledger("queue").await.unwrap();
+    assert_eq!((ledger.analysed, ledger.crashes), (2, 1));
+    assert_eq!(fixture.database.crash(Uuid::nil()).await.unwrap(), None);
+    assert_eq!(fixture.database.crash(Uuid::max()).await.unwrap(), None);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_paged() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let start = now();
+    let mut rows: Vec<_> =
+        (0..25).map(|number| crash(number, start + i64::try_from(number % 5).unwrap())).collect();
+    rows[3].machine = "special".to_owned();
+    rows[4].bugcheck = 0xD1;
+    rows[5].driver = String::new();
+    fixture.insert(&rows).await;
+    let database = &fixture.database;
+
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = database.crashes(&CrashFilter::default(), 4, before).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.cursor());
+        seen.extend(page.iter().map(|line| (line.received_at_ms, line.crash_id)));
+    }
+    let mut expected: Vec<_> = rows.iter().map(|row| (row.received_at, row.crash_id)).collect();
+    // ClickHouse orders UUIDs by their second half first; all that matters is that nothing is lost or repeated.
+    assert!(seen.is_sorted_by(|a, b| a.0 >= b.0));
+    seen.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(seen, expected);
+
+    let count = async |filter: CrashFilter| database.crashes(&filter, 100, None).await.unwrap().len();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(count(CrashFilter { machine: text("special"), ..Default::default() }).await, 1);
+    assert_eq!(count(CrashFilter { bugcheck: Some(0xD1), ..Default::default() }).await, 1);
+    assert_eq!(count(CrashFilter { driver: text(""), ..Default::default() }).await, 1);
+    assert_eq!(count(CrashFilter { driver: text("csagent.sys"), ..Default::default() }).await, 24);
+    assert_eq!(count(CrashFilter { tenant: text("acme"), ..Default::default() }).await, 0);
+    assert_eq!(
+        count(CrashFilter { site: text("site-0"), kind: text("kernel"), ..Default::default() }).await,
+        9
+    );
+    let from_ms = Some(start + 10_004);
+    assert_eq!(count(CrashFilter { from_ms, ..Default::default() }).await, 5);
+    assert_eq!(count(CrashFilter { to_ms: from_ms, ..Default::default() }).await, 20);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let start = now();
+    let hostile = "'; DROP TABLE crashes; -- \\N \\' {x:String} ? \t\r\n\u{0} 🦀.sys";
+    let mut row = crash(1, start);
+    row.driver = hostile.to_owned();
+    row.machine = hostile.to_owned();
+    row.tenant = hostile.to_owned();
+    row.bucket = hostile.to_owned();
+    row.tags = vec![(hostile.to_owned(), hostile.to_owned())];
+    row.report = hostile.to_owned();
+    row.queue_id = hostile.to_owned();
+    fixture.insert(&[row.clone(), crash(2, start)]).await;
+    let database = &fixture.database;
+    let range = Range { from_ms: start, to_ms: start + 60_000 };
+
+    assert_eq!(database.crash(row.crash_id).await.unwrap().as_ref(), Some(&row));
+    assert_eq!(database.driver_series(hostile, range, 60).await.unwrap()[0].crashes, 1);
+    assert_eq!(database.driver_page(hostile, range).await.unwrap().buckets[0].bucket, hostile);
+    assert_eq!(
+        database.incident_evidence(hostile, start, start + 60_000).await.unwrap().examples,
+        [row.crash_id]
+    );
+    assert_eq!(database.ledger(hostile).await.unwrap().analysed, 1);
+    let text = || Some(hostile.to_owned());
+    let filter =
+        CrashFilter { driver: text(), machine: text(), tenant: text(), bucket: text(), ..Default::default() };
+    assert_eq!(database.crashes(&filter, 10, None).await.unwrap().len(), 1);
+    let windows = database.driver_windows(Some(hostile), start + 20_000, 60, 600).await.unwrap();
+    assert_eq!(windows.drivers.len(), 1);
+    assert_eq!(database.crashes(&CrashFilter::default(), 10, None).await.unwrap().len(), 2);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_drivers_page_and_an_incidents_evidence() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let start = now();
+    let rows: Vec<_> = (0..30u64)
+        .map(|number| {
+            let mut row = crash(number, start + i64::try_from(number).unwrap() * 1000);
+            if number < 10 {
+                row.driver_timestamp = 7;
+                (row.bugcheck, row.bugcheck_name) = (0x7E, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED".to_owned());
+                row.bucket = "OTHER".to_owned();
+            }
+            if number % 10 == 0 {
+                (row.ring, row.os_build, row.model) = ("canary".to_owned(), 22631, "Box 4".to_owned());
+            }
+            row
+        })
+        .collect();
+    fixture.insert(&rows).await;
+    fixture
+        .insert(&[{
+            let mut row = crash(99, start);
+            row.driver = "other.sys".to_owned();
+            row
+        }])
+        .await;
+    let database = &fixture.database;
+
+    let page =
+        database.driver_page("csagent.sys", Range { from_ms: start, to_ms: start + 60_000 }).await.unwrap();
+    let versions: Vec<_> =
+        page.versions.iter().map(|row| (row.timestamp, row.machines, row.first_seen_ms)).collect();
+    assert_eq!(versions, [(0x6690_2C2A, 20, start + 10_000), (7, 10, start)]);
+    let bugchecks: Vec<_> =
+        page.bugchecks.iter().map(|row| (row.code, row.name.as_str(), row.crashes)).collect();
+    assert_eq!(
+        bugchecks,
+        [(0x50, "PAGE_FAULT_IN_NONPAGED_AREA", 20), (0x7E, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED", 10)]
+    );
+    assert_eq!((page.buckets.len(), page.sites.len()), (2, 2));
+    assert_eq!(page.sites[0].offset, 0xE14ED);
+
+    // By arrival: the first ten are 10 s on their way, so they are outside.
+    let evidence = database.incident_evidence("csagent.sys", start + 20_000, start + 60_000).await.unwrap();
+    assert_eq!((evidence.machines, evidence.crashes, evidence.site_count), (20, 20, 3));
+    assert_eq!((evidence.first_ms, evidence.last_ms), (start + 10_000, start + 29_000));
+    assert_eq!(evidence.versions.len(), 1);
+    let rings: Vec<_> = evidence.rings.iter().map(|share| (share.name.as_str(), share.machines)).collect();
+    assert_eq!(rings, [("broad", 18), ("canary", 2)]);
+    assert_eq!(
+        evidence.builds.iter().map(|row| (row.build, row.machines)).collect::<Vec<_>>(),
+        [(19045, 18), (22631, 2)]
+    );
+    assert_eq!((evidence.sites.len(), evidence.models.len(), evidence.bugchecks.len()), (3, 2, 1));
+    assert_eq!(evidence.examples, [rows[29].crash_id]);
+    let nothing = database.incident_evidence("nobody.sys", start, start + 60_000).await.unwrap();
+    assert_eq!(nothing, Default::default());
+    fixture.stop().await;
+}
