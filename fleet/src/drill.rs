@@ -227,7 +227,11 @@ async fn send(
                 tally.tenth_machine_ms = Some(now_ms());
             }
         }
-        Answer::Rejected(status) => *tally.rejected.entry(status).or_default() += 1,
+        Answer::Rejected(why) => {
+            tracing::warn!(%why, %id, "an upload was refused");
+            let status = why.split(':').next().unwrap_or_default().to_owned();
+            *tally.rejected.entry(status).or_default() += 1;
+        }
     }
     Ok(())
 }

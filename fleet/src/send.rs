@@ -37,3 +37,6 @@ impl Sender {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
