@@ -1,0 +1,249 @@
+//! A database of its own for each test, behind a connection that can be cut, and rows to put into it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bluescope_alerts::{AlertsConfig, AlertsMetrics, DetectorConfig};
+use embedded::{Engine, EngineConfig};
+use prometheus_client::registry::Registry;
+use storage::database::{Database, DatabaseConfig};
+use storage::questions::NotificationRow;
+use storage::rows::CrashRow;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// libchdb serves one folder a process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// Nothing here takes longer, except on a machine that is wholly overloaded.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    engine: Engine,
+    cut: Arc<AtomicBool>,
+    proxy: JoinHandle<()>,
+    _dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Fixture {
+    /// `None` where there is no libchdb, which CI does not accept.
+    pub(crate) async fn new() -> Option<Self> {
+        if let Err(error) = embedded::find_library(None) {
+            assert!(std::env::var_os("CI").is_none(), "{error}");
+            println!("skipped: no libchdb here");
+            return None;
+        }
+        // Another test of this process may have installed it.
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
+        let turn = ONE_AT_A_TIME.lock().await;
+        let dir = TempDir::new().unwrap();
+        let engine =
+            Engine::start(EngineConfig { dir: dir.path().to_path_buf(), library: None }).await.unwrap();
+        let cut = Arc::new(AtomicBool::new(false));
+        let (url, proxy) = proxy(engine.url(), cut.clone()).await;
+        let config = DatabaseConfig::Server {
+            url,
+            user: engine.user().to_owned(),
+            password: engine.password().to_owned().into(),
+            database: "bluescope".to_owned(),
+        };
+        let database = Database::open(&config).await.unwrap();
+        Some(Self { database, engine, cut, proxy, _dir: dir, _turn: turn })
+    }
+
+    /// From now on ClickHouse cannot be reached.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.cut.store(false, Ordering::SeqCst);
+    }
+
+    /// One crash of each of these machines, at three sites.
+    pub(crate) async fn arrive(&self, driver: &str, machines: Range<u32>, received_at: i64) {
+        let rows: Vec<CrashRow> = machines.map(|number| crash(driver, number, 0, received_at)).collect();
+        self.insert(&rows).await;
+    }
+
+    /// Another crash of one machine.
+    pub(crate) async fn again(&self, driver: &str, machine: u32, round: i64) {
+        self.insert(&[crash(driver, machine, round, now_ms() - round * 1000)]).await;
+    }
+
+    async fn insert(&self, rows: &[CrashRow]) {
+        // A connection that a cut broke is noticed at its next use.
+        eventually("rows are taken", async || self.database.insert_crashes(rows).await.ok()).await;
+    }
+
+    /// All notifications of all incidents.
+    pub(crate) async fn notifications(&self) -> Vec<NotificationRow> {
+        let mut rows = Vec::new();
+        for incident in self.database.incidents(false, 100).await.unwrap() {
+            rows.extend(self.database.notifications(incident.incident_id).await.unwrap());
+        }
+        rows
+    }
+
+    pub(crate) async fn stop(self) {
+        self.proxy.abort();
+        self.engine.stop().await;
+    }
+}
+
+/// The role as it runs in the executable.
+pub(crate) struct Role {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    registry: Registry,
+}
+
+impl Role {
+    pub(crate) fn start(fixture: &Fixture, config: AlertsConfig) -> Self {
+        let mut registry = Registry::default();
+        let metrics = AlertsMetrics::new(&mut registry);
+        let stop = CancellationToken::new();
+        let (database, token) = (fixture.database.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            bluescope_alerts::run(config, database, metrics, token).await.unwrap();
+        });
+        Self { stop, task, registry }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Waits for so many more looks at the fleet.
+    pub(crate) async fn ticked(&self, more: u64) {
+        let target = self.ticks() + more;
+        eventually("the detector has looked", async || (self.ticks() >= target).then_some(())).await;
+    }
+
+    pub(crate) fn metric(&self, line: &str) -> bool {
+        self.exposition().lines().any(|found| found == line)
+    }
+
+    fn ticks(&self) -> u64 {
+        let text = self.exposition();
+        let line = text.lines().find_map(|line| line.strip_prefix("alerts_ticks_total "));
+        line.unwrap().parse().unwrap()
+    }
+
+    fn exposition(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
+    }
+}
+
+/// The usual settings, in a hurry.
+pub(crate) fn quick() -> AlertsConfig {
+    AlertsConfig {
+        tick: Duration::from_millis(100),
+        detector: DetectorConfig { resolve_after: Duration::from_secs(1), ..DetectorConfig::default() },
+        ..AlertsConfig::default()
+    }
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// Forwards connections until it is cut, which breaks those that stand as well.
+async fn proxy(to: &str, cut: Arc<AtomicBool>) -> (String, JoinHandle<()>) {
+    let to = to.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let accepting = tokio::spawn(async move {
+        loop {
+            let (mut inner, _) = listener.accept().await.unwrap();
+            let (to, cut) = (to.clone(), cut.clone());
+            tokio::spawn(async move {
+                let Ok(mut outer) = TcpStream::connect(&to).await else { return };
+                let cutting = async {
+                    while !cut.load(Ordering::SeqCst) {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                tokio::select! {
+                    _ended = tokio::io::copy_bidirectional(&mut inner, &mut outer) => {}
+                    () = cutting => {}
+                }
+            });
+        }
+    });
+    (url, accepting)
+}
+
+fn crash(driver: &str, number: u32, round: i64, received_at: i64) -> CrashRow {
+    let crashed_at = received_at - 30_000;
+    let time = u128::try_from(crashed_at).unwrap() << 80;
+    let name = driver.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    CrashRow {
+        crash_id: Uuid::from_u128(time | (8 << 76) | (u128::from(name as u32) << 32) | u128::from(number)),
+        crashed_at,
+        received_at,
+        tenant: "acme".to_owned(),
+        machine: format!("machine-{number}"),
+        ring: "broad".to_owned(),
+        site: format!("site-{}", number % 3),
+        tags: Vec::new(),
+        outcome: "analysed".to_owned(),
+        problem: String::new(),
+        kind: "kernel".to_owned(),
+        bugcheck: 0x50,
+        bugcheck_name: "PAGE_FAULT_IN_NONPAGED_AREA".to_owned(),
+        parameters: vec![0x9c, 0, 0, 0],
+        exception_code: 0,
+        culprit: "driver".to_owned(),
+        driver: driver.to_owned(),
+        driver_timestamp: 0x6690_2C2A,
+        driver_size: 0x0035_0000,
+        fault_offset: 0xE14ED,
+        bucket: "AV_csagent!unknown_function".to_owned(),
+        bucket_hash: "{3262b6cc-e7fe-31a1-8c4b-f8d8b5a4e8c4}".to_owned(),
+        confidence: "high".to_owned(),
+        rule: "faulting-module".to_owned(),
+        process: "System".to_owned(),
+        os_build: 19045,
+        os_ubr: 4651,
+        arch: "x64".to_owned(),
+        cpu: String::new(),
+        vendor: "Contoso".to_owned(),
+        model: "Box 3".to_owned(),
+        bios: "1.2.3".to_owned(),
+        uptime_s: 60,
+        drivers: vec![driver.to_owned()],
+        driver_timestamps: vec![0x6690_2C2A],
+        driver_sizes: vec![0x0035_0000],
+        report: String::new(),
+        analyzer_version: 1,
+        raw_len: 262_144,
+        blob: String::new(),
+        revision: 1,
+        queue_id: "test".to_owned(),
+        queue_partition: 0,
+        queue_offset: round,
+    }
+}
