@@ -102,9 +102,9 @@ pub struct Verdict {
     pub rule: String,
     /// Why, in sentences an SRE can read.
     pub evidence: Vec<String>,
-    /// FAILURE_BUCKET_ID in WinDbg's grammar.
+    /// `FAILURE_BUCKET_ID` in WinDbg's grammar.
     pub bucket: String,
-    /// FAILURE_ID_HASH, `{...}`.
+    /// `FAILURE_ID_HASH`, `{...}`.
     pub bucket_hash: String,
 }
 

@@ -1,4 +1,4 @@
-//! FAILURE_BUCKET_ID in WinDbg's grammar (Windows 8 and later) and its FAILURE_ID_HASH. Pure text; a bucket id that is
+//! `FAILURE_BUCKET_ID` in WinDbg's grammar (Windows 8 and later) and its `FAILURE_ID_HASH`. Pure text; a bucket id that is
 //! right carries Microsoft's own hash, so people can search for it.
 //!
 //! What cannot be known without symbols or images is left out, never invented: the function is `unknown_function`, the
@@ -12,7 +12,7 @@ use crate::blame::{Culprit, Decision};
 use crate::facts::{Access, Exception, KernelFacts};
 use crate::tables::{Role, fast_fail_name};
 
-/// FAILURE_ID_HASH: the MD5 of the lower-cased bucket id with its prefix in UTF-16LE, written as a GUID in
+/// `FAILURE_ID_HASH`: the MD5 of the lower-cased bucket id with its prefix in UTF-16LE, written as a GUID in
 /// little-endian field order.
 pub(crate) fn hash(prefix: &str, bucket: &str) -> String {
     let mut md5 = Md5::new();
@@ -33,7 +33,7 @@ pub(crate) fn module_name(image: &str, kernel: bool) -> String {
     stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// STATUS_ACCESS_VIOLATION.
+/// `STATUS_ACCESS_VIOLATION`.
 const ACCESS_VIOLATION: u32 = 0xC000_0005;
 /// Addresses below are a null pointer with an offset.
 const NULL_PAGE: u64 = 0x1_0000;

@@ -175,6 +175,21 @@ impl KernelFacts<'_> {
         self.images.get(site.image).map_or(Rank::Core, |image| image.rank)
     }
 
+    /// Whether the image at a site is a definite one that does not come with Windows.
+    pub(crate) fn is_third_party(&self, site: Site) -> bool {
+        let inbox = |image: &Image<'_>| image.known.is_some_and(|known| known.inbox);
+        self.rank(site) == Rank::Definite && !self.images.get(site.image).is_some_and(inbox)
+    }
+
+    /// How many different words on the stack point into an image.
+    pub(crate) fn times_on_stack(&self, image: usize) -> usize {
+        let mut addresses: Vec<u64> =
+            self.stack.iter().filter(|hit| hit.site.image == image).map(|hit| hit.address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.len()
+    }
+
     /// The fault, where it is the failing instruction itself and lies in a loaded image.
     pub(crate) fn fault_site(&self) -> Option<(Fault, Site)> {
         let fault = self.fault.filter(Fault::is_exact)?;

@@ -182,11 +182,7 @@ fn stack(page: &mut Page, frames: &[Frame]) {
             let module = module_name(&image, is_kernel(&image.to_ascii_lowercase()));
             format!("{module}+0x{:x}", frame.offset)
         };
-        page.line(
-            &format!("{:>16} : {place:<40} {}", bare(&frame.address), shown(&frame.trust))
-                .trim_end()
-                .to_owned(),
-        );
+        page.line(format!("{:>16} : {place:<40} {}", bare(&frame.address), shown(&frame.trust)).trim_end());
     }
     if frames.len() > FRAMES {
         page.line(&format!("{:>16} : {} more", "...", frames.len() - FRAMES));

@@ -154,7 +154,7 @@ fn irp_holder(facts: &KernelFacts<'_>) -> Option<Finding> {
     // Who holds the IRP is a fact; that a bus driver or a framework is to blame for holding it is not.
     let confidence = match facts.rank(led.site) {
         Rank::Definite => Confidence::High,
-        Rank::Framework => Confidence::Low,
+        Rank::Framework => Confidence::Medium,
         Rank::Core => return None,
     };
     let why = format!(
@@ -205,12 +205,7 @@ fn faulting_instruction(facts: &KernelFacts<'_>) -> Option<Finding> {
         Origin::Interrupted => {
             format!("{} was running when the watchdog fired.", facts.site_text(site))
         }
-        origin => format!(
-            "The failing instruction is at {}, which tried{} ({}).",
-            facts.site_text(site),
-            if access_text(facts).is_empty() { " something illegal".to_owned() } else { access_text(facts) },
-            origin_text(origin)
-        ),
+        origin => format!("{}Known from {}.", fault_text(facts), origin_text(origin)),
     };
     Some(Finding(Culprit::Image(site), confidence, why))
 }
@@ -269,31 +264,45 @@ fn parameter_object(facts: &KernelFacts<'_>) -> Option<Finding> {
     Some(Finding(Culprit::Image(Site { offset: 0, ..led.site }), Confidence::Medium, why))
 }
 
+/// A single word that points into an image is as likely chance; two are a sign.
+const SIGN: usize = 2;
+
 fn stack_scan(facts: &KernelFacts<'_>) -> Option<Finding> {
-    let hit = facts.stack.iter().find(|hit| facts.rank(hit.site) == Rank::Definite)?;
-    let mut addresses: Vec<u64> = facts
-        .stack
-        .iter()
-        .filter(|other| other.site.image == hit.site.image)
-        .map(|other| other.address)
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let fault = match facts.fault_site() {
-        Some((_, site)) => format!("The failing instruction is at {}. ", facts.site_text(site)),
+    let at_fault = facts.fault_site().map(|(_, site)| site);
+    let in_framework = at_fault.is_some_and(|site| facts.rank(site) == Rank::Framework);
+    // A third party wins over everything that comes with Windows; a driver of Windows only over the framework that
+    // runs it, since elsewhere on the stack it is one user of the kernel among others.
+    let hits = || facts.stack.iter();
+    let of_windows =
+        |site: Site| facts.rank(site) == Rank::Definite && facts.times_on_stack(site.image) >= SIGN;
+    let hit = hits()
+        .find(|hit| facts.is_third_party(hit.site))
+        .or_else(|| hits().find(|hit| in_framework && of_windows(hit.site)))?;
+    let fault = match at_fault {
+        Some(_) => fault_text(facts),
         None => String::new(),
     };
-    let times = match addresses.len() {
+    let times = match facts.times_on_stack(hit.site.image) {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     };
     let why = format!(
-        "{fault}The first driver below it on the stack that is neither kernel nor framework is {} (return address {}, \
+        "{fault}The first driver further down the stack that is neither kernel nor framework is {} (return address {}, \
          it is there {times}). Found by looking at stack words, of which one in four or five is a real return address.",
         facts.name(hit.site),
         facts.site_text(hit.site)
     );
     Some(Finding(Culprit::Image(hit.site), Confidence::Low, why))
+}
+
+/// `The failing instruction is at ks.sys+0x1ae9, which tried to read 0x29. `
+fn fault_text(facts: &KernelFacts<'_>) -> String {
+    let Some((_, site)) = facts.fault_site() else { return String::new() };
+    let tried = match access_text(facts) {
+        access if access.is_empty() => String::new(),
+        access => format!(", which tried{access}"),
+    };
+    format!("The failing instruction is at {}{tried}. ", facts.site_text(site))
 }
 
 fn framework_at_fault(facts: &KernelFacts<'_>) -> Option<Finding> {
@@ -304,19 +313,22 @@ fn framework_at_fault(facts: &KernelFacts<'_>) -> Option<Finding> {
             .map(|(parameter, site, _)| (site, Some(parameter)))?,
     };
     let what = match parameter {
-        None => format!("The failing instruction is at {}", facts.site_text(site)),
-        Some(parameter) => format!("Parameter {parameter} points into {}", facts.site_text(site)),
+        None => fault_text(facts),
+        Some(parameter) => format!("Parameter {parameter} points into {}. ", facts.site_text(site)),
     };
     let why = format!(
-        "{what}, a part of Windows that runs other drivers' code and data; no other driver is on the saved stack."
+        "{what}{} is a part of Windows that runs other drivers' code and data; no other driver is on the saved stack.",
+        facts.name(site)
     );
     Some(Finding(Culprit::Image(site), Confidence::Low, why))
 }
 
 fn framework_on_stack(facts: &KernelFacts<'_>) -> Option<Finding> {
-    let hit = facts.stack.iter().find(|hit| facts.rank(hit.site) == Rank::Framework)?;
+    let is_sign = |site: Site| facts.rank(site) != Rank::Core && facts.times_on_stack(site.image) >= SIGN;
+    let hit = facts.stack.iter().find(|hit| is_sign(hit.site))?;
     let why = format!(
-        "Only parts of Windows are on the saved stack; {} is the first of them outside the kernel (return address {}).",
+        "{}Only parts of Windows are on the saved stack; {} is the first of them outside the kernel (return address {}).",
+        fault_text(facts),
         facts.name(hit.site),
         facts.site_text(hit.site)
     );
@@ -338,9 +350,12 @@ fn kernel(facts: &KernelFacts<'_>) -> Option<Finding> {
         .or_else(|| {
             facts.images.iter().position(|image| image.kernel).map(|image| Site { image, offset: 0 })
         })?;
-    let why = "Nothing but the kernel is at the fault or on the saved stack. The kernel is where the crash was noticed, \
-               not necessarily where it was caused: this dump does not tell.";
-    Some(Finding(Culprit::Image(site), Confidence::Low, why.to_owned()))
+    let why = format!(
+        "{}Nothing but the kernel is at the fault or certain to be on the saved stack. The kernel is where the crash \
+         was noticed, not necessarily where it was caused: this dump does not tell.",
+        fault_text(facts)
+    );
+    Some(Finding(Culprit::Image(site), Confidence::Low, why))
 }
 
 fn nobody(_: &KernelFacts<'_>) -> Option<Finding> {

@@ -4,7 +4,7 @@
 use dump::{Context64, KernelDump};
 
 use super::images::ImageMap;
-use super::stack::Stack;
+use super::stack::{MachineFrame, Stack};
 use crate::facts::{Access, Exception, Fault, Origin, Owner};
 use crate::tables::Role;
 
@@ -14,7 +14,7 @@ const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
 const HEADER_IS_FAULT: [u32; 2] = [0x7E, 0x8E];
 /// Bug checks of a watchdog: the stack holds what it interrupted.
 const WATCHDOGS: [u32; 1] = [0x133];
-/// STATUS_ACCESS_VIOLATION and STATUS_IN_PAGE_ERROR carry the access in their information.
+/// `STATUS_ACCESS_VIOLATION` and `STATUS_IN_PAGE_ERROR` carry the access in their information.
 const WITH_ACCESS: [u32; 2] = [0xC000_0005, 0xC000_0006];
 
 /// Parameters with number and role.
@@ -64,8 +64,9 @@ pub(super) fn fault(
     {
         let pushed = stack.and_then(|stack| stack.machine_frame(|ip| ip == address));
         let origin = if pushed.is_some() { Origin::MachineFrame(number) } else { Origin::Parameter(number) };
-        let sp = pushed.map(|frame| frame.sp);
-        return Some((Fault { address, owner: map.owner(address), origin, sp }, None));
+        let sp = pushed.as_ref().map(|frame| frame.sp);
+        let registers = pushed.and_then(|frame| around(dump, &frame));
+        return Some((Fault { address, owner: map.owner(address), origin, sp }, registers));
     }
     if WATCHDOGS.contains(&code)
         && let Some(frame) = stack.and_then(|stack| stack.machine_frame(|ip| map.code_site(ip).is_some()))
@@ -77,6 +78,15 @@ pub(super) fn fault(
         ));
     }
     header.map(|context| of(context, Origin::BugCheckCaller))
+}
+
+/// `Rip` in a `KTRAP_FRAME`: what the processor pushes is the end of the frame that the handler completes.
+const TRAP_FRAME_RIP: u64 = 0x168;
+
+/// The registers of the trap frame around what the processor pushed.
+fn around(dump: &KernelDump<'_>, frame: &MachineFrame) -> Option<Context64> {
+    let trap_frame = dump.trap_frame_at(frame.at.checked_sub(TRAP_FRAME_RIP)?)?;
+    (trap_frame.rip == frame.ip).then_some(trap_frame)
 }
 
 fn access_of(value: u64) -> Access {

@@ -35,7 +35,7 @@ impl<'d> Names<'d> {
     }
 }
 
-/// The facts and what only the report needs.
+/// The facts, and the registers at the fault where they are known.
 pub(super) struct Gathered<'n> {
     pub(super) facts: KernelFacts<'n>,
     pub(super) registers: Option<Context64>,
@@ -111,5 +111,5 @@ pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &L
         processor_vendor: names.processor_vendor.as_deref(),
         images,
     };
-    Gathered { facts, registers: registers.or_else(|| dump.context().copied()) }
+    Gathered { facts, registers }
 }

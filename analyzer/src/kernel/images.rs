@@ -6,6 +6,9 @@ use crate::facts::{Owner, Site};
 
 /// The first page of an image holds its headers, never code.
 const HEADERS: u64 = 0x1000;
+/// Words that point at the start of a page are pointers to sections, hardly ever return addresses. Seen as
+/// `WdFilter.sys+0x23000` in a 0x13A.
+const PAGE: u64 = 0x1000;
 
 struct Range {
     start: u64,
@@ -57,7 +60,7 @@ impl ImageMap {
 
     /// The same, for words that would be code addresses.
     pub(super) fn code_site(&self, address: u64) -> Option<Site> {
-        self.site(address).filter(|site| site.offset >= HEADERS)
+        self.site(address).filter(|site| site.offset >= HEADERS && !site.offset.is_multiple_of(PAGE))
     }
 
     /// Loaded images first: an address range is used again after an unload.

@@ -10,11 +10,11 @@ use crate::tables::Role;
 
 /// IRP: `Tail.Overlay.CurrentStackLocation`.
 const IRP_CURRENT_STACK_LOCATION: u64 = 0xB8;
-/// IO_STACK_LOCATION: `DeviceObject`.
+/// `IO_STACK_LOCATION`: `DeviceObject`.
 const STACK_LOCATION_DEVICE_OBJECT: u64 = 0x28;
-/// DEVICE_OBJECT: `DriverObject`.
+/// `DEVICE_OBJECT`: `DriverObject`.
 const DEVICE_DRIVER_OBJECT: u64 = 0x08;
-/// DRIVER_OBJECT: `DriverStart`.
+/// `DRIVER_OBJECT`: `DriverStart`.
 const DRIVER_START: u64 = 0x18;
 /// Longest driver name that is read, in bytes.
 const NAME_BYTES: usize = 512;
@@ -63,7 +63,7 @@ fn utf16(bytes: &[u8]) -> String {
     char::decode_utf16(units.take_while(|&unit| unit != 0)).map(|c| c.unwrap_or('\u{FFFD}')).collect()
 }
 
-/// A UNICODE_STRING with its text.
+/// A `UNICODE_STRING` with its text.
 fn unicode_string(dump: &KernelDump<'_>, address: u64) -> Option<String> {
     let length = dump.read(address, 2)?;
     let length = usize::from(u16::from_le_bytes([*length.first()?, *length.get(1)?]));

@@ -19,8 +19,13 @@ pub(super) struct Stack<'a> {
     word: usize,
 }
 
+/// Kernel addresses of a 64-bit system.
+const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
+
 /// What the processor pushed when it trapped.
 pub(super) struct MachineFrame {
+    /// Where it lies.
+    pub(super) at: u64,
     pub(super) ip: u64,
     pub(super) sp: u64,
 }
@@ -77,8 +82,8 @@ impl<'a> Stack<'a> {
         if self.word == 4 {
             // Without a change of privilege only ip, cs and flags are pushed: the stack goes on behind them.
             return words.windows(4).find_map(|window| match window {
-                [(_, ip), (_, cs), (_, _), (sp, _)] if cs & 0xFFFF == CS32 && wanted(*ip) => {
-                    Some(MachineFrame { ip: *ip, sp: *sp })
+                [(at, ip), (_, cs), (_, _), (sp, _)] if cs & 0xFFFF == CS32 && wanted(*ip) => {
+                    Some(MachineFrame { at: *at, ip: *ip, sp: *sp })
                 }
                 _ => None,
             });
@@ -91,10 +96,10 @@ impl<'a> Stack<'a> {
                     && flags & 2 != 0
                     && flags >> 32 == 0
                     && sp % 8 == 0
-                    && *sp > at & 0xFFFF_8000_0000_0000
+                    && *sp >= KERNEL_HALF
                     && wanted(*ip) =>
             {
-                Some(MachineFrame { ip: *ip, sp: *sp })
+                Some(MachineFrame { at: *at, ip: *ip, sp: *sp })
             }
             _ => None,
         })

@@ -33,11 +33,8 @@ static TABLE: LazyLock<HashMap<&'static str, &'static KnownDriver>> = LazyLock::
 });
 
 /// Kernel helpers whose names carry a vendor or a transport: `mcupdate_AuthenticAMD.dll`, `kdnet.dll`, and the copies
-/// of the storage stack that write the dump.
-const CORE_PREFIXES: [&str; 4] = ["dump_", "mcupdate", "kdnet", "kd_"];
-
-/// Driver Verifier's extension calls into the driver under test, so it is a framework; the list lacks it.
-const MORE_FRAMEWORKS: [&str; 1] = ["verifierext.sys"];
+/// of the storage stack that write the dump or the hibernation file.
+const CORE_PREFIXES: [&str; 5] = ["dump_", "hiber_", "mcupdate", "kdnet", "kd_"];
 
 /// Other names of the kernel, as built for other machines.
 const KERNELS: [&str; 4] = ["ntkrnlmp.exe", "ntkrnlpa.exe", "ntkrpamp.exe", "ntkrnl.exe"];
@@ -52,7 +49,6 @@ pub(crate) fn driver(lower: &str) -> (Rank, Option<&'static KnownDriver>) {
     let known = TABLE.get(lower).copied();
     let rank = match known {
         Some(known) => known.rank,
-        None if MORE_FRAMEWORKS.contains(&lower) => Rank::Framework,
         None if KERNELS.contains(&lower) => Rank::Core,
         None if CORE_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) => Rank::Core,
         None => Rank::Definite,
@@ -66,7 +62,7 @@ mod tests {
 
     #[test]
     fn ranks() {
-        assert_eq!(TABLE.len(), 471);
+        assert_eq!(TABLE.len(), 542);
         let check = |name, rank| assert_eq!(driver(name).0, rank, "{name}");
         check("ntoskrnl.exe", Rank::Core);
         check("hal.dll", Rank::Core);

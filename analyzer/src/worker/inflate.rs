@@ -38,7 +38,10 @@ mod tests {
         let compressed = zstd::encode_all(&plain[..], 3).unwrap();
         assert_eq!(inflate(&compressed, 100_000, 100_000).unwrap(), plain);
         assert!(matches!(inflate(&compressed, 100_000, 99_999), Err(InflateError::TooLarge(99_999))));
-        assert!(matches!(inflate(&compressed[..20], 100_000, 100_000), Err(InflateError::Damaged(_))));
+        assert!(matches!(
+            inflate(&compressed[..compressed.len() - 1], 100_000, 100_000),
+            Err(InflateError::Damaged(_))
+        ));
         assert!(matches!(inflate(b"not zstd at all", 0, 100_000), Err(InflateError::Damaged(_))));
     }
 }

@@ -6,14 +6,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use storage::blobs::{self, Blobs};
-use storage::queue::{BatchLimits, Consumer, Delivery, Queue, QueueError};
+use storage::queue::{BatchLimits, Consumer, Delivery, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::batch::Batch;
 use super::keep::Keeper;
 use super::prepare::{Prepared, Preparer};
-use super::retry::{Gave, chain, forever};
+use super::retry::{Retry, chain};
 use super::{Metrics, Stage, WorkerConfig, WorkerError};
 
 /// The queue's side.
@@ -79,23 +79,22 @@ impl Intake {
             bytes: self.config.batch_bytes,
             wait: self.config.idle_wait,
         };
-        let consumer = &mut self.consumer;
-        let stop = &self.stop;
-        let attempt = async || {
-            tokio::select! {
-                () = stop.cancelled() => Ok(None),
-                deliveries = consumer.next(limits) => deliveries.map(Some),
+        let mut retry = Retry::new("read", self.config.retry_pause, &self.metrics, &self.stop);
+        let deliveries = loop {
+            let read = tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                read = self.consumer.next(limits) => read,
+            };
+            match read {
+                Ok(deliveries) => break deliveries,
+                Err(error) if !error.retryable() => return Err(WorkerError::Queue(error)),
+                Err(error) => {
+                    if !retry.pause(&error).await {
+                        return Ok(None);
+                    }
+                }
             }
         };
-        let gave =
-            forever("read", self.config.retry_pause, &self.metrics, stop, QueueError::retryable, attempt)
-                .await;
-        let deliveries = match gave {
-            Gave::Done(deliveries) => deliveries,
-            Gave::Stopped => None,
-            Gave::Failed(error) => return Err(WorkerError::Queue(error)),
-        };
-        let Some(deliveries) = deliveries else { return Ok(None) };
         if !deliveries.is_empty() {
             self.metrics.spent(Stage::Fetch, started);
             let bytes: usize = deliveries.iter().map(value_len).sum();
@@ -115,16 +114,14 @@ impl Intake {
     ) -> Result<bool, WorkerError> {
         let Prepared { mut row, dead, compressed, spooled } = prepared;
         if let Some(reason) = dead {
-            let consumer = &mut self.consumer;
-            let attempt = async || consumer.dead_letter(delivery, &reason).await;
-            let pause = self.config.retry_pause;
-            let gave =
-                forever("dead letter", pause, &self.metrics, &self.stop, QueueError::retryable, attempt)
-                    .await;
-            match gave {
-                Gave::Done(()) => {}
-                Gave::Stopped => return Ok(false),
-                Gave::Failed(error) => return Err(WorkerError::Queue(error)),
+            let mut retry = Retry::new("dead letter", self.config.retry_pause, &self.metrics, &self.stop);
+            while let Err(error) = self.consumer.dead_letter(delivery, &reason).await {
+                if !error.retryable() {
+                    return Err(WorkerError::Queue(error));
+                }
+                if !retry.pause(&error).await {
+                    return Ok(false);
+                }
             }
             warn!(position = ?delivery.position, reason, "delivery set aside");
         } else if self.keeper.wants(&row.bucket, row.received_at) {
@@ -158,15 +155,15 @@ impl Intake {
             return Ok(());
         }
         let started = Instant::now();
-        let consumer = &mut self.consumer;
-        let attempt = async || consumer.commit(&batch.positions).await;
-        let pause = self.config.retry_pause;
-        let gave = forever("commit", pause, &self.metrics, &self.stop, QueueError::retryable, attempt).await;
-        match gave {
-            Gave::Done(()) => {}
-            // The batch comes again, to the same rows; its blobs must still be there then.
-            Gave::Stopped => return Ok(()),
-            Gave::Failed(error) => return Err(WorkerError::Queue(error)),
+        let mut retry = Retry::new("commit", self.config.retry_pause, &self.metrics, &self.stop);
+        while let Err(error) = self.consumer.commit(&batch.positions).await {
+            if !error.retryable() {
+                return Err(WorkerError::Queue(error));
+            }
+            if !retry.pause(&error).await {
+                // The batch comes again, to the same rows; its blobs must still be there then.
+                return Ok(());
+            }
         }
         for key in &batch.spooled {
             if let Err(error) = self.blobs.delete(key).await {

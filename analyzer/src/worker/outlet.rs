@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use storage::database::{Database, DatabaseError};
+use storage::database::Database;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
-use super::retry::{Gave, forever};
+use super::retry::Retry;
 use super::{Metrics, Stage, WorkerConfig, WorkerError};
 
 /// How inserting a batch ended.
@@ -41,18 +41,20 @@ impl Outlet {
             return Ok(Inserted::Durable);
         }
         let started = Instant::now();
-        let attempt = async || self.database.insert_crashes(&batch.rows).await;
-        let gave =
-            forever("insert", self.retry_pause, &self.metrics, &self.stop, DatabaseError::retryable, attempt)
-                .await;
-        match gave {
-            Gave::Done(()) => {
-                self.metrics.spent(Stage::Insert, started);
-                self.metrics.inserted(batch.rows.iter().map(|row| row.outcome.as_str()));
-                Ok(Inserted::Durable)
+        let mut retry = Retry::new("insert", self.retry_pause, &self.metrics, &self.stop);
+        loop {
+            match self.database.insert_crashes(&batch.rows).await {
+                Ok(()) => break,
+                Err(error) if !error.retryable() => return Err(WorkerError::Database(error)),
+                Err(error) => {
+                    if !retry.pause(&error).await {
+                        return Ok(Inserted::GaveUp);
+                    }
+                }
             }
-            Gave::Stopped => Ok(Inserted::GaveUp),
-            Gave::Failed(error) => Err(WorkerError::Database(error)),
         }
+        self.metrics.spent(Stage::Insert, started);
+        self.metrics.inserted(batch.rows.iter().map(|row| row.outcome.as_str()));
+        Ok(Inserted::Durable)
     }
 }

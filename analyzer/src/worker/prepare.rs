@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use storage::blobs::{BlobError, Blobs};
+use storage::blobs::Blobs;
 use storage::message::{Content, Message};
 use storage::queue::{Delivery, Position};
 use storage::rows::{CrashRow, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use super::inflate::{InflateError, inflate};
-use super::retry::{Gave, forever};
+use super::retry::Retry;
 use super::row::{self, Origin};
 use super::{Metrics, Stage, WorkerConfig};
 use crate::{Analysis, Limits, Unreadable, analyze};
@@ -118,16 +118,20 @@ impl Shared {
         };
         let started = Instant::now();
         let limit = self.limits.dump_bytes.saturating_add(COMPRESSED_SLACK);
-        let attempt = async || self.blobs.get(key, limit).await;
-        let gave =
-            forever("fetch", self.retry_pause, &self.metrics, &self.stop, BlobError::retryable, attempt)
-                .await;
+        let mut retry = Retry::new("fetch", self.retry_pause, &self.metrics, &self.stop);
+        let fetched = loop {
+            match self.blobs.get(key, limit).await {
+                Ok(bytes) => break Ok(bytes),
+                Err(error) if !error.retryable() => break Err(error.to_string()),
+                Err(error) => {
+                    if !retry.pause(&error).await {
+                        return None;
+                    }
+                }
+            }
+        };
         self.metrics.spent(Stage::Fetch, started);
-        match gave {
-            Gave::Done(bytes) => Some(Ok(bytes)),
-            Gave::Failed(error) => Some(Err(error.to_string())),
-            Gave::Stopped => None,
-        }
+        Some(fetched)
     }
 
     async fn analyse_blocking(

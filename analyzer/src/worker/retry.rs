@@ -12,43 +12,39 @@ use super::Metrics;
 /// First pause between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// How trying ended.
-pub(super) enum Gave<T, E> {
-    /// It worked.
-    Done(T),
-    /// It failed for good.
-    Failed(E),
-    /// Asked to stop while it still failed.
-    Stopped,
-}
-
-/// Does something until it works, fails for good, or somebody asks to stop. The first try is always made.
-pub(super) async fn forever<T, E: Error>(
+/// Pauses between tries that grow to a limit, for as long as nobody asks to stop.
+pub(super) struct Retry<'r> {
     doing: &'static str,
     longest_pause: Duration,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-    retryable: impl Fn(&E) -> bool,
-    mut attempt: impl AsyncFnMut() -> Result<T, E>,
-) -> Gave<T, E> {
-    let mut pauses = backon::ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(longest_pause)
-        .with_jitter()
-        .without_max_times()
-        .build();
-    loop {
-        let error = match attempt().await {
-            Ok(done) => return Gave::Done(done),
-            Err(error) if !retryable(&error) => return Gave::Failed(error),
-            Err(error) => error,
-        };
-        metrics.retried(doing);
-        let pause = pauses.next().unwrap_or(longest_pause);
-        warn!(doing, ?pause, error = %chain(&error), "store does not answer, trying again");
+    pauses: backon::ExponentialBackoff,
+    metrics: &'r Metrics,
+    stop: &'r CancellationToken,
+}
+
+impl<'r> Retry<'r> {
+    pub(super) fn new(
+        doing: &'static str,
+        longest_pause: Duration,
+        metrics: &'r Metrics,
+        stop: &'r CancellationToken,
+    ) -> Self {
+        let pauses = backon::ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(longest_pause)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        Self { doing, longest_pause, pauses, metrics, stop }
+    }
+
+    /// Waits before the next try; false when asked to stop instead.
+    pub(super) async fn pause(&mut self, error: &(dyn Error + Send + Sync)) -> bool {
+        self.metrics.retried(self.doing);
+        let pause = self.pauses.next().unwrap_or(self.longest_pause);
+        warn!(doing = self.doing, ?pause, error = %chain(error), "store does not answer, trying again");
         tokio::select! {
-            () = stop.cancelled() => return Gave::Stopped,
-            () = tokio::time::sleep(pause) => {}
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
         }
     }
 }

@@ -1,0 +1,47 @@
+//! What the fast path costs: parse and blame of a 180 KB and a 3 MB small dump, and the report's JSON apart from it.
+//! Prints the median and the 95th percentile; asserts nothing, because machines differ.
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bluescope_analyzer::render::{Style, text};
+use bluescope_analyzer::{Limits, analyze};
+use dump::synth::{SmallDump, UserDump, user_minidump};
+
+const ROUNDS: usize = 500;
+
+fn measure<T>(name: &str, mut run: impl FnMut() -> T) {
+    let mut times: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let started = Instant::now();
+            black_box(run());
+            started.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |percent: usize| times.get(ROUNDS * percent / 100).copied().unwrap_or_default();
+    println!("{name:<36} median {:>10.1?}   p95 {:>10.1?}", at(50), at(95));
+}
+
+fn bench(name: &str, bytes: &[u8]) {
+    let limits = Limits::default();
+    measure(&format!("{name}: analyze ({} bytes)", bytes.len()), || analyze(black_box(bytes), &limits));
+    let Ok(analysis) = analyze(bytes, &limits) else { return };
+    let json = serde_json::to_string(&analysis).unwrap_or_default();
+    measure(&format!("{name}: report JSON ({} bytes)", json.len()), || serde_json::to_string(&analysis));
+    measure(&format!("{name}: text"), || text(&analysis, Style::default()));
+}
+
+fn main() {
+    bench("small", &SmallDump::example().to_bytes());
+    bench("large", &SmallDump::example().with_size(3 << 20).to_bytes());
+    bench("user", &user_minidump(&UserDump::example()));
+    // Real ones, where they are: memory blocks by the thousand cost more than bytes.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/samples/kernel");
+    for name in ["r-techsupport__13a.dmp", "r-techsupport__7e_0.dmp", "r-techsupport__9f.dmp"] {
+        if let Ok(bytes) = std::fs::read(format!("{folder}/{name}")) {
+            bench(name.trim_end_matches(".dmp").trim_start_matches("r-techsupport__"), &bytes);
+        }
+    }
+}
