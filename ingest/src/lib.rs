@@ -1,1 +1,107 @@
-//! HTTP intake: authenticate, cap, inflate, identify, make durable, answer
+//! HTTP intake: authenticate, cap, inflate, identify, make durable, answer. Owns the way of an upload from the socket
+//! to the queue's acknowledgement; looks at a dump's fixed header only, and never at what follows.
+//!
+//! ```text
+//! POST /v1/crashes        the dump as the body, or multipart/form-data as Crashpad and Breakpad send it
+//!   Authorization         Bearer TOKEN, or ?token=TOKEN
+//!   Content-Encoding      gzip or zstd, or none
+//!   X-Bluescope-Machine   who crashed; in a form also `machine`, else `guid`; else the address it comes from
+//!   X-Bluescope-Ring, X-Bluescope-Site, X-Bluescope-Tag-NAME
+//! 200 {"crash_id":"..."}  durable; a form gets `CrashID=bp-...`
+//! 4xx, 5xx                {"error":{"code":"...","message":"..."}}
+//! ```
+#![forbid(unsafe_code)]
+
+mod admission;
+mod auth;
+mod body;
+mod config;
+mod form;
+mod inflate;
+mod metrics;
+mod origin;
+mod received;
+mod refusal;
+mod upload;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use prometheus_client::registry::Registry;
+use storage::blobs::Blobs;
+use storage::queue::Queue;
+
+use admission::Admission;
+use auth::Tenants;
+pub use config::{IngestConfig, Token};
+use metrics::Metrics;
+use origin::Origin;
+use received::{Compressed, Received};
+use refusal::Refusal;
+
+/// The intake.
+#[derive(Debug)]
+pub struct Ingest {
+    inner: Inner,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tenants: Tenants,
+    admission: Admission,
+    config: IngestConfig,
+    queue: Queue,
+    blobs: Blobs,
+    metrics: Metrics,
+    answers: AtomicU32,
+}
+
+impl Ingest {
+    /// Makes an intake that appends to `queue` and registers its metrics.
+    pub fn new(config: IngestConfig, queue: Queue, blobs: Blobs, registry: &mut Registry) -> Self {
+        let tenants = Tenants::new(&config.tokens);
+        if tenants.is_open() {
+            tracing::warn!("no tokens are set: whoever reaches the port may upload");
+        }
+        let admission = Admission::new(&config);
+        let metrics = Metrics::register(registry);
+        let answers = AtomicU32::new(0);
+        Self { inner: Inner { tenants, admission, config, queue, blobs, metrics, answers } }
+    }
+
+    /// The routes. The server in front bounds heads and connections; bodies are bounded here, since the limits depend
+    /// on what they inflate to. It should tell the peer's address as `ConnectInfo<SocketAddr>`.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/v1/crashes", post(upload::upload).fallback(wrong_method))
+            .with_state(Arc::new(self.inner))
+    }
+}
+
+async fn wrong_method(State(ingest): State<Arc<Inner>>) -> Response {
+    Refusal::WrongMethod.into_response(ingest.next_spread())
+}
+
+impl Inner {
+    fn next_spread(&self) -> u32 {
+        self.answers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn show_held(&self) {
+        let held = self.admission.taken_bytes();
+        self.metrics.held.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    fn count(&self, received: &Received, origin: &Origin) {
+        self.metrics.inflated.inc_by(received.raw_len);
+        self.metrics.stored.inc_by(received.stored_len);
+        if matches!(received.compressed, Compressed::File(_)) {
+            self.metrics.spilled.inc();
+        }
+        self.metrics.dropped_tags.inc_by(u64::try_from(origin.dropped_tags).unwrap_or(u64::MAX));
+    }
+}
