@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use dump::synth::hash;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
@@ -73,6 +73,7 @@ pub struct Ledger {
     /// Distinct crashes.
     pub crashes: u64,
     /// Whether the server itself finds that these add up.
+    #[serde(alias = "holds")]
     pub balanced: bool,
 }
 
@@ -96,10 +97,12 @@ pub struct Incident {
 
 /// What a dump is to HTTP.
 const BYTES: &str = "application/octet-stream";
-/// How often a busy or unreachable server is asked again; with the pauses below some 40 seconds in all.
+/// How often a busy or unreachable server is asked again: an unreachable one for some 40 seconds in all.
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A server may ask for more than we would wait by ourselves, but not for everything.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 impl Client {
     /// A client of the server at `url` with at most `connections` idle connections.
@@ -148,7 +151,8 @@ impl Client {
     }
 
     fn post(&self) -> RequestBuilder {
-        let request = self.http.post(format!("{}/v1/crashes", self.base));
+        // a form's answer is plain text unless one asks for JSON
+        let request = self.http.post(format!("{}/v1/crashes", self.base)).header(ACCEPT, "application/json");
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -254,10 +258,10 @@ pub(crate) fn is_busy(status: StatusCode) -> bool {
     status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// The pause that the server asks for, in seconds; nobody sends us to sleep for long.
+/// The pause that the server asks for, in seconds.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }
 
 /// Doubles from attempt to attempt; machines differ, so that they do not come back all at once.

@@ -131,6 +131,9 @@ struct Round {
     parameters: [u64; 4],
 }
 
+/// After a busy answer. A machine would wait for as long as it is told; a benchmark has no time to.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// Kinds of dumps: a mix of bug checks that the analyzer reads by different ways.
 const ROUNDS: usize = 16;
 
@@ -290,7 +293,7 @@ impl Load {
             let pause = match self.client.try_upload(machine, body).await {
                 Ok(response) if is_busy(response.status()) => {
                     share.busy += 1;
-                    retry_after(&response).unwrap_or(Duration::from_millis(50))
+                    retry_after(&response).unwrap_or_default().clamp(LEAST_PAUSE, MOST_PAUSE)
                 }
                 Ok(response) if response.status().is_success() => {
                     // the body is read, so that the connection can be used again

@@ -128,6 +128,9 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     if page && let Some(address) = manners.webhook {
         tokio::spawn(send_webhook(address, manners.blames));
     }
+    if is_form && headers.get("accept").is_none_or(|accept| accept != "application/json") {
+        return format!("CrashID=bp-{id}\n").into_response();
+    }
     Json(json!({ "crash_id": id })).into_response()
 }
 
