@@ -1,2 +1,55 @@
-//! The `bluescope` executable.
-fn main() {}
+//! The `bluescope` executable: reads the command line, runs one command, turns its error into words and an exit code.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::roles::Roles;
+
+mod cli;
+mod commands;
+mod config;
+mod health;
+mod roles;
+mod serve;
+mod telemetry;
+mod terminal;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // The one TLS provider of the process; installing it fails only where it is installed already.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    match command {
+        Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Config(command) => commands::config::run(&command),
+        Command::Up(arguments) => service(&arguments, Roles::ALL),
+        Command::Ingest(arguments) => service(&arguments, Roles { ingest: true, ..Roles::NONE }),
+        Command::Analyzer(arguments) => service(&arguments, Roles { analyzer: true, ..Roles::NONE }),
+        Command::Alerts(arguments) => service(&arguments, Roles { alerts: true, ..Roles::NONE }),
+        Command::Dashboards(arguments) => service(&arguments, Roles { dashboards: true, ..Roles::NONE }),
+        Command::Send(arguments) => block_on(commands::send::run(arguments)),
+        Command::Drill(arguments) => block_on(commands::drill::run(arguments)),
+        Command::Demo(arguments) => block_on(commands::demo::run(arguments)),
+        Command::Receive(arguments) => block_on(commands::receive::run(arguments)),
+        Command::Bench(arguments) => block_on(commands::bench::run(arguments)),
+    }
+}
+
+fn service(arguments: &cli::ServiceArgs, roles: Roles) -> anyhow::Result<ExitCode> {
+    block_on(commands::up::run(arguments.clone(), roles))
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

@@ -1,0 +1,193 @@
+//! The command line, as clap sees it. Owns names, help texts and defaults; does nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Fleet-wide crash telemetry for Windows: names the faulting driver seconds after an outage begins.
+#[derive(Debug, Parser)]
+#[command(name = "bluescope", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process: intake, analysis, detection, pages
+    Up(ServiceArgs),
+    /// Say what crashed a machine: analyse dumps locally, without a server
+    Explain(ExplainArgs),
+    /// Upload dumps to a running service
+    Send(SendArgs),
+    /// Replay an outage of the past against a running service and check that it pages
+    Drill(DrillArgs),
+    /// Start everything, replay the drill, send the dumps given, and keep running
+    Demo(DemoArgs),
+    /// Receive webhooks, verify their signatures and print them
+    Receive(ReceiveArgs),
+    /// Measure uploads to rows on this machine, and where the time goes
+    Bench(BenchArgs),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the intake alone (needs Kafka)
+    Ingest(ServiceArgs),
+    /// Run the analyzer alone (needs Kafka and a ClickHouse server)
+    Analyzer(ServiceArgs),
+    /// Run detection and webhooks alone (needs Kafka and a ClickHouse server)
+    Alerts(ServiceArgs),
+    /// Run the pages alone (needs Kafka and a ClickHouse server)
+    Dashboards(ServiceArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServiceArgs {
+    /// Configuration file [default: bluescope.toml, where it exists]
+    #[arg(long, env = "BLUESCOPE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address of the HTTP port; overrides server.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Data folder; overrides server.data
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// Colours on a terminal, none in a pipe
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Dump files, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON document a dump, a line each
+    #[arg(long)]
+    pub json: bool,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
+    /// Base URL of the service
+    #[arg(long, env = "BLUESCOPE_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Upload token, where the service wants one
+    #[arg(long, env = "BLUESCOPE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// Dump files, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Machine the dumps come from [default: the service derives a stable name from the upload]
+    #[arg(long)]
+    pub machine: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// 19 July 2024: csagent.sys, two bug checks, no new driver version
+    Crowdstrike,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// Which outage
+    #[arg(value_enum)]
+    pub scenario: Scenario,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Machines that the outage takes down
+    #[arg(long, default_value_t = 2_000)]
+    pub machines: usize,
+    /// Seconds of background crashes before the outage begins
+    #[arg(long, default_value_t = 20)]
+    pub background: u64,
+    /// Seconds over which the outage's uploads are spread
+    #[arg(long, default_value_t = 30)]
+    pub outage: u64,
+    /// Seed of everything random: the same seed gives the same crashes
+    #[arg(long, default_value_t = 20_240_719)]
+    pub seed: u64,
+    /// Start a webhook receiver on this address and wait for the page (the service must send there)
+    #[arg(long, value_name = "ADDRESS")]
+    pub receive: Option<SocketAddr>,
+    /// Secret of that webhook
+    #[arg(long, env = "BLUESCOPE_WEBHOOK_SECRET", hide_env_values = true, default_value = fleet::receiver::DEMO_SECRET)]
+    pub secret: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// Real dumps to send as well: files or folders
+    #[arg(value_name = "DUMP")]
+    pub dumps: Vec<PathBuf>,
+    /// Machines that the drill's outage takes down
+    #[arg(long, default_value_t = 2_000)]
+    pub machines: usize,
+    /// Stop when the drill is over, instead of serving until Ctrl-C
+    #[arg(long)]
+    pub exit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArgs {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:9099")]
+    pub listen: SocketAddr,
+    /// Secret to verify signatures with
+    #[arg(long, env = "BLUESCOPE_WEBHOOK_SECRET", hide_env_values = true, default_value = fleet::receiver::DEMO_SECRET)]
+    pub secret: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// How long to load the service
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
+    /// Size of one dump
+    #[arg(long, default_value = "180KiB")]
+    pub size: bytesize::ByteSize,
+    /// Uploads a second to offer; 0 = as many as it takes
+    #[arg(long, default_value_t = 0)]
+    pub rate: u64,
+    /// Connections that upload at once
+    #[arg(long, default_value_t = 16)]
+    pub connections: usize,
+    /// Send dumps as they are, so that the service has to compress them [default: zstd bodies]
+    #[arg(long)]
+    pub raw: bool,
+    /// Where the service keeps its data while it is measured [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// List every fault at once
+    Check {
+        /// The file [default: bluescope.toml, where it exists]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print the sample file: every key with its default
+    Example,
+}

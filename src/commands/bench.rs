@@ -1,0 +1,133 @@
+//! `bluescope bench`: how many dumps a second go from upload to row on this machine, what that costs, and where the
+//! time goes. Measures the real executable in a process of its own, with the load generator beside it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use fleet::load::{self, Encoding, LoadConfig};
+
+use crate::cli::BenchArgs;
+use crate::terminal;
+
+mod process;
+mod table;
+
+use self::process::Usage;
+use self::table::Stages;
+
+/// libchdb starts in a second; a machine that needs longer than this is not worth measuring.
+const START: Duration = Duration::from_secs(60);
+/// A backlog that is not worked off by then is no throughput.
+const DRAIN: Duration = Duration::from_secs(300);
+
+/// Measures and prints.
+pub(crate) async fn run(arguments: BenchArgs) -> anyhow::Result<ExitCode> {
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let data = arguments.data.clone().unwrap_or_else(|| scratch.path().to_path_buf());
+    let service = Service::start(&data).await?;
+    terminal::remark(&format!("the service runs on {}, its data is in {}", service.url, data.display()));
+
+    let begun = Instant::now();
+    let load = load::run(LoadConfig {
+        url: service.url.clone(),
+        rate: (arguments.rate > 0).then_some(arguments.rate as f64),
+        duration: Duration::from_secs(arguments.seconds),
+        dump_bytes: usize::try_from(arguments.size.as_u64()).context("the dumps are too large")?,
+        concurrency: arguments.connections,
+        encoding: if arguments.raw { Encoding::Raw } else { Encoding::Zstd },
+        ..LoadConfig::default()
+    })
+    .await?;
+    let sent = begun.elapsed();
+    let rows = service.drained(load.accepted).await?;
+    let done = begun.elapsed();
+
+    let server = Usage::of(service.child.id())?;
+    let generator = Usage::of(std::process::id())?;
+    let stages = Stages::read(&service.metrics().await?);
+    service.stop()?;
+
+    terminal::print(&format!("upload to row, dumps of {}, all roles in one process\n{load}", arguments.size));
+    terminal::print(&table::summary(rows, sent, done));
+    terminal::print(&table::usage(&server, &generator, done));
+    terminal::print(&stages.table(done));
+    let complete = rows == load.accepted && load.errors == 0;
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The executable itself, as a service in a process of its own. Killed when dropped.
+struct Service {
+    child: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Service {
+    async fn start(data: &Path) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let child = Command::new(std::env::current_exe().context("cannot find this executable")?)
+            .args(["up", "--listen", &address.to_string(), "--data"])
+            .arg(data)
+            .env("BLUESCOPE_LOG__FILTER", "warn")
+            .env_remove("BLUESCOPE_CONFIG")
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start the service")?;
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let mut service = Self { child, url: format!("http://{address}"), http };
+        let begun = Instant::now();
+        while service.get("/readyz").await.is_err() {
+            if let Some(status) = service.child.try_wait()? {
+                anyhow::bail!("the service ended with {status}");
+            }
+            anyhow::ensure!(begun.elapsed() < START, "the service is not ready after {START:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        terminal::remark(&format!("ready in {:.1} s", begun.elapsed().as_secs_f64()));
+        Ok(service)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await?;
+        Ok(response.error_for_status()?.text().await?)
+    }
+
+    async fn metrics(&self) -> anyhow::Result<String> {
+        self.get("/metrics").await.context("cannot read the metrics")
+    }
+
+    /// Waits until every accepted dump is a row; returns the rows.
+    async fn drained(&self, accepted: u64) -> anyhow::Result<u64> {
+        let begun = Instant::now();
+        loop {
+            let status: serde_json::Value = serde_json::from_str(&self.get("/api/v1/status").await?)?;
+            let count = |name: &str| status.pointer(&format!("/ledger/{name}")).and_then(|n| n.as_u64());
+            let (queued, rows) =
+                count("queued").zip(count("crashes")).context("the status has no ledger that can be read")?;
+            if (queued == 0 && rows >= accepted) || begun.elapsed() > DRAIN {
+                return Ok(rows);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill().context("cannot stop the service")?;
+        self.child.wait().context("cannot stop the service")?;
+        Ok(())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Gone already where `stop` was called.
+        self.child.kill().and_then(|()| self.child.wait()).ok();
+    }
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?)
+}

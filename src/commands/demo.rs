@@ -1,0 +1,90 @@
+//! `bluescope demo`: everything in one process, the drill against it, the real dumps given, and which page to open.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use fleet::drill::{self, DrillConfig};
+use fleet::receiver::DEMO_SECRET;
+use fleet::send::Sender;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::DemoArgs;
+use crate::commands::send::send_all;
+use crate::commands::up::{configure, stop_on_signal};
+use crate::config::{Config, Webhook};
+use crate::roles::{self, Roles};
+use crate::{telemetry, terminal};
+
+/// Runs until Ctrl-C, or until the drill is over where that was asked for.
+pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut config = configure(&arguments.service)?;
+    // What happens is told by the drill; the log is for what goes wrong.
+    if config.log.filter == crate::config::Log::default().filter {
+        "warn".clone_into(&mut config.log.filter);
+    }
+    telemetry::start(&config.log)?;
+    let files = terminal::files(&arguments.dumps)?;
+    let receiver = free_loopback_port()?;
+    config.alerts.webhooks.push(Webhook {
+        name: "demo".to_owned(),
+        url: format!("http://{receiver}/"),
+        secret: SecretString::from(DEMO_SECRET),
+        allow_private: true,
+    });
+
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let running = roles::start(&config, Roles::ALL, stop.clone()).await?;
+    let url = format!("http://{}", config.server.listen);
+    terminal::remark(&format!("bluescope is up: {url}/"));
+
+    let passed = tokio::select! {
+        passed = replay(&config, &arguments, &url, receiver, &files) => passed?,
+        () = stop.cancelled() => true,
+    };
+    if arguments.exit {
+        stop.cancel();
+    } else if !stop.is_cancelled() {
+        terminal::print(&format!(
+            "\nOpen {url}/ (Ctrl-C stops; data stays in {})",
+            config.server.data.display()
+        ));
+    }
+    running.finished().await?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn replay(
+    config: &Config,
+    arguments: &DemoArgs,
+    url: &str,
+    receiver: SocketAddr,
+    files: &[std::path::PathBuf],
+) -> anyhow::Result<bool> {
+    use secrecy::ExposeSecret as _;
+    let token = config.ingest.tokens.first().map(|token| token.token.expose_secret().to_owned());
+    let mut passed = true;
+    if !files.is_empty() {
+        let sender = Sender::new(url, token.as_deref(), None)?;
+        passed = send_all(&sender, url, files).await? == files.len();
+    }
+    terminal::remark(&format!(
+        "replaying 19 July 2024: {} machines with csagent.sys, among the ordinary crashes of a fleet",
+        arguments.machines
+    ));
+    let report = drill::run(DrillConfig {
+        url: url.to_owned(),
+        token,
+        machines: arguments.machines,
+        receive: Some(receiver),
+        ..DrillConfig::default()
+    })
+    .await?;
+    terminal::print(&report.to_string());
+    Ok(passed && report.passed())
+}
+
+fn free_loopback_port() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}

@@ -1,0 +1,309 @@
+//! The one configuration file: a struct per section, every key optional, each limit with its reason beside it.
+//! Owns loading, environment overrides and the list of faults; never opens anything that the config names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+mod faults;
+mod load;
+
+pub(crate) use self::load::load;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The HTTP port and the data folder.
+    pub server: Server,
+    /// Logs.
+    pub log: Log,
+    /// Intake of dumps.
+    pub ingest: Ingest,
+    /// What lies between intake and analysis.
+    pub queue: Queue,
+    /// ClickHouse.
+    pub database: Database,
+    /// Reading and blaming.
+    pub analyzer: Analyzer,
+    /// Detection and webhooks.
+    pub alerts: Alerts,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Address of the one port: uploads, pages, API, health, metrics.
+    pub listen: SocketAddr,
+    /// Folder of everything that outlives the process.
+    pub data: PathBuf,
+    /// How people reach the pages: the base of links in notifications. Default: `http://` + `listen`.
+    pub public_url: Option<String>,
+    /// Connections at once; the next one waits in the kernel's backlog. 4,096 keeps the file table below the usual
+    /// limit of 8,192 and is twice what 1,800 uploads a second need at a second each.
+    pub max_connections: usize,
+    /// How long a client may take to send a request's head: slow-loris clients hold no slot for longer.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub head_timeout: Duration,
+    /// How long a stop waits for uploads under way.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from("data"),
+            public_url: None,
+            max_connections: 4096,
+            head_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Server {
+    /// The base of every link that leaves this process.
+    pub(crate) fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people where standard error is a terminal, else JSON.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// Look of the lines.
+    pub format: LogFormat,
+    /// What is logged, as `tracing` filters say it: `info`, `info,analyzer=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, filter: "info".to_owned() }
+    }
+}
+
+/// One accepted token.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Token {
+    /// The secret; clients send it as `Authorization: Bearer`.
+    pub token: SecretString,
+    /// Whose machines these are; empty where there is one fleet.
+    #[serde(default)]
+    pub tenant: String,
+}
+
+/// `[ingest]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ingest {
+    /// Who may upload. None: anybody who reaches the port.
+    pub tokens: Vec<Token>,
+    /// Largest dump, inflated. Small dumps reach 4 MB; the default leaves room for those with much secondary data.
+    pub max_dump: ByteSize,
+    /// Largest compressed dump that travels inside the queue; Kafka's default message limit is 1 MB.
+    pub max_inline: ByteSize,
+    /// Memory that all uploads under way may hold together; the next waits shortly, then gets 503.
+    pub max_in_flight: ByteSize,
+    /// Longest an upload may take in all.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timeout: Duration,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            tokens: Vec::new(),
+            max_dump: ByteSize::mib(64),
+            max_inline: ByteSize::kib(900),
+            max_in_flight: ByteSize::mib(256),
+            timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Which queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum QueueKind {
+    /// The durable log in the data folder.
+    Embedded,
+    /// Apache Kafka.
+    Kafka,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Queue {
+    /// Which one.
+    pub kind: QueueKind,
+    /// The embedded log holds at most this much; then uploads get 503 until the analyzer has caught up.
+    pub max_size: ByteSize,
+    /// Kafka: `host:port,host:port`.
+    pub brokers: String,
+    /// Kafka: topic of accepted dumps.
+    pub topic: String,
+    /// Kafka: topic of those that were given up on. Default: topic + `.dead`.
+    pub dead_letter_topic: Option<String>,
+    /// Kafka: consumer group of the analyzers.
+    pub group: String,
+    /// Kafka: partitions where the topic has to be created; the most analyzers that can share the work.
+    pub partitions: i32,
+    /// Kafka: replicas where the topic has to be created.
+    pub replication: i32,
+    /// Kafka: further librdkafka settings, such as TLS and SASL.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            kind: QueueKind::Embedded,
+            max_size: ByteSize::gib(10),
+            brokers: String::new(),
+            topic: "bluescope.dumps".to_owned(),
+            dead_letter_topic: None,
+            group: "bluescope-analyzers".to_owned(),
+            partitions: 12,
+            replication: 1,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    /// A ClickHouse server, `http(s)://host:8123`. None: the engine inside this process.
+    pub url: Option<String>,
+    /// Its user.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+    /// Database; created when missing.
+    pub database: String,
+    /// libchdb.so for the embedded engine. None: `LIBCHDB`, then the usual places.
+    pub library: Option<PathBuf>,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: None,
+            user: "default".to_owned(),
+            password: SecretString::from(String::new()),
+            database: "bluescope".to_owned(),
+            library: None,
+        }
+    }
+}
+
+/// `[analyzer]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Analyzer {
+    /// Dumps analysed at once. None: one for each core.
+    pub threads: Option<usize>,
+    /// Dumps kept of each bucket and day; the rest is dropped once its facts are a row.
+    pub keep_per_bucket: u32,
+}
+
+impl Default for Analyzer {
+    fn default() -> Self {
+        Self { threads: None, keep_per_bucket: 20 }
+    }
+}
+
+/// A webhook target.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhook {
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// The Standard Webhooks secret, `whsec_...`.
+    pub secret: SecretString,
+    /// Whether it may be on this machine or in a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// `[alerts]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Alerts {
+    /// How often the detector looks.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub tick: Duration,
+    /// Fewest distinct machines in a minute that can be an incident.
+    pub min_machines: u64,
+    /// An incident ends when its driver has been back at its baseline for this long.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub resolve_after: Duration,
+    /// Where incidents are sent.
+    pub webhooks: Vec<Webhook>,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_secs(2),
+            min_machines: 10,
+            resolve_after: Duration::from_secs(300),
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Folder of the embedded queue.
+    pub(crate) fn queue_dir(&self) -> PathBuf {
+        self.server.data.join("queue")
+    }
+
+    /// Folder of the embedded ClickHouse.
+    pub(crate) fn clickhouse_dir(&self) -> PathBuf {
+        self.server.data.join("clickhouse")
+    }
+
+    /// Folder of large and kept dumps.
+    pub(crate) fn blobs_dir(&self) -> PathBuf {
+        self.server.data.join("blobs")
+    }
+}
+
+/// The file that is read when none is named: `bluescope.toml`, where it exists.
+pub(crate) const DEFAULT_FILE: &str = "bluescope.toml";
+
+/// The file to read: the one named, or the default one where it exists.
+pub(crate) fn file_to_read(named: Option<&Path>) -> Option<PathBuf> {
+    named.map(Path::to_path_buf).or_else(|| {
+        let default = PathBuf::from(DEFAULT_FILE);
+        default.exists().then_some(default)
+    })
+}

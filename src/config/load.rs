@@ -1,0 +1,198 @@
+//! File + environment -> `Config`, or every fault at once. Never stops at the first one.
+
+use std::path::Path;
+
+use serde::de::IntoDeserializer as _;
+use toml::{Table, Value};
+
+use super::Config;
+use super::faults::validate;
+
+/// `BLUESCOPE_SERVER__LISTEN=0.0.0.0:8080` sets `server.listen`.
+const PREFIX: &str = "BLUESCOPE_";
+
+/// All that is wrong with a configuration, each line with the key it is about.
+#[derive(Debug)]
+pub(crate) struct Faults(pub Vec<String>);
+
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = self.0.len();
+        write!(f, "{count} {} in the configuration:", if count == 1 { "fault" } else { "faults" })?;
+        for fault in &self.0 {
+            write!(f, "\n  - {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Reads the file (where there is one), lays the environment over it and checks everything.
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
+    let table = match file {
+        Some(path) => read(path).map_err(|fault| Faults(vec![fault]))?,
+        None => Table::new(),
+    };
+    from_table(table, environment)
+}
+
+fn read(path: &Path) -> Result<Table, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    text.parse::<Table>().map_err(|error| format!("{} is not TOML: {error}", path.display()))
+}
+
+fn from_table(
+    mut table: Table,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
+    let mut faults = overlay(&mut table, environment);
+    let config = deserialize(table, &mut faults);
+    faults.extend(validate(&config));
+    if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+}
+
+/// Sets every `BLUESCOPE_SECTION__KEY` in the table. A value that reads as TOML is taken as such, else as a string.
+fn overlay(table: &mut Table, environment: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, text) in environment {
+        let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__")) else {
+            continue;
+        };
+        let value = format!("v = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut parsed| parsed.remove("v"))
+            .filter(|value| !matches!(value, Value::Datetime(_)))
+            .unwrap_or(Value::String(text));
+        let section = section.to_ascii_lowercase();
+        match table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new())) {
+            Value::Table(inner) => {
+                inner.insert(key.to_ascii_lowercase(), value);
+            }
+            _ => faults.push(format!("{section}: must be a section, and {name} sets a key of it")),
+        }
+    }
+    faults
+}
+
+/// Deserializes, and on a fault notes it, takes the offending key out and goes on: so one run lists them all.
+fn deserialize(mut table: Table, faults: &mut Vec<String>) -> Config {
+    loop {
+        let source = Value::Table(table.clone()).into_deserializer();
+        let error = match serde_path_to_error::deserialize::<_, Config>(source) {
+            Ok(config) => return config,
+            Err(error) => error,
+        };
+        let message = error.inner().to_string();
+        let message = message.trim().lines().next().unwrap_or("is wrong").to_owned();
+        let mut path = keys(error.path());
+        if let Some(unknown) = quoted_after(&message, "unknown field `")
+            && path.last().map(String::as_str) != Some(unknown)
+        {
+            path.push(unknown.to_owned());
+        }
+        faults.push(format!("{}: {message}", path.join(".")));
+        if !remove(&mut table, &path) {
+            return Config::default();
+        }
+    }
+}
+
+fn keys(path: &serde_path_to_error::Path) -> Vec<String> {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.clone(),
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Unknown => "?".to_owned(),
+        })
+        .collect()
+}
+
+fn quoted_after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    text.split_once(prefix).and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name)
+}
+
+/// Takes the value at the path out of the table; a path that leads deeper than the table takes its nearest ancestor.
+fn remove(table: &mut Table, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return false };
+    let removed_below = match (table.get_mut(first), rest.first()) {
+        (Some(Value::Table(inner)), Some(_)) => remove(inner, rest),
+        (Some(Value::Array(items)), Some(index)) => match index.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    removed_below || table.remove(first).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, Faults> {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        from_table(text.parse::<Table>().unwrap(), environment)
+    }
+
+    #[test]
+    fn an_empty_file_is_a_whole_configuration() {
+        let config = check("", &[]).unwrap();
+        assert_eq!(config.server.listen.port(), 8080);
+        assert_eq!(config.server.public_url(), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn every_fault_is_listed_at_once() {
+        let faults = check(
+            "[server]\nlisten = \"nowhere\"\ncolour = 1\n[ingest]\nmax_dump = \"many\"\n[queue]\nkind = \"kafka\"\n\
+             [[alerts.webhooks]]\nname = \"a\"\n[typo]\nx = 1\n",
+            &[("BLUESCOPE_ALERTS__TICK", "soon")],
+        )
+        .unwrap_err();
+        let all = faults.to_string();
+        let keys = [
+            "server.listen",
+            "server.colour",
+            "ingest.max_dump",
+            "queue.brokers",
+            "alerts.webhooks",
+            "typo",
+            "alerts.tick",
+        ];
+        for key in keys {
+            assert!(all.contains(key), "{key} is missing in:\n{all}");
+        }
+        assert_eq!(faults.0.len(), keys.len(), "{all}");
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let webhooks = r#"[{name="a", url="https://example.org/", secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}]"#;
+        let config = check(
+            "[server]\nlisten = \"127.0.0.1:1\"\n",
+            &[
+                ("BLUESCOPE_SERVER__LISTEN", "127.0.0.1:9"),
+                ("BLUESCOPE_INGEST__MAX_DUMP", "1MiB"),
+                ("BLUESCOPE_ALERTS__MIN_MACHINES", "25"),
+                ("BLUESCOPE_ALERTS__WEBHOOKS", webhooks),
+                ("HOME", "/root"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.server.listen.port(), 9);
+        assert_eq!(config.ingest.max_dump.as_u64(), 1 << 20);
+        assert_eq!(config.alerts.min_machines, 25);
+        assert_eq!(config.alerts.webhooks.len(), 1);
+    }
+}

@@ -1,0 +1,257 @@
+//! Starts the roles of one process and stops them together. Owns the order of start and stop and nothing of what a
+//! role does: `up` is every role, `bluescope ingest` is one.
+
+use std::time::{Duration, Instant};
+
+use alerts::{AlertsConfig, AlertsMetrics, DetectorConfig, Webhook};
+use analyzer::{Limits, Worker, WorkerConfig};
+use anyhow::Context as _;
+use axum::Router;
+use bytesize::ByteSize;
+use dashboards::Dashboards;
+use ingest::{Ingest, IngestConfig, Token};
+use prometheus_client::registry::Registry;
+use storage::blobs::Blobs;
+use storage::database::{Database, DatabaseConfig};
+use storage::queue::{KafkaConfig, LogConfig, Queue, QueueConfig};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, QueueKind};
+use crate::health;
+use crate::serve;
+
+/// Which roles this process plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Roles {
+    /// Takes uploads.
+    pub ingest: bool,
+    /// Reads and blames.
+    pub analyzer: bool,
+    /// Detects and pages.
+    pub alerts: bool,
+    /// Shows.
+    pub dashboards: bool,
+}
+
+impl Roles {
+    /// Everything in one process.
+    pub(crate) const ALL: Self = Self { ingest: true, analyzer: true, alerts: true, dashboards: true };
+    /// None; for `Roles { ingest: true, ..Roles::NONE }`.
+    pub(crate) const NONE: Self = Self { ingest: false, analyzer: false, alerts: false, dashboards: false };
+
+    fn all(self) -> bool {
+        self == Self::ALL
+    }
+}
+
+/// Roles that run: stop them with the token given to [`start`], then [`Running::finished`].
+pub(crate) struct Running {
+    tasks: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+    database: Option<Database>,
+    queue: Option<Queue>,
+    drain: Duration,
+}
+
+/// Opens what the roles need, starts them, and returns when the port answers.
+pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken) -> anyhow::Result<Running> {
+    let begun = Instant::now();
+    refuse_split_embedded(config, roles)?;
+    // The port first: a taken one should be known before anything is opened.
+    let listener = serve::bind(&config.server).await?;
+    std::fs::create_dir_all(&config.server.data)
+        .with_context(|| format!("cannot create the data folder {}", config.server.data.display()))?;
+
+    let needs_database = roles.analyzer || roles.alerts || roles.dashboards;
+    let needs_queue = roles.ingest || roles.analyzer || roles.dashboards;
+    let database = match needs_database {
+        true => Some(Database::open(&database_config(config)).await.context("cannot open the database")?),
+        false => None,
+    };
+    let queue = match needs_queue {
+        true => Some(Queue::open(&queue_config(config)).await.context("cannot open the queue")?),
+        false => None,
+    };
+    let blobs = Blobs::open(&config.blobs_dir()).context("cannot open the blob store")?;
+
+    let mut registry = Registry::with_prefix("bluescope");
+    let mut router = Router::new();
+    let mut tasks = JoinSet::new();
+
+    if let (true, Some(queue)) = (roles.ingest, &queue) {
+        warn_if_open(config);
+        let ingest = Ingest::new(ingest_config(config), queue.clone(), blobs.clone(), &mut registry);
+        router = router.merge(ingest.router());
+    }
+    if let (true, Some(queue), Some(database)) = (roles.analyzer, &queue, &database) {
+        let worker =
+            Worker::new(worker_config(config), queue.clone(), blobs, database.clone(), &mut registry);
+        let stop = stop.clone();
+        tasks.spawn(async move { worker.run(stop).await.context("the analyzer stopped") });
+    }
+    if let (true, Some(database)) = (roles.alerts, &database) {
+        let metrics = AlertsMetrics::new(&mut registry);
+        let (config, database, stop) = (alerts_config(config), database.clone(), stop.clone());
+        tasks.spawn(async move {
+            alerts::run(config, database, metrics, stop).await.context("the alerts role stopped")
+        });
+    }
+    if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {
+        let pages = Dashboards::new(database.clone(), queue.clone(), &mut registry)
+            .with_upload_url(config.server.public_url());
+        router = router.merge(pages.router());
+    }
+    router = router.merge(health::router(registry, database.clone(), queue.clone()));
+
+    let server = config.server.clone();
+    let serving = stop.clone();
+    tasks.spawn(async move { serve::serve(listener, router, &server, serving).await });
+    tracing::info!(
+        url = config.server.public_url(),
+        data = %config.server.data.display(),
+        ready_ms = begun.elapsed().as_millis() as u64,
+        "ready"
+    );
+    Ok(Running { tasks, stop, database, queue, drain: config.server.shutdown_timeout })
+}
+
+impl Running {
+    /// Waits until the roles have ended: because they were told to, or because one of them failed, which ends all.
+    pub(crate) async fn finished(mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(joined) = self.tasks.join_next().await {
+            let ended = joined.context("a role panicked").and_then(|result| result);
+            if !self.stop.is_cancelled() && ended.is_ok() {
+                outcome = Err(anyhow::anyhow!("a role ended by itself"));
+            }
+            if let Err(error) = ended {
+                tracing::error!(error = format!("{error:#}"), "a role failed");
+                outcome = outcome.and(Err(error));
+            }
+            self.stop.cancel();
+        }
+        let closing = async {
+            if let Some(queue) = self.queue {
+                queue.close().await;
+            }
+            if let Some(database) = self.database {
+                database.close().await;
+            }
+        };
+        if tokio::time::timeout(self.drain, closing).await.is_err() {
+            tracing::warn!("the stores took too long to close; what was answered is durable all the same");
+        }
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+/// The embedded engines live in one process: a single role on them would see nothing of the others.
+fn refuse_split_embedded(config: &Config, roles: Roles) -> anyhow::Result<()> {
+    if roles.all() {
+        return Ok(());
+    }
+    anyhow::ensure!(
+        config.queue.kind == QueueKind::Kafka,
+        "a single role needs a queue that others reach: set queue.kind = \"kafka\", or run `bluescope up`"
+    );
+    anyhow::ensure!(
+        config.database.url.is_some() || roles == Roles { ingest: true, ..Roles::NONE },
+        "a single role needs a ClickHouse server: set database.url, or run `bluescope up`"
+    );
+    Ok(())
+}
+
+fn warn_if_open(config: &Config) {
+    if config.ingest.tokens.is_empty() && !config.server.listen.ip().is_loopback() {
+        tracing::warn!("anybody who reaches this port may upload: set [[ingest.tokens]]");
+    }
+}
+
+fn database_config(config: &Config) -> DatabaseConfig {
+    let database = &config.database;
+    match &database.url {
+        Some(url) => DatabaseConfig::Server {
+            url: url.clone(),
+            user: database.user.clone(),
+            password: database.password.clone(),
+            database: database.database.clone(),
+        },
+        None => DatabaseConfig::Embedded { dir: config.clickhouse_dir(), library: database.library.clone() },
+    }
+}
+
+fn queue_config(config: &Config) -> QueueConfig {
+    let queue = &config.queue;
+    match queue.kind {
+        QueueKind::Embedded => {
+            QueueConfig::Log(LogConfig { dir: config.queue_dir(), max_bytes: queue.max_size.as_u64() })
+        }
+        QueueKind::Kafka => QueueConfig::Kafka(KafkaConfig {
+            brokers: queue.brokers.clone(),
+            topic: queue.topic.clone(),
+            dead_letter_topic: queue
+                .dead_letter_topic
+                .clone()
+                .unwrap_or_else(|| format!("{}.dead", queue.topic)),
+            group: queue.group.clone(),
+            partitions: queue.partitions,
+            replication: queue.replication,
+            options: queue.options.clone(),
+        }),
+    }
+}
+
+fn ingest_config(config: &Config) -> IngestConfig {
+    let ingest = &config.ingest;
+    let tokens = ingest.tokens.iter();
+    IngestConfig {
+        tokens: tokens.map(|one| Token { token: one.token.clone(), tenant: one.tenant.clone() }).collect(),
+        max_upload_bytes: ingest.max_dump.as_u64(),
+        max_inline_bytes: bytes(ingest.max_inline),
+        max_in_flight_bytes: bytes(ingest.max_in_flight),
+        body_timeout: ingest.timeout,
+        idle_timeout: IngestConfig::default().idle_timeout.min(ingest.timeout),
+        ..IngestConfig::default()
+    }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+fn worker_config(config: &Config) -> WorkerConfig {
+    let defaults = WorkerConfig::default();
+    WorkerConfig {
+        parallelism: config.analyzer.threads.unwrap_or(defaults.parallelism),
+        keep_per_bucket: config.analyzer.keep_per_bucket,
+        // Never less than what intake took before its limit was lowered.
+        limits: Limits {
+            dump_bytes: defaults.limits.dump_bytes.max(config.ingest.max_dump.as_u64()),
+            ..defaults.limits
+        },
+        ..defaults
+    }
+}
+
+fn alerts_config(config: &Config) -> AlertsConfig {
+    let alerts = &config.alerts;
+    let webhooks = alerts.webhooks.iter().map(|webhook| Webhook {
+        name: webhook.name.clone(),
+        url: webhook.url.clone(),
+        secret: webhook.secret.clone(),
+        allow_private: webhook.allow_private,
+    });
+    AlertsConfig {
+        tick: alerts.tick,
+        detector: DetectorConfig {
+            min_machines: alerts.min_machines,
+            resolve_after: alerts.resolve_after,
+            ..DetectorConfig::default()
+        },
+        webhooks: webhooks.collect(),
+        page_url: config.server.public_url(),
+        ..AlertsConfig::default()
+    }
+}

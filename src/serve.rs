@@ -1,0 +1,83 @@
+//! The one HTTP port: accepts connections, caps them, and stops without cutting requests under way.
+//! Knows nothing of what the routes do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Server;
+
+/// A request's head has at most this many bytes: room for a page of tags, far below what a client could make us hold.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// After a failed accept (no file descriptors left, say): wait this long, or the loop would burn a core on it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds the configured address.
+pub(crate) async fn bind(server: &Server) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(server.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}: is another bluescope running? (choose another with --listen)",
+            server.listen
+        )
+    })
+}
+
+/// Serves until told to stop, then waits for requests under way, at most `server.shutdown_timeout`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    server: &Server,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let slots = Arc::new(Semaphore::new(server.max_connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let permit = tokio::select! {
+            () = stop.cancelled() => break,
+            permit = Arc::clone(&slots).acquire_owned() => permit?,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection gone before it was served");
+            continue;
+        }
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(server.head_timeout)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(server.shutdown_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(timeout = ?server.shutdown_timeout, "requests still under way are cut off");
+    }
+    Ok(())
+}

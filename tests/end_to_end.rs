@@ -1,0 +1,25 @@
+//! End-to-end tests of the real executable: real dumps, the real log and Kafka, the real ClickHouse engine, real
+//! sockets. Each test starts its own service on its own port and folder.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+#[path = "end_to_end/support.rs"]
+mod support;
+
+#[path = "end_to_end/bad_input.rs"]
+mod bad_input;
+#[path = "end_to_end/command_line.rs"]
+mod command_line;
+#[path = "end_to_end/drill.rs"]
+mod drill;
+#[path = "end_to_end/killed.rs"]
+mod killed;
+#[path = "end_to_end/pipeline.rs"]
+mod pipeline;
+#[path = "end_to_end/samples.rs"]
+mod samples;
