@@ -76,6 +76,9 @@ impl Server {
     }
 }
 
+/// The minidump crate warns of every register set that is newer than it; a fleet's worth of that hides the rest.
+const DEFAULT_FILTER: &str = "info,minidump=error,minidump_processor=error,minidump_unwind=error";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,7 +103,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".to_owned() }
+        Self { format: LogFormat::Auto, filter: DEFAULT_FILTER.to_owned() }
     }
 }
 

@@ -17,6 +17,8 @@ mod bad_input;
 mod command_line;
 #[path = "end_to_end/drill.rs"]
 mod drill;
+#[path = "end_to_end/kafka.rs"]
+mod kafka;
 #[path = "end_to_end/killed.rs"]
 mod killed;
 #[path = "end_to_end/pipeline.rs"]

@@ -40,7 +40,12 @@ pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     terminal::remark(&format!("bluescope is up: {url}/"));
 
     let passed = tokio::select! {
-        passed = replay(&config, &arguments, &url, receiver, &files) => passed?,
+        // A replay that could not be run (an incident of the last one is still open, say) is told, and the pages
+        // are there all the same.
+        passed = replay(&config, &arguments, &url, receiver, &files) => passed.unwrap_or_else(|error| {
+            terminal::error(&error);
+            false
+        }),
         () = stop.cancelled() => true,
     };
     if arguments.exit {
