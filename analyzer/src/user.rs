@@ -4,6 +4,7 @@
 //! Hostile input: the crates check counts against the bytes that are there; this module bounds what it asks them for
 //! (one thread, a capped stack, capped lists). Their panics are not caught here but at the worker's rim.
 
+mod guard;
 mod verdict;
 mod walk;
 
@@ -38,7 +39,13 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
     let dump = Minidump::read(bytes).map_err(|error| Unreadable::new("damaged", error))?;
     let mut problems = Vec::new();
     let system = stream::<MinidumpSystemInfo>(&dump, "system information", &mut problems);
-    let modules = stream::<MinidumpModuleList>(&dump, "module list", &mut problems).unwrap_or_default();
+    let modules = match guard::modules(&dump, bytes) {
+        Ok(()) => stream::<MinidumpModuleList>(&dump, "module list", &mut problems).unwrap_or_default(),
+        Err(problem) => {
+            problems.push(format!("module list: {problem}"));
+            MinidumpModuleList::default()
+        }
+    };
     let exception_stream = stream::<MinidumpException<'_>>(&dump, "exception", &mut problems);
     let exception = exception_stream.as_ref().map(|stream| exception_of(stream, system.as_ref()));
     let walked = system.as_ref().map(|system| {
@@ -60,6 +67,7 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
         main_module: main_module.as_deref(),
         limits,
     });
+    let unloaded = unloaded(&dump, bytes, limits, &mut problems);
     problems.truncate(limits.problems);
     Ok(Analysis {
         analyzer_version: ANALYZER_VERSION,
@@ -78,7 +86,7 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
         machine: machine(system.as_ref(), limits),
         process: main_module,
         modules: listed.iter().map(|module| module_report(module, limits)).collect(),
-        unloaded: unloaded(&dump, limits),
+        unloaded,
         problems,
     })
 }
@@ -189,7 +197,16 @@ fn module_report(module: &MinidumpModule, limits: &Limits) -> ModuleReport {
     }
 }
 
-fn unloaded(dump: &Dump<'_>, limits: &Limits) -> Vec<UnloadedReport> {
+fn unloaded(
+    dump: &Dump<'_>,
+    bytes: &[u8],
+    limits: &Limits,
+    problems: &mut Vec<String>,
+) -> Vec<UnloadedReport> {
+    if let Err(problem) = guard::unloaded(dump, bytes) {
+        problems.push(format!("unloaded modules: {problem}"));
+        return Vec::new();
+    }
     let Ok(list) = dump.get_stream::<MinidumpUnloadedModuleList>() else { return Vec::new() };
     let report = |module: &minidump::MinidumpUnloadedModule| UnloadedReport {
         name: base_name(&module.name, limits),

@@ -97,7 +97,8 @@ fn hardware(facts: &KernelFacts<'_>) -> Option<Finding> {
 }
 
 fn process(facts: &KernelFacts<'_>) -> Option<Finding> {
-    if facts.strategy() != Strategy::Process {
+    // 0x76 is filed under processes as well, but there a driver left a process's pages locked.
+    if facts.strategy() != Strategy::Process || facts.code == 0x76 {
         return None;
     }
     let name = facts.process.unwrap_or_default();
@@ -264,10 +265,17 @@ fn parameter_object(facts: &KernelFacts<'_>) -> Option<Finding> {
     Some(Finding(Culprit::Image(Site { offset: 0, ..led.site }), Confidence::Medium, why))
 }
 
+/// Whether the stack can tell anything: not where Windows failed to boot, where its settings are wrong, where its
+/// integrity check found the damage, or where a power request got stuck (the stack is that of the timer).
+fn stack_tells(facts: &KernelFacts<'_>) -> bool {
+    !matches!(facts.strategy(), Strategy::Boot | Strategy::None | Strategy::Patchguard) && facts.code != 0x9F
+}
+
 /// A single word that points into an image is as likely chance; two are a sign.
 const SIGN: usize = 2;
 
 fn stack_scan(facts: &KernelFacts<'_>) -> Option<Finding> {
+    stack_tells(facts).then_some(())?;
     let at_fault = facts.fault_site().map(|(_, site)| site);
     let in_framework = at_fault.is_some_and(|site| facts.rank(site) == Rank::Framework);
     // A third party wins over everything that comes with Windows; a driver of Windows only over the framework that
@@ -324,6 +332,7 @@ fn framework_at_fault(facts: &KernelFacts<'_>) -> Option<Finding> {
 }
 
 fn framework_on_stack(facts: &KernelFacts<'_>) -> Option<Finding> {
+    stack_tells(facts).then_some(())?;
     let is_sign = |site: Site| facts.rank(site) != Rank::Core && facts.times_on_stack(site.image) >= SIGN;
     let hit = facts.stack.iter().find(|hit| is_sign(hit.site))?;
     let why = format!(
@@ -336,9 +345,7 @@ fn framework_on_stack(facts: &KernelFacts<'_>) -> Option<Finding> {
 }
 
 fn kernel(facts: &KernelFacts<'_>) -> Option<Finding> {
-    if matches!(facts.strategy(), Strategy::Patchguard) {
-        return None;
-    }
+    stack_tells(facts).then_some(())?;
     let is_kernel = |site: &Site| facts.images.get(site.image).is_some_and(|image| image.kernel);
     let at_fault = facts.fault.and_then(|fault| match fault.owner {
         Owner::Loaded(site) => Some(site),
@@ -358,7 +365,19 @@ fn kernel(facts: &KernelFacts<'_>) -> Option<Finding> {
     Some(Finding(Culprit::Image(site), Confidence::Low, why))
 }
 
-fn nobody(_: &KernelFacts<'_>) -> Option<Finding> {
-    let why = "Nothing in this dump points at anybody.";
+fn nobody(facts: &KernelFacts<'_>) -> Option<Finding> {
+    let why = match facts.strategy() {
+        Strategy::Boot => {
+            "Windows failed while it started: a driver, disk or setting may be missing or wrong."
+        }
+        Strategy::None => "This bug check is about the system's state or settings; it points at no driver.",
+        Strategy::Patchguard => {
+            "The integrity check found changed kernel code or data; who changed it left no trace."
+        }
+        Strategy::DeviceStack => {
+            "The request that got stuck is not in this dump, so its holder is not known."
+        }
+        _ => "Nothing in this dump points at anybody.",
+    };
     Some(Finding(Culprit::Nobody, Confidence::None, why.to_owned()))
 }

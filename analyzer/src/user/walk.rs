@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
@@ -34,8 +35,11 @@ pub(super) struct Walked {
     pub(super) registers: Vec<(String, String)>,
 }
 
-/// No symbols: the pure analysis has none and asks nobody.
-struct NoSymbols;
+/// No symbols: the pure analysis has none and asks nobody. It also ends the walk after enough frames, since the walk
+/// itself knows no limit but the stack, and keeps a copy of the module in every frame.
+struct NoSymbols {
+    frames_left: AtomicUsize,
+}
 
 #[async_trait]
 impl SymbolProvider for NoSymbols {
@@ -48,6 +52,12 @@ impl SymbolProvider for NoSymbols {
     }
 
     async fn walk_frame(&self, _: &(dyn Module + Sync), _: &mut (dyn FrameWalker + Send)) -> Option<()> {
+        // Asked once per frame that has a module. Never answering stops the walk where it is.
+        let left =
+            self.frames_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_err() {
+            std::future::pending::<()>().await;
+        }
         None
     }
 
@@ -56,18 +66,11 @@ impl SymbolProvider for NoSymbols {
     }
 }
 
-/// Polls more often than any walk yields: without symbols it never waits, so a walk that is not ready by then is
-/// broken and what it has so far is taken.
-const POLLS: usize = 1_000;
-
+/// Polls a walk until it is ready. Nothing in it waits for anybody, so once is enough; what is not ready then has been
+/// stopped, and its frames so far are in the caller's list.
 fn run(walk: impl Future<Output = ()>) {
-    let mut walk = pin!(walk);
     let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..POLLS {
-        if walk.as_mut().poll(&mut context) == Poll::Ready(()) {
-            return;
-        }
-    }
+    let (Poll::Ready(()) | Poll::Pending) = pin!(walk).poll(&mut context);
 }
 
 /// Walks the thread of the exception, or the first one where there is no exception.
@@ -96,7 +99,8 @@ pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<Stri
     let mut call_stack = CallStack::with_context(context);
     let unified = stack.as_ref().map(UnifiedMemory::Memory);
     let info = system_info(system);
-    run(walk_stack(0, (), &mut call_stack, unified, modules, &info, &NoSymbols));
+    let symbols = NoSymbols { frames_left: AtomicUsize::new(limits.frames) };
+    run(walk_stack(0, (), &mut call_stack, unified, modules, &info, &symbols));
     let frames = call_stack.frames.iter().take(limits.frames).map(|walked| {
         let address =
             if walked.trust == FrameTrust::Context { walked.instruction } else { walked.resume_address };

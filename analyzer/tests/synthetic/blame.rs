@@ -156,3 +156,23 @@ fn corruption_is_never_blamed_with_confidence() {
     }
     check(&machine(0x109, [0; 4]), "unknown", "", "none", "nobody");
 }
+
+#[test]
+fn where_the_stack_tells_nothing_nobody_is_blamed() {
+    for code in [0x7b, 0x98, 0x9f, 0x109] {
+        let mut dump = machine(code, [3, 0, 0, 0]);
+        put(&mut dump, 0x200, &[address("rtwlane.sys", 0x1_0f3b), address("rtwlane.sys", 0x1_0f4b)]);
+        check(&dump, "unknown", "", "none", "nobody");
+    }
+}
+
+#[test]
+fn a_corrupt_list_is_read_through_its_trap_frame() {
+    let fault = address("rtwlane.sys", 0x7_1234);
+    let mut dump = machine(0x139, [3, stack_base() + 0x100, stack_base() + 0x600, 0]);
+    let registers = SynthRegisters { rip: fault, rsp: stack_base() + 0x400, ..SynthRegisters::default() };
+    let frame = dump::synth::trap_frame(&registers, 0);
+    dump.stack[0x100..0x100 + frame.len()].copy_from_slice(&frame);
+    let verdict = check(&dump, "driver", "rtwlane.sys", "high", "faulting-instruction");
+    assert_eq!(verdict.bucket, "0x139_3_CORRUPT_LIST_ENTRY_rtwlane!unknown_function");
+}

@@ -78,6 +78,45 @@ fn bytes_that_are_no_dump_say_why() {
     assert_eq!(analyze(&[0; 1001], &limits).unwrap_err().code, "too_large");
 }
 
+/// Every module of the list names the same megabytes: the reader must not copy them for each.
+#[test]
+fn modules_that_share_a_giant_name_are_refused() {
+    let module =
+        |number: u32| dump::synth::UserModule { timestamp: number, ..UserDump::example().modules[0].clone() };
+    let dump = UserDump { modules: (0..2_000).map(module).collect(), ..UserDump::example() };
+    let mut bytes = user_minidump(&dump);
+    let name = u32::try_from(bytes.len()).unwrap();
+    bytes.extend((4_u32 << 20).to_le_bytes());
+    bytes.extend(std::iter::repeat_n(b"a\0", 2 << 20).flatten());
+    let entries = (0..dump.modules.len()).map(|number| module_list(&bytes) + 4 + 108 * number);
+    for entry in entries.collect::<Vec<_>>() {
+        bytes[entry + 20..entry + 24].copy_from_slice(&name.to_le_bytes());
+    }
+    let analysis = analyze(&bytes, &Limits::default()).unwrap();
+    assert!(analysis.modules.is_empty());
+    assert!(analysis.problems.iter().any(|problem| problem.starts_with("module list: entry 0 points at")));
+}
+
+/// Offset of the module list: stream type 4 in the directory.
+fn module_list(bytes: &[u8]) -> usize {
+    let field = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (streams, directory) = (field(8), usize::try_from(field(12)).unwrap());
+    let entry = (0..usize::try_from(streams).unwrap())
+        .map(|stream| directory + 12 * stream)
+        .find(|&at| field(at) == 4);
+    usize::try_from(field(entry.unwrap() + 8)).unwrap()
+}
+
+/// A stack full of return addresses gives as many frames as asked for, not more.
+#[test]
+fn deep_stacks_are_cut() {
+    let example = UserDump::example();
+    let word = (example.modules[0].base + 0x2bc4).to_le_bytes();
+    let deep = UserDump { stack: word.repeat(16_000), ..example };
+    let analysis = analyze(&user_minidump(&deep), &Limits { frames: 50, ..Limits::default() }).unwrap();
+    assert_eq!(analysis.stack.len(), 50);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
