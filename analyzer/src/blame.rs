@@ -1,6 +1,8 @@
 //! Facts in, verdict out: the rules that say who is to blame, in the order of the strength of their evidence.
 //! Pure; knows no dump format and prints nothing.
 
+#[cfg(test)]
+mod examples;
 mod rules;
 
 pub(crate) use rules::decide;

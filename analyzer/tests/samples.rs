@@ -35,7 +35,7 @@ fn kernel_dumps_whose_driver_is_known() {
     check("kernel", "r-techsupport__116_0.dmp", "driver", "nvlddmkm.sys", "high", "parameter-pointer");
     check("kernel", "r-techsupport__7e_0.dmp", "driver", "nvlddmkm.sys", "high", "faulting-instruction");
     check("kernel", "r-techsupport__9f.dmp", "driver", "disk.sys", "medium", "irp-holder");
-    check("kernel", "proxyrule__011620-8250-01.dmp", "driver", "winhvr.sys", "low", "framework-on-stack");
+    check("kernel", "proxyrule__011620-8250-01.dmp", "driver", "winhvr.sys", "low", "stack-scan");
     check("kernel", "r-techsupport__1e.dmp", "driver", "nvlddmkm.sys", "low", "stack-scan");
 }
 

@@ -276,16 +276,13 @@ const SIGN: usize = 2;
 
 fn stack_scan(facts: &KernelFacts<'_>) -> Option<Finding> {
     stack_tells(facts).then_some(())?;
-    let at_fault = facts.fault_site().map(|(_, site)| site);
-    let in_framework = at_fault.is_some_and(|site| facts.rank(site) == Rank::Framework);
-    // A third party wins over everything that comes with Windows; a driver of Windows only over the framework that
-    // runs it, since elsewhere on the stack it is one user of the kernel among others.
-    let hits = || facts.stack.iter();
-    let of_windows =
-        |site: Site| facts.rank(site) == Rank::Definite && facts.times_on_stack(site.image) >= SIGN;
-    let hit = hits()
-        .find(|hit| facts.is_third_party(hit.site))
-        .or_else(|| hits().find(|hit| in_framework && of_windows(hit.site)))?;
+    let at_fault = facts.fault_site();
+    // Drivers of Windows are on many stacks by chance: a single word of theirs is no sign.
+    let is_sign = |site: Site| {
+        facts.rank(site) == Rank::Definite
+            && (facts.is_third_party(site) || facts.times_on_stack(site.image) >= SIGN)
+    };
+    let hit = facts.stack.iter().find(|hit| is_sign(hit.site))?;
     let fault = match at_fault {
         Some(_) => fault_text(facts),
         None => String::new(),

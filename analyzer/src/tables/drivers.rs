@@ -70,6 +70,9 @@ mod tests {
         check("mcupdate_authenticamd.dll", Rank::Core);
         check("ndis.sys", Rank::Framework);
         check("ks.sys", Rank::Framework);
+        // Seen blamed with a third party below (fileinfo), and rightly with a driver of Windows below (winhvr).
+        check("fileinfo.sys", Rank::Definite);
+        check("winhvr.sys", Rank::Definite);
         check("csagent.sys", Rank::Definite);
         check("never_heard_of_it.sys", Rank::Definite);
     }
