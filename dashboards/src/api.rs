@@ -1,0 +1,108 @@
+//! `/api/v1`: what the pages show, as JSON, under the same addresses. Field names are a contract: add, never rename.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::gather::{crash, crashes, driver, fleet, incidents, machine, status};
+use crate::range::RangeQuery;
+use crate::respond::{ApiFault, Fault};
+
+type Answer<T> = Result<Json<T>, ApiFault>;
+
+/// Whose machine.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct MachineQuery {
+    #[serde(default)]
+    pub(crate) tenant: String,
+}
+
+impl From<QueryRejection> for Fault {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::BadRequest(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Fault {
+    fn from(rejection: PathRejection) -> Self {
+        Self::BadRequest(rejection.body_text())
+    }
+}
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/fleet", get(fleet))
+        .route("/drivers", get(drivers))
+        .route("/drivers/{name}", get(driver))
+        .route("/crashes", get(crashes))
+        .route("/crashes/{id}", get(crash))
+        .route("/incidents", get(incidents))
+        .route("/incidents/{id}", get(incident))
+        .route("/machines/{machine}", get(machine))
+        .route("/status", get(status))
+        .fallback(not_found)
+}
+
+async fn not_found() -> Response {
+    Fault::NotFound("There is no such endpoint.".to_owned()).json()
+}
+
+async fn fleet(
+    State(app): State<App>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+) -> Answer<fleet::Fleet> {
+    Ok(Json(app.fleet(query?.range).await?.as_ref().clone()))
+}
+
+async fn drivers(
+    State(app): State<App>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+) -> Answer<Vec<fleet::DriverLine>> {
+    Ok(Json(app.fleet(query?.range).await?.drivers.clone()))
+}
+
+async fn driver(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+) -> Answer<driver::Driver> {
+    Ok(Json(driver::gather(&app, name?.0, query?.range).await?))
+}
+
+async fn crashes(
+    State(app): State<App>,
+    query: Result<Query<crashes::CrashesQuery>, QueryRejection>,
+) -> Answer<crashes::Crashes> {
+    Ok(Json(crashes::gather(&app, query?.0).await?))
+}
+
+async fn crash(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer<crash::Crash> {
+    Ok(Json(crash::gather(&app, &id?.0).await?))
+}
+
+async fn incidents(State(app): State<App>) -> Answer<incidents::Incidents> {
+    Ok(Json(incidents::list(&app).await?))
+}
+
+async fn incident(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Answer<incidents::Incident> {
+    Ok(Json(incidents::one(&app, &id?.0).await?))
+}
+
+async fn machine(
+    State(app): State<App>,
+    machine: Result<Path<String>, PathRejection>,
+    query: Result<Query<MachineQuery>, QueryRejection>,
+) -> Answer<machine::Machine> {
+    Ok(Json(machine::gather(&app, query?.0.tenant, machine?.0).await?))
+}
+
+async fn status(State(app): State<App>) -> Answer<status::Status> {
+    Ok(Json(status::gather(&app).await?))
+}

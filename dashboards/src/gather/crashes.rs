@@ -1,0 +1,64 @@
+//! The list of crashes, filtered, a page at a time.
+
+use serde::{Deserialize, Serialize};
+use storage::questions::{CrashFilter, CrashSummary, Cursor};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::respond::Fault;
+
+/// Crashes on one page.
+const PAGE: u32 = 50;
+
+/// The query string. An empty value means any, as a form sends it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CrashesQuery {
+    pub(crate) driver: Option<String>,
+    pub(crate) machine: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) bucket: Option<String>,
+    pub(crate) site: Option<String>,
+    pub(crate) ring: Option<String>,
+    /// `<ms>.<crash id>` of the last crash of the page before.
+    pub(crate) before: Option<String>,
+}
+
+/// Everything on the page.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Crashes {
+    pub(crate) filter: CrashesQuery,
+    pub(crate) crashes: Vec<CrashSummary>,
+    /// `before` of the next page, where there is one.
+    pub(crate) next: Option<String>,
+}
+
+pub(crate) async fn gather(app: &App, query: CrashesQuery) -> Result<Crashes, Fault> {
+    let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+    let filter = CrashFilter {
+        driver: given(&query.driver).map(|name| name.to_lowercase()),
+        machine: given(&query.machine),
+        tenant: given(&query.tenant),
+        outcome: given(&query.outcome),
+        bucket: given(&query.bucket),
+        site: given(&query.site),
+        ring: given(&query.ring),
+        ..CrashFilter::default()
+    };
+    let before = given(&query.before).map(|text| cursor(&text)).transpose()?;
+    let mut crashes = app.database.crashes(&filter, PAGE + 1, before).await?;
+    let more = crashes.len() > PAGE as usize;
+    crashes.truncate(PAGE as usize);
+    let last = crashes.last().filter(|_| more).map(CrashSummary::cursor);
+    let next = last.map(|cursor| format!("{}.{}", cursor.received_at_ms, cursor.crash_id));
+    Ok(Crashes { filter: query, crashes, next })
+}
+
+fn cursor(text: &str) -> Result<Cursor, Fault> {
+    let parsed =
+        text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, Uuid::parse_str(id).ok()?)));
+    let (received_at_ms, crash_id) =
+        parsed.ok_or_else(|| Fault::BadRequest("before must be what a page gave as next.".to_owned()))?;
+    Ok(Cursor { received_at_ms, crash_id })
+}

@@ -1,0 +1,82 @@
+//! The fleet at a glance.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use storage::questions::{DriverSummary, IncidentSummary, Range, SeriesPoint};
+
+use super::ledger::{self, Ledger};
+use crate::app::{App, now_ms};
+use crate::range::Span;
+use crate::respond::Fault;
+
+/// Drivers on the page.
+const TOP: u32 = 20;
+
+/// Everything on the fleet page.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Fleet {
+    pub(crate) now_ms: i64,
+    pub(crate) range: Span,
+    pub(crate) between: Range,
+    /// Distinct machines whose crashes arrived within the last minute.
+    pub(crate) machines_last_minute: u64,
+    /// Distinct machines within the range.
+    pub(crate) series: Vec<SeriesPoint>,
+    pub(crate) open_incidents: Vec<IncidentSummary>,
+    pub(crate) drivers: Vec<DriverLine>,
+    /// Crashes that are blamed on no image.
+    pub(crate) unattributed: Vec<DriverSummary>,
+    pub(crate) ledger: Ledger,
+}
+
+/// One driver.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct DriverLine {
+    #[serde(flatten)]
+    pub(crate) summary: DriverSummary,
+    /// Distinct machines in each step of the range.
+    pub(crate) spark: Vec<u64>,
+}
+
+pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
+    let now_ms = now_ms();
+    let between = span.range(now_ms);
+    let database = &app.database;
+    let (last_minute, series, mut open_incidents, drivers, unattributed) = tokio::try_join!(
+        database.driver_windows(None, now_ms, 60, 0),
+        database.fleet_series(between, span.step_s()),
+        database.incidents(true, 50),
+        database.top_drivers(between, TOP),
+        database.unattributed(between),
+    )?;
+    for incident in &mut open_incidents {
+        count_up(app, incident).await?;
+    }
+    let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
+    let sparks = database.sparklines(&names, between, span.step_s()).await?;
+    let sparks: BTreeMap<String, Vec<u64>> = sparks.into_iter().collect();
+    let line = |summary: DriverSummary| {
+        let spark = sparks.get(&summary.driver).cloned().unwrap_or_default();
+        DriverLine { summary, spark }
+    };
+    Ok(Fleet {
+        now_ms,
+        range: span,
+        between,
+        machines_last_minute: last_minute.fleet.machines,
+        series,
+        open_incidents,
+        drivers: drivers.into_iter().map(line).collect(),
+        unattributed,
+        ledger: ledger::gather(database, &app.queue).await?,
+    })
+}
+
+/// An open incident's machines as of now: its events only have them as of when they were written.
+pub(super) async fn count_up(app: &App, incident: &mut IncidentSummary) -> Result<(), Fault> {
+    let since_ms = incident.opened_at_ms - 60_000;
+    let machines = app.database.machines_since(&incident.tenant, &incident.driver, since_ms).await?;
+    incident.machines = incident.machines.max(machines);
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! One machine's crashes.
+
+use serde::Serialize;
+use storage::questions::{CrashFilter, CrashSummary};
+
+use super::driver::cut;
+use crate::app::{App, now_ms};
+use crate::respond::Fault;
+
+/// Crashes shown: a machine with more is broken, and the list says so.
+const MOST: u32 = 200;
+
+/// Everything on a machine's page.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) now_ms: i64,
+    pub(crate) tenant: String,
+    pub(crate) machine: String,
+    /// Newest first.
+    pub(crate) crashes: Vec<CrashSummary>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+}
+
+pub(crate) async fn gather(app: &App, tenant: String, machine: String) -> Result<Machine, Fault> {
+    let filter = CrashFilter {
+        machine: Some(machine.clone()),
+        tenant: Some(tenant.clone()),
+        ..CrashFilter::default()
+    };
+    let mut crashes = app.database.crashes(&filter, MOST + 1, None).await?;
+    let more = crashes.len() > MOST as usize;
+    crashes.truncate(MOST as usize);
+    if crashes.is_empty() {
+        return Err(Fault::NotFound(format!("No crash of a machine {:?} is known.", cut(&machine))));
+    }
+    Ok(Machine { now_ms: now_ms(), tenant, machine, crashes, more })
+}

@@ -1,0 +1,245 @@
+//! The frame around every page, the style sheet, and the few pieces that several pages share.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+use storage::questions::{CrashSummary, IncidentSummary};
+
+use crate::range::Span;
+use crate::{link, text};
+
+/// Which entry of the navigation is the present page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    Fleet,
+    Incidents,
+    Crashes,
+    Status,
+    Nowhere,
+}
+
+const NAVIGATION: [(Here, &str, &str); 4] = [
+    (Here::Fleet, "/", "Fleet"),
+    (Here::Incidents, "/incidents", "Incidents"),
+    (Here::Crashes, "/crashes", "Crashes"),
+    (Here::Status, "/status", "Status"),
+];
+
+/// A whole page. `refresh_s` makes the browser load it again.
+pub(crate) fn page(title: &str, here: Here, refresh_s: Option<u32>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                @if let Some(seconds) = refresh_s { meta http-equiv="refresh" content=(seconds); }
+                title { (text::visible(title)) " · Bluescope" }
+                link rel="icon" type="image/svg+xml" href="/favicon.svg";
+                link rel="stylesheet" href="/style.css";
+            }
+            body {
+                header.top {
+                    a.brand href="/" { span.mark aria-hidden="true" {} "Bluescope" }
+                    nav {
+                        @for (entry, address, name) in NAVIGATION {
+                            a href=(address) aria-current=[(entry == here).then_some("page")] { (name) }
+                        }
+                    }
+                }
+                main { (body) }
+                footer { "All times are UTC." }
+            }
+        }
+    }
+}
+
+/// `GET /style.css`
+pub(crate) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../assets/style.css"))
+}
+
+/// `GET /favicon.svg`
+pub(crate) async fn icon() -> Response {
+    asset("image/svg+xml", include_str!("../assets/favicon.svg"))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")], text).into_response()
+}
+
+/// The links between `1h`, `24h` and `7d` of one page.
+pub(crate) fn ranges(path: &str, present: Span) -> Markup {
+    html! {
+        nav.ranges aria-label="Range" {
+            @for span in Span::ALL {
+                a href=(link::with_query(path, &[("range", span.name())]))
+                    aria-current=[(span == present).then_some("true")] { (span.name()) }
+            }
+        }
+    }
+}
+
+/// One large figure with what it is.
+pub(crate) fn figure(value: &Markup, label: &str) -> Markup {
+    html! { div.figure { div.value { (value) } div.label { (label) } } }
+}
+
+/// A bar behind a share, for tables. Drawn as SVG, because no inline style is allowed.
+pub(crate) fn share(part: u64, whole: u64) -> Markup {
+    let permille = part.saturating_mul(1000).checked_div(whole).unwrap_or(0).min(1000);
+    html! {
+        span.share {
+            svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
+                rect.rail width="1000" height="10" {}
+                rect.bar width=(permille) height="10" {}
+            }
+            span { (text::share(part, whole)) }
+        }
+    }
+}
+
+/// A table of things by machines: name, machines, share.
+pub(crate) fn shares(title: &str, column: &str, rows: &[(Markup, u64)], whole: u64) -> Markup {
+    html! {
+        section.card {
+            h2 { (title) }
+            @if rows.is_empty() {
+                p.none { "Nothing known." }
+            } @else {
+                div.scroll {
+                    table {
+                        thead { tr { th { (column) } th.n { "Machines" } th { "Share" } } }
+                        tbody {
+                            @for (name, machines) in rows {
+                                tr {
+                                    td { (name) }
+                                    td.n { (text::number(*machines)) }
+                                    td { (share(*machines, whole)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How to upload a first dump.
+pub(crate) fn upload_hint(upload_url: &str) -> Markup {
+    let url = upload_url.trim_end_matches('/');
+    html! {
+        p { "Upload a first dump; it shows up here within seconds:" }
+        pre {
+            code {
+                "curl -H 'X-Bluescope-Machine: pc-0001' \\\n     --data-binary @dump.dmp \\\n     "
+                (text::visible(url)) "/v1/crashes"
+            }
+        }
+        p.quiet { "Windows keeps small dumps in " code { "C:\\Windows\\Minidump" } ", one file for each crash." }
+    }
+}
+
+/// The state of an incident as a coloured word.
+pub(crate) fn state(state: &str) -> Markup {
+    let class = match state {
+        "open" => "badge bad",
+        "acknowledged" => "badge warn",
+        "resolved" | "delivered" => "badge good",
+        "pending" => "badge warn",
+        "failed" => "badge bad",
+        _ => "badge",
+    };
+    html! { span class=(class) { (text::visible(state)) } }
+}
+
+/// A bug check as people write it.
+pub(crate) fn bugcheck(code: u32, name: &str) -> Markup {
+    html! {
+        @if code != 0 { code { (format!("0x{code:X}")) } " " }
+        @if !name.is_empty() { (caps(name)) }
+        @if code == 0 && name.is_empty() { span.none { "unknown" } }
+    }
+}
+
+/// A constant's name, which may break after each underscore.
+pub(crate) fn caps(name: &str) -> Markup {
+    let name: String = text::visible(name).chars().take(96).collect();
+    html! {
+        span.caps {
+            @for (index, part) in name.split('_').enumerate() {
+                @if index > 0 { "_" wbr; }
+                (part)
+            }
+        }
+    }
+}
+
+/// A list of crashes.
+pub(crate) fn crashes(rows: &[CrashSummary]) -> Markup {
+    html! {
+        div.scroll {
+            table.crashes {
+                thead {
+                    tr { th { "Arrived" } th { "Machine" } th { "Blamed" } th { "Bug check" } th { "Build" } th { "" } }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td.nowrap { a href=(link::crash(row.crash_id)) { (text::time(row.received_at_ms)) } }
+                            td { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
+                            td { (blamed(row)) }
+                            td { (bugcheck(row.bugcheck, &row.bugcheck_name)) }
+                            td.nowrap { (text::build(row.os_build, row.os_ubr)) }
+                            td {
+                                @if row.outcome != "analysed" {
+                                    span class="badge warn" { (text::visible(&row.outcome.replace('_', " "))) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn blamed(row: &CrashSummary) -> Markup {
+    html! {
+        @if row.driver.is_empty() {
+            span.none { (if row.culprit.is_empty() { "nothing" } else { row.culprit.as_str() }) }
+        } @else {
+            a href=(link::driver(&row.driver)) { (text::name(&row.driver)) }
+            @if row.fault_offset != 0 { span.quiet.mono { "+0x" (format!("{:x}", row.fault_offset)) } }
+        }
+    }
+}
+
+/// A list of incidents.
+pub(crate) fn incidents(rows: &[IncidentSummary], now_ms: i64) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr { th { "State" } th { "Driver" } th.n { "Machines" } th { "Since" } th { "Lasted" } th { "Tenant" } }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td { (state(&row.state)) }
+                            td { a href=(link::incident(row.incident_id)) { (text::name(&row.driver)) } }
+                            td.n { (text::number(row.machines)) }
+                            td.nowrap { (text::time(row.opened_at_ms)) }
+                            td.nowrap {
+                                (text::length_s((row.resolved_at_ms.unwrap_or(now_ms) - row.opened_at_ms) / 1000))
+                            }
+                            td { @if !row.tenant.is_empty() { (text::name(&row.tenant)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! One file per page: a handler that gathers, and a pure function that renders.
+
+pub(crate) mod crash;
+pub(crate) mod crashes;
+pub(crate) mod driver;
+pub(crate) mod fleet;
+pub(crate) mod incident;
+pub(crate) mod incidents;
+pub(crate) mod machine;
+pub(crate) mod status;
+
+use axum::response::Html;
+
+use crate::respond::PageFault;
+
+/// What a page's handler returns.
+type Answer = Result<Html<String>, PageFault>;

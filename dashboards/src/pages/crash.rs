@@ -1,0 +1,275 @@
+//! `/crashes/{id}`: one crash: the verdict and why, then the facts.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Html;
+use maud::{Markup, html};
+use storage::rows::CrashRow;
+
+use super::Answer;
+use crate::app::App;
+use crate::gather::crash::{Crash, gather};
+use crate::layout::{self, Here};
+use crate::report::{Exception, Module, Report};
+use crate::{link, text};
+
+/// `GET /crashes/{id}`
+pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer {
+    let crash = gather(&app, &id?.0).await?;
+    let title = match crash.crash.driver.as_str() {
+        "" => "Crash".to_owned(),
+        driver => format!("Crash in {driver}"),
+    };
+    Ok(Html(layout::page(&title, Here::Crashes, None, &render(&crash)).into_string()))
+}
+
+fn render(crash: &Crash) -> Markup {
+    let (row, report) = (&crash.crash, &crash.read);
+    html! {
+        (verdict(row, report))
+        @if let Some(error) = &crash.unread {
+            section.card.notice { p { "The report of this crash cannot be read: " (text::visible(error)) } }
+        }
+        (bugcheck(report))
+        @if let Some(exception) = &report.exception { (exception_card(exception)) }
+        @if !report.stack.is_empty() { (stack(report)) }
+        (machine(row, report))
+        @if !report.registers.is_empty() { (registers(report)) }
+        @if !report.modules.is_empty() { (modules(&report.modules, &row.kind)) }
+        @if !report.unloaded.is_empty() { (unloaded(report)) }
+        (problems(row, report))
+        p.ledger { a href=(format!("/api/v1/crashes/{}", row.crash_id)) { "All of it as JSON" } }
+    }
+}
+
+fn verdict(row: &CrashRow, report: &Report) -> Markup {
+    let verdict = &report.verdict;
+    html! {
+        section.card {
+            div.head {
+                h1 {
+                    @if row.outcome != "analysed" { "Not analysed" }
+                    @else if row.driver.is_empty() { (culprit(&row.culprit)) }
+                    @else {
+                        a href=(link::driver(&row.driver)) { (text::name(&row.driver)) }
+                        @if row.fault_offset != 0 { span.mono.quiet { "+0x" (format!("{:x}", row.fault_offset)) } }
+                    }
+                }
+                @if !row.confidence.is_empty() && row.confidence != "none" {
+                    span class="badge" { (text::name(&row.confidence)) " confidence" }
+                }
+            }
+            @if row.outcome != "analysed" {
+                p { (text::visible(&row.problem)) }
+            }
+            @if !verdict.evidence.is_empty() {
+                ul.evidence { @for line in &verdict.evidence { li { (text::visible(line)) } } }
+            }
+            dl {
+                @if row.bugcheck != 0 || !row.bugcheck_name.is_empty() {
+                    dt { "Stopped with" } dd { (layout::bugcheck(row.bugcheck, &row.bugcheck_name)) }
+                }
+                dt { "Machine" } dd { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
+                @if row.driver_timestamp != 0 {
+                    dt { "Version" } dd { (text::version(row.driver_timestamp)) ", size " code { (format!("0x{:x}", row.driver_size)) } }
+                }
+                dt { "Crashed" } dd { (text::time(row.crashed_at)) }
+                dt { "Arrived" } dd { (text::time(row.received_at)) }
+                @if !row.bucket.is_empty() {
+                    dt { "Bucket" }
+                    dd.mono {
+                        a href=(link::with_query("/crashes", &[("bucket", &row.bucket)])) { (text::name(&row.bucket)) }
+                        div.quiet { (text::name(&row.bucket_hash)) }
+                    }
+                }
+                @if !row.rule.is_empty() { dt { "Rule" } dd { code { (text::visible(&row.rule)) } } }
+            }
+        }
+    }
+}
+
+fn culprit(culprit: &str) -> &'static str {
+    match culprit {
+        "hardware" => "Hardware",
+        "process" => "A process",
+        "manual" => "A crash on purpose",
+        _ => "No culprit found",
+    }
+}
+
+fn bugcheck(report: &Report) -> Markup {
+    html! {
+        @if let Some(bugcheck) = &report.bugcheck {
+            section.card {
+                h2 { "Bug check " (layout::bugcheck(bugcheck.code, &bugcheck.name)) }
+                @if bugcheck.raw_code != bugcheck.code {
+                    p.quiet { "In the header as " code { (format!("0x{:08X}", bugcheck.raw_code)) } "." }
+                }
+                div.scroll {
+                    table {
+                        thead { tr { th { "" } th { "Parameter" } th { "Meaning" } th { "Is" } } }
+                        tbody {
+                            @for (index, parameter) in bugcheck.parameters.iter().enumerate() {
+                                tr {
+                                    td.quiet { (index + 1) }
+                                    td.mono { (text::visible(&parameter.value)) }
+                                    td { (text::visible(&parameter.meaning)) }
+                                    td.mono { (text::visible(&parameter.resolved)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn exception_card(exception: &Exception) -> Markup {
+    html! {
+        section.card {
+            h2 { "Exception" }
+            dl {
+                dt { "Code" } dd { code { (format!("0x{:08X}", exception.code)) } " " (layout::caps(&exception.name)) }
+                dt { "At" } dd.mono { (text::visible(&exception.address)) }
+                @if let (Some(access), Some(accessed)) = (&exception.access, &exception.accessed) {
+                    dt { "Access" } dd { (text::visible(access)) " of " code { (text::visible(accessed)) } }
+                }
+            }
+        }
+    }
+}
+
+fn stack(report: &Report) -> Markup {
+    html! {
+        section.card {
+            h2 { "Stack" }
+            p.quiet { "Innermost first. A frame found by " em { "scan" } " is a word on the stack that looks like a return address." }
+            div.scroll {
+                table.stack {
+                    thead { tr { th { "" } th { "Frame" } th { "Address" } th { "Found by" } } }
+                    tbody {
+                        @for (index, frame) in report.stack.iter().enumerate() {
+                            tr.weak[frame.trust == "scan"] {
+                                td.quiet { (index) }
+                                td.mono {
+                                    @if frame.module.is_empty() { span.none { "no module" } }
+                                    @else { (text::name(&frame.module)) "+0x" (format!("{:x}", frame.offset)) }
+                                }
+                                td.mono.quiet { (text::visible(&frame.address)) }
+                                td.quiet { (text::visible(&frame.trust)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn machine(row: &CrashRow, report: &Report) -> Markup {
+    let machine = &report.machine;
+    let line = |words: &str, value: &str| {
+        html! { @if !value.is_empty() { dt { (words) } dd { (text::name(value)) } } }
+    };
+    let or = |value: &Option<String>| value.clone().unwrap_or_default();
+    let os = format!("{} {}", machine.os, text::build(row.os_build, row.os_ubr));
+    let processors = match machine.processors {
+        0 => row.cpu.clone(),
+        n => format!("{n} × {}", if row.cpu.is_empty() { row.arch.as_str() } else { row.cpu.as_str() }),
+    };
+    html! {
+        section.card {
+            h2 { "Machine" }
+            dl.two {
+                (line("Name", &row.machine))
+                (line("Tenant", &row.tenant))
+                (line("Site", &row.site))
+                (line("Ring", &row.ring))
+                (line("Windows", os.trim()))
+                (line("Product", &or(&machine.product)))
+                (line("Model", format!("{} {}", row.vendor, row.model).trim()))
+                (line("BIOS", &row.bios))
+                (line("Processors", &processors))
+                (line("Process", &row.process))
+                @if row.uptime_s > 0 { dt { "Up for" } dd { (text::length_s(i64::try_from(row.uptime_s).unwrap_or(0))) } }
+                @for (name, value) in &row.tags { dt { (text::name(name)) } dd { (text::name(value)) } }
+                dt { "Dump" } dd { (text::visible(&report.dump_type)) " " span.quiet { (text::bytes(row.raw_len)) } }
+            }
+        }
+    }
+}
+
+fn registers(report: &Report) -> Markup {
+    html! {
+        details.card {
+            summary { h2 { "Registers" } }
+            div.registers {
+                @for (name, value) in &report.registers {
+                    span { b { (text::visible(name)) } " " (text::visible(value)) }
+                }
+            }
+        }
+    }
+}
+
+fn modules(modules: &[Module], kind: &str) -> Markup {
+    let words = if kind == "user" { "modules" } else { "drivers" };
+    html! {
+        details.card {
+            summary { h2 { (text::number(modules.len() as u64)) " loaded " (words) } }
+            div.scroll {
+                table {
+                    thead { tr { th { "Name" } th { "Vendor" } th { "Timestamp" } th { "Size" } th { "Base" } } }
+                    tbody {
+                        @for module in modules {
+                            tr {
+                                td { (text::name(&module.name)) }
+                                td.quiet { @if module.inbox { "Windows" } @else { (text::visible(&module.vendor)) } }
+                                td.nowrap { (text::version(module.timestamp)) }
+                                td.mono { (format!("0x{:x}", module.size)) }
+                                td.mono.quiet { (text::visible(&module.base)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unloaded(report: &Report) -> Markup {
+    html! {
+        details.card {
+            summary { h2 { (report.unloaded.len()) " unloaded before the crash, newest first" } }
+            div.scroll {
+                table {
+                    thead { tr { th { "Name" } th { "From" } th { "To" } } }
+                    tbody {
+                        @for module in &report.unloaded {
+                            tr {
+                                td { (text::name(&module.name)) }
+                                td.mono.quiet { (text::visible(&module.start)) }
+                                td.mono.quiet { (text::visible(&module.end)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn problems(row: &CrashRow, report: &Report) -> Markup {
+    html! {
+        @if !report.problems.is_empty() || (row.outcome == "analysed" && !row.problem.is_empty()) {
+            section.card {
+                h2 { "What was damaged or missing in the dump" }
+                ul {
+                    @if report.problems.is_empty() { li { (text::visible(&row.problem)) } }
+                    @for problem in &report.problems { li { (text::visible(problem)) } }
+                }
+            }
+        }
+    }
+}

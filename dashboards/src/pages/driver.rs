@@ -1,0 +1,174 @@
+//! `/drivers/{name}`: what one driver does to the fleet.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+use storage::questions::{BucketRow, Evidence, Share, SiteRow, VersionRow};
+
+use super::Answer;
+use crate::app::App;
+use crate::gather::driver::{Driver, gather};
+use crate::layout::{self, Here};
+use crate::range::RangeQuery;
+use crate::{chart, link, text};
+
+/// `GET /drivers/{name}`
+pub(crate) async fn page(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+) -> Answer {
+    let driver = gather(&app, name?.0, query?.range).await?;
+    Ok(Html(layout::page(&driver.driver, Here::Nowhere, None, &render(&driver)).into_string()))
+}
+
+fn render(driver: &Driver) -> Markup {
+    let evidence = &driver.evidence;
+    html! {
+        section.card {
+            div.head {
+                h1 { (text::name(&driver.driver)) }
+                (layout::ranges(&link::driver(&driver.driver), driver.range))
+            }
+            div.figures {
+                (layout::figure(&html! { (text::number(evidence.machines)) }, "machines"))
+                (layout::figure(&html! { (text::number(evidence.crashes)) }, "crashes"))
+                (layout::figure(&html! { (text::number(evidence.versions.len() as u64)) }, "versions"))
+                (layout::figure(&html! { (text::number(evidence.site_count)) }, "sites"))
+            }
+            (chart::machines(
+                &format!("Machines taken down in {}", driver.range.words()), &driver.series, driver.range.step_words(),
+            ))
+        }
+        @if !driver.incidents.is_empty() {
+            section.card { h2 { "Incidents" } (layout::incidents(&driver.incidents, driver.now_ms)) }
+        }
+        (facts(&driver.driver, evidence))
+        section.card {
+            div.head {
+                h2 { "Recent crashes" }
+                a href=(link::with_query("/crashes", &[("driver", &driver.driver)])) { "All" }
+            }
+            (layout::crashes(&driver.recent))
+        }
+    }
+}
+
+/// Tables of what a driver's crashes have in common; on the incident's page too.
+pub(super) fn facts(driver: &str, evidence: &Evidence) -> Markup {
+    let whole = evidence.machines;
+    let bugchecks: Vec<(Markup, u64)> =
+        evidence.bugchecks.iter().map(|row| (layout::bugcheck(row.code, &row.name), row.machines)).collect();
+    let named = |rows: &[Share]| -> Vec<(Markup, u64)> {
+        rows.iter()
+            .filter(|row| !row.name.is_empty())
+            .map(|row| (text::name(&row.name), row.machines))
+            .take(10)
+            .collect()
+    };
+    let builds: Vec<(Markup, u64)> = evidence
+        .builds
+        .iter()
+        .filter(|row| row.build != 0)
+        .map(|row| (html! { (text::build(row.build, row.ubr)) }, row.machines))
+        .take(10)
+        .collect();
+    html! {
+        (versions(&evidence.versions, whole))
+        (layout::shares("Bug checks", "Bug check", &bugchecks, whole))
+        (fault_sites(driver, &evidence.fault_sites, whole))
+        (buckets(&evidence.buckets))
+        div.columns {
+            (layout::shares("OS builds", "Build", &builds, whole))
+            (layout::shares("Sites", "Site", &named(&evidence.sites), whole))
+            (layout::shares("Rings", "Ring", &named(&evidence.rings), whole))
+            (layout::shares("Models", "Model", &named(&evidence.models), whole))
+        }
+    }
+}
+
+fn versions(rows: &[VersionRow], whole: u64) -> Markup {
+    html! {
+        section.card {
+            h2 { "Versions" }
+            p.quiet { "By PE timestamp and size. A reproducible build has a hash for a timestamp: its date means nothing." }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th { "Timestamp" } th { "Size" } th.n { "Machines" } th { "Share" } th.n { "Crashes" }
+                            th { "First seen" } th { "Last seen" }
+                        }
+                    }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                td.nowrap { (text::version(row.timestamp)) }
+                                td { code { (format!("0x{:x}", row.size)) } }
+                                td.n { (text::number(row.machines)) }
+                                td { (layout::share(row.machines, whole)) }
+                                td.n { (text::number(row.crashes)) }
+                                td.nowrap { (text::time(row.first_seen_ms)) }
+                                td.nowrap { (text::time(row.last_seen_ms)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64) -> Markup {
+    html! {
+        section.card {
+            h2 { "Fault sites" }
+            div.scroll {
+                table {
+                    thead {
+                        tr { th { "Instruction" } th { "Version" } th.n { "Machines" } th { "Share" } th.n { "Crashes" } }
+                    }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                td.mono { (text::name(driver)) "+0x" (format!("{:x}", row.offset)) }
+                                td.nowrap { (text::version(row.timestamp)) }
+                                td.n { (text::number(row.machines)) }
+                                td { (layout::share(row.machines, whole)) }
+                                td.n { (text::number(row.crashes)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn buckets(rows: &[BucketRow]) -> Markup {
+    html! {
+        section.card {
+            h2 { "Buckets" }
+            p.quiet { "As WinDbg names them: FAILURE_BUCKET_ID and FAILURE_ID_HASH." }
+            div.scroll {
+                table {
+                    thead { tr { th { "Bucket" } th { "Hash" } th.n { "Machines" } th.n { "Crashes" } th { "Last seen" } } }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                td.mono {
+                                    a href=(link::with_query("/crashes", &[("bucket", &row.bucket)])) { (text::name(&row.bucket)) }
+                                }
+                                td.mono.quiet { (text::name(&row.bucket_hash)) }
+                                td.n { (text::number(row.machines)) }
+                                td.n { (text::number(row.crashes)) }
+                                td.nowrap { (text::time(row.last_seen_ms)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

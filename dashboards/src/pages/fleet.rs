@@ -1,0 +1,161 @@
+//! `/`: is anything wrong, how wrong, and which driver.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::Answer;
+use crate::app::App;
+use crate::gather::fleet::{DriverLine, Fleet};
+use crate::gather::ledger::Ledger;
+use crate::layout::{self, Here};
+use crate::range::RangeQuery;
+use crate::{chart, link, text};
+
+/// During an outage this page stands on a screen on the wall.
+const REFRESH_S: u32 = 10;
+
+/// `GET /`
+pub(crate) async fn page(State(app): State<App>, query: Result<Query<RangeQuery>, QueryRejection>) -> Answer {
+    let fleet = app.fleet(query?.range).await?;
+    let body = render(&fleet, &app.upload_url);
+    Ok(Html(layout::page("Fleet", Here::Fleet, Some(REFRESH_S), &body).into_string()))
+}
+
+pub(crate) fn render(fleet: &Fleet, upload_url: &str) -> Markup {
+    let latest = fleet.series.iter().rev().find(|point| point.crashes > 0).map(|point| point.at_ms);
+    html! {
+        @if !fleet.open_incidents.is_empty() { (open_incidents(fleet)) }
+        section.card {
+            div.head {
+                h1 { "Fleet" }
+                (layout::ranges("/", fleet.range))
+            }
+            div.figures {
+                (layout::figure(
+                    &html! { (text::number(fleet.machines_last_minute)) },
+                    "machines crashed in the last minute",
+                ))
+                (layout::figure(&html! { (text::number(fleet.drivers.len() as u64)) }, "faulting drivers and modules"))
+                (layout::figure(&html! { (fleet.open_incidents.len()) }, "open incidents"))
+            }
+            @if fleet.ledger.accepted == 0 && fleet.series.iter().all(|point| point.crashes == 0) {
+                div.empty { h2 { "No crash yet" } (layout::upload_hint(upload_url)) }
+            } @else {
+                (chart::machines(
+                    &format!("Crashing machines in {}", fleet.range.words()), &fleet.series, fleet.range.step_words(),
+                ))
+                @if latest.is_none() { p.none { "No machine crashed in " (fleet.range.words()) "." } }
+            }
+        }
+        @if !fleet.drivers.is_empty() { (drivers(fleet)) }
+        @if !fleet.unattributed.is_empty() { (unattributed(fleet)) }
+        (ledger_line(&fleet.ledger))
+    }
+}
+
+fn open_incidents(fleet: &Fleet) -> Markup {
+    html! {
+        section.card.alarm {
+            h2 { (text::counted(fleet.open_incidents.len() as u64, "open incident")) }
+            @for incident in &fleet.open_incidents {
+                a.incident href=(link::incident(incident.incident_id)) {
+                    span.who { (text::name(&incident.driver)) }
+                    span.much { (text::counted(incident.machines, "machine")) }
+                    span.quiet {
+                        "for " (text::length_s((fleet.now_ms - incident.opened_at_ms) / 1000))
+                        @if !incident.tenant.is_empty() { ", " (text::name(&incident.tenant)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn drivers(fleet: &Fleet) -> Markup {
+    html! {
+        section.card {
+            h2 { "Faulting drivers, by machines" }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th { "Driver" } th.wide { "Kind" } th.n { "Machines" } th.n.wide { "Crashes" } th.n.wide { "Buckets" }
+                            th { (capital(fleet.range.words())) } th.wide { "Last seen" }
+                        }
+                    }
+                    tbody { @for line in &fleet.drivers { (driver(line)) } }
+                }
+            }
+        }
+    }
+}
+
+fn driver(line: &DriverLine) -> Markup {
+    let summary = &line.summary;
+    html! {
+        tr {
+            td { a href=(link::driver(&summary.driver)) { (text::name(&summary.driver)) } }
+            td.quiet.wide { (kind(&summary.kind)) }
+            td.n.strong { (text::number(summary.machines)) }
+            td.n.wide { (text::number(summary.crashes)) }
+            td.n.wide { (text::number(summary.buckets)) }
+            td.picture { (chart::spark(&line.spark, "Machines over time")) }
+            td.nowrap.wide { (text::time(summary.last_seen_ms)) }
+        }
+    }
+}
+
+fn kind(kind: &str) -> &str {
+    match kind {
+        "kernel" => "kernel",
+        "live" => "live dump",
+        "user" => "process",
+        _ => "other",
+    }
+}
+
+fn unattributed(fleet: &Fleet) -> Markup {
+    html! {
+        section.card {
+            h2 { "Blamed on no driver" }
+            div.scroll {
+                table {
+                    thead { tr { th { "Culprit" } th { "Kind" } th.n { "Machines" } th.n { "Crashes" } th { "Last seen" } } }
+                    tbody {
+                        @for row in &fleet.unattributed {
+                            tr {
+                                td { (text::name(&row.culprit)) }
+                                td.quiet { (kind(&row.kind)) }
+                                td.n { (text::number(row.machines)) }
+                                td.n { (text::number(row.crashes)) }
+                                td.nowrap { (text::time(row.last_seen_ms)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ledger_line(ledger: &Ledger) -> Markup {
+    html! {
+        p.ledger {
+            a href="/status" {
+                @if ledger.balanced { span class="badge good" { "ledger holds" } }
+                @else { span class="badge bad" { "ledger broken" } }
+            }
+            " " (text::number(ledger.accepted)) " accepted = " (text::number(ledger.analysed)) " analysed + "
+            (text::number(ledger.unreadable)) " unreadable + " (text::number(ledger.queued)) " queued + "
+            (text::number(ledger.dead_lettered)) " dead-lettered"
+            @if ledger.lost > 0 { " + " strong { (text::number(ledger.lost)) " lost" } }
+        }
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,157 @@
+//! Faults and headers: what people get when something is wrong (a code and a safe sentence; the log has the cause),
+//! and what every answer carries so that a hostile name that slipped through could still do nothing.
+
+use axum::Json;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Serialize;
+use storage::database::DatabaseError;
+use storage::queue::QueueError;
+
+use crate::layout::{self, Here};
+
+/// Nothing may be loaded or run but our own style sheet and icon; forms only lead back to us.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// Why a page cannot be shown.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// There is no such thing; the sentence says which.
+    NotFound(String),
+    /// The question makes no sense; the sentence says why.
+    BadRequest(String),
+    /// ClickHouse or the queue does not answer.
+    Away,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl Fault {
+    fn parts(&self) -> (StatusCode, &'static str, &str) {
+        match self {
+            Self::NotFound(why) => (StatusCode::NOT_FOUND, "not_found", why),
+            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "bad_request", why),
+            Self::Away => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "storage_unavailable",
+                "The storage behind this page does not answer. Uploads are still taken and nothing is lost; \
+                 try again in a moment.",
+            ),
+        }
+    }
+
+    /// As a page.
+    pub(crate) fn page(&self) -> Response {
+        let (status, _, why) = self.parts();
+        let title = match self {
+            Self::NotFound(_) => "Not found",
+            Self::BadRequest(_) => "That does not work",
+            Self::Away => "Storage is away",
+        };
+        let body: Markup = html! {
+            section.card.notice {
+                h1 { (title) }
+                p { (crate::text::visible(why)) }
+                p { a href="/" { "To the fleet" } }
+            }
+        };
+        (status, layout::page(title, Here::Nowhere, None, &body)).into_response()
+    }
+
+    /// As JSON.
+    pub(crate) fn json(&self) -> Response {
+        let (status, code, message) = self.parts();
+        (status, Json(Body { error: Detail { code, message } })).into_response()
+    }
+}
+
+impl From<DatabaseError> for Fault {
+    fn from(error: DatabaseError) -> Self {
+        if let DatabaseError::Invalid(why) = error {
+            return Self::BadRequest(why.to_owned());
+        }
+        tracing::error!(error = chain(&error), "a page could not be gathered");
+        Self::Away
+    }
+}
+
+impl From<QueueError> for Fault {
+    fn from(error: QueueError) -> Self {
+        tracing::error!(error = chain(&error), "a page could not ask the queue");
+        Self::Away
+    }
+}
+
+/// As a page: what handlers of pages return on failure.
+pub(crate) struct PageFault(Fault);
+
+impl<F: Into<Fault>> From<F> for PageFault {
+    fn from(fault: F) -> Self {
+        Self(fault.into())
+    }
+}
+
+impl IntoResponse for PageFault {
+    fn into_response(self) -> Response {
+        self.0.page()
+    }
+}
+
+/// As JSON: what handlers of the API return on failure.
+pub(crate) struct ApiFault(Fault);
+
+impl<F: Into<Fault>> From<F> for ApiFault {
+    fn from(fault: F) -> Self {
+        Self(fault.into())
+    }
+}
+
+impl IntoResponse for ApiFault {
+    fn into_response(self) -> Response {
+        self.0.json()
+    }
+}
+
+/// Sets on every answer what keeps a browser from doing anything but showing it.
+pub(crate) async fn guard(mut response: Response) -> Response {
+    let fixed: [(HeaderName, &'static str); 4] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_FRAME_OPTIONS, "DENY"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Crashes are nobody's business but the fleet's: no proxy keeps them.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

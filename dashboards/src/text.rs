@@ -1,0 +1,176 @@
+//! How values are written for people: names that nobody can trust, times, numbers, hex.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+/// Longest name that is shown in full: the longest driver names are around 60 characters.
+const LONGEST: usize = 96;
+/// Longest text of any kind: an honest sentence of evidence has about 200 characters.
+const LONGEST_TEXT: usize = 600;
+
+/// A name from a dump or a client: control and direction marks made visible, over-long ones cut, the whole isolated
+/// from the direction of the text around it.
+pub(crate) fn name(text: &str) -> Markup {
+    let shown = visible(text);
+    let long = shown.chars().count() > LONGEST;
+    html! {
+        @if text.is_empty() {
+            span.none { "none" }
+        } @else if long {
+            bdi.name title=(shown) { (shown.chars().take(LONGEST).collect::<String>()) "…" }
+        } @else {
+            bdi.name { (shown) }
+        }
+    }
+}
+
+/// The text with everything that a reader could not see, or that would reorder what he sees, spelt out; cut where
+/// nothing honest is that long.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == LONGEST_TEXT {
+            shown.push('…');
+            break;
+        }
+        match c {
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{061c}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' => shown.extend(c.escape_unicode()),
+            c if c.is_control() => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// A moment: date and time to the second, UTC, machine-readable too.
+pub(crate) fn time(ms: i64) -> Markup {
+    match Timestamp::from_millisecond(ms) {
+        Ok(at) if ms != 0 => html! {
+            time datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) }
+        },
+        _ => html! { span.none { "unknown" } },
+    }
+}
+
+/// A moment and how long ago it was.
+pub(crate) fn time_ago(ms: i64, now_ms: i64) -> Markup {
+    html! { (time(ms)) @if ms > 0 && ms <= now_ms { span.quiet { " (" (length_s((now_ms - ms) / 1000)) " ago)" } } }
+}
+
+/// `04:09`, for the axis of a chart of a day; `Jul 19` for a week's.
+pub(crate) fn tick(ms: i64, of_a_week: bool) -> String {
+    let Ok(at) = Timestamp::from_millisecond(ms) else { return String::new() };
+    at.strftime(if of_a_week { "%b %-d" } else { "%H:%M" }).to_string()
+}
+
+/// `1d 4h`, `2h 5m`, `3m 20s`, `12s`: the two largest units.
+pub(crate) fn length_s(seconds: i64) -> String {
+    let s = seconds.max(0);
+    match s {
+        0..60 => format!("{s}s"),
+        60..3600 => format!("{}m {}s", s / 60, s % 60),
+        3600..86_400 => format!("{}h {}m", s / 3600, s % 3600 / 60),
+        _ => format!("{}d {}h", s / 86_400, s % 86_400 / 3600),
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 machine`, `2 machines`.
+pub(crate) fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", number(n), if n == 1 { "" } else { "s" })
+}
+
+/// `41.3 %` of a whole.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    match part.saturating_mul(1000).checked_div(whole) {
+        Some(permille) => format!("{}.{} %", permille / 10, permille % 10),
+        None => String::new(),
+    }
+}
+
+/// `4.2 MB`.
+pub(crate) fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => format!("{}.{} kB", n / 1_000, n % 1_000 / 100),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", n / 1_000_000, n % 1_000_000 / 100_000),
+        _ => format!("{}.{} GB", n / 1_000_000_000, n % 1_000_000_000 / 100_000_000),
+    }
+}
+
+/// A version of an image: its PE timestamp, as symbol servers write it, and what date that would be.
+pub(crate) fn version(timestamp: u32) -> Markup {
+    let date = Timestamp::from_second(i64::from(timestamp)).map(|at| at.strftime("%Y-%m-%d").to_string());
+    html! {
+        @if timestamp == 0 {
+            span.none { "unknown" }
+        } @else {
+            code { (format!("{timestamp:08x}")) }
+            @if let Ok(date) = date { span.quiet { " (" (date) ")" } }
+        }
+    }
+}
+
+/// `19045.4651`.
+pub(crate) fn build(build: u32, ubr: u32) -> String {
+    match (build, ubr) {
+        (0, _) => String::new(),
+        (build, 0) => build.to_string(),
+        (build, ubr) => format!("{build}.{ubr}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_lengths() {
+        assert_eq!(
+            [number(0), number(999), number(1_000), number(8_500_000)],
+            ["0", "999", "1,000", "8,500,000"]
+        );
+        let lengths = [length_s(-1), length_s(59), length_s(200), length_s(7_500), length_s(100_800)];
+        assert_eq!(lengths, ["0s", "59s", "3m 20s", "2h 5m", "1d 4h"]);
+        assert_eq!([share(413, 1000), share(1, 3), share(1, 0)], ["41.3 %", "33.3 %", ""]);
+        assert_eq!([bytes(999), bytes(8_192), bytes(4_210_000)], ["999 B", "8.1 kB", "4.2 MB"]);
+        assert_eq!([counted(1, "crash"), counted(2, "machine")], ["1 crash", "2 machines"]);
+    }
+
+    #[test]
+    fn hidden_characters_are_spelt_out() {
+        assert_eq!(visible("a\0b\u{202e}c\n"), "a\\u{0}b\\u{202e}c\\u{a}");
+        assert_eq!(visible("Grüße.sys"), "Grüße.sys");
+        assert_eq!(name("<script>").into_string(), "<bdi class=\"name\">&lt;script&gt;</bdi>");
+        let long = name(&"<".repeat(4096)).into_string();
+        assert!(long.contains(&format!("{}…", "&lt;".repeat(LONGEST))));
+    }
+
+    #[test]
+    fn times_are_utc_and_machine_readable() {
+        assert_eq!(
+            time(1_721_362_140_000).into_string(),
+            "<time datetime=\"2024-07-19T04:09:00Z\">2024-07-19 04:09:00</time>"
+        );
+        for odd in [0, i64::MAX, i64::MIN] {
+            assert_eq!(time(odd).into_string(), "<span class=\"none\">unknown</span>");
+        }
+    }
+}
