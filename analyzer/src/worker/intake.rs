@@ -45,16 +45,16 @@ impl Intake {
     /// The next batch, analysed; empty when nothing came for a while; `None` when asked to stop.
     pub(super) async fn next(&mut self) -> Result<Option<Batch>, WorkerError> {
         let Some(deliveries) = self.read().await? else { return Ok(None) };
-        let prepared: Vec<(Delivery, Option<Prepared>)> = stream::iter(deliveries)
+        let preparer = self.preparer.clone();
+        let mut prepared = stream::iter(deliveries)
             .map(|delivery| {
-                let preparing = self.preparer.prepare(delivery.clone());
+                let preparing = preparer.prepare(delivery.clone());
                 async move { (delivery, preparing.await) }
             })
-            .buffered(self.config.parallelism.max(1))
-            .collect()
-            .await;
+            .buffered(self.config.parallelism.max(1));
         let mut batch = Batch::default();
-        for (delivery, prepared) in prepared {
+        // One by one: of the dumps themselves only as many are in memory as are analysed at a time.
+        while let Some((delivery, prepared)) = prepared.next().await {
             // Asked to stop while a store did not answer: the whole batch comes again.
             let Some(prepared) = prepared else { return Ok(None) };
             if !self.add(&mut batch, &delivery, prepared).await? {
