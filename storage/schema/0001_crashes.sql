@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS crashes (
     drivers Array(LowCardinality(String)),
     driver_timestamps Array(UInt32) CODEC(ZSTD),
     driver_sizes Array(UInt32) CODEC(ZSTD),
-    report String CODEC(ZSTD(3)),
+    report String CODEC(ZSTD),
     analyzer_version UInt32,
     raw_len UInt64,
     blob String,

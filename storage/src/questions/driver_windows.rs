@@ -1,5 +1,7 @@
 //! What the detector asks every few seconds: each driver now, against each driver and the fleet before.
 
+use std::collections::HashMap;
+
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
@@ -52,48 +54,65 @@ pub struct WindowCounts {
     pub history: Vec<u64>,
 }
 
+/// The last window, and the history taken together.
 #[derive(Row, Deserialize)]
-struct Found {
+struct Now {
     is_fleet: bool,
     tenant: String,
     driver: String,
-    last: (u64, u64, u64),
+    machines: u64,
+    crashes: u64,
+    sites: u64,
     before: u64,
     all: u64,
+}
+
+const NOW: &str = "
+WITH tick >= toDateTime({last_s:Int64}, 'UTC') AS is_now
+SELECT
+    grouping(tenant, driver) != 0 AS is_fleet,
+    tenant,
+    driver,
+    uniqCombined64MergeIf(14)(arrivals.machines, is_now) AS machines,
+    uniqExactMergeIf(arrivals.crashes, is_now) AS crashes,
+    uniqExactMergeIf(arrivals.sites, is_now) AS sites,
+    uniqCombined64MergeIf(14)(arrivals.machines, NOT is_now) AS before,
+    uniqCombined64Merge(14)(arrivals.machines) AS all
+FROM arrivals
+WHERE tick >= toDateTime({start_s:Int64}, 'UTC')
+    AND tick < toDateTime({end_s:Int64}, 'UTC')
+    AND kind = 'kernel'
+    AND ({tenant:Nullable(String)} IS NULL OR tenant = {tenant:Nullable(String)})
+GROUP BY GROUPING SETS ((tenant, driver), ())
+HAVING is_fleet OR driver != ''";
+
+/// The history window by window, counted back from the last one: `(1, machines)` is the window before it.
+#[derive(Row, Deserialize)]
+struct Then {
+    is_fleet: bool,
+    tenant: String,
+    driver: String,
     windows: Vec<(u32, u64)>,
 }
 
-/// Window 0 is the last one, 1 the one before it. The inner query folds ticks into windows, the outer one windows
-/// into drivers, so that the sets of the history are merged once.
-const SQL: &str = "
-SELECT
-    is_fleet,
-    tenant,
-    driver,
-    maxIf((machines, crashes, sites), window = 0) AS last,
-    uniqCombined64MergeIf(14)(machine_set, window > 0) AS before,
-    uniqCombined64Merge(14)(machine_set) AS all,
-    groupArrayIf((window, machines), window > 0) AS windows
+const THEN: &str = "
+SELECT is_fleet, tenant, driver, groupArray((window, machines)) AS windows
 FROM (
     SELECT
         grouping(tenant, driver) != 0 AS is_fleet,
         tenant,
         driver,
         toUInt32(intDiv({end_s:Int64} - 1 - toInt64(toUnixTimestamp(tick)), {window_s:Int64})) AS window,
-        uniqCombined64MergeState(14)(arrivals.machines) AS machine_set,
-        finalizeAggregation(machine_set) AS machines,
-        uniqExactMerge(arrivals.crashes) AS crashes,
-        uniqExactMerge(arrivals.sites) AS sites
+        uniqCombined64Merge(14)(arrivals.machines) AS machines
     FROM arrivals
     WHERE tick >= toDateTime({start_s:Int64}, 'UTC')
-        AND tick < toDateTime({end_s:Int64}, 'UTC')
+        AND tick < toDateTime({last_s:Int64}, 'UTC')
         AND kind = 'kernel'
         AND ({tenant:Nullable(String)} IS NULL OR tenant = {tenant:Nullable(String)})
     GROUP BY GROUPING SETS ((tenant, driver, window), (window))
 )
 WHERE is_fleet OR driver != ''
-GROUP BY is_fleet, tenant, driver
-ORDER BY is_fleet, tenant, driver";
+GROUP BY is_fleet, tenant, driver";
 
 impl Database {
     /// Windows of `window_s` seconds (rounded up to whole ticks of 10 s) back from `now_ms` over `history_s` seconds
@@ -112,49 +131,52 @@ impl Database {
         }
         let end_ms = now_ms.div_euclid(TICK_MS).saturating_add(1).saturating_mul(TICK_MS);
         let end_s = end_ms / 1000;
-        let start_s = end_s.saturating_sub((history + 1) * i64::from(window_s)).max(0);
-        let found: Vec<Found> = self
-            .ask(SQL)
-            .param("tenant", tenant)
-            .param("start_s", start_s)
-            .param("end_s", end_s)
-            .param("window_s", i64::from(window_s))
-            .fetch_all()
-            .await
+        let back = |windows: i64| end_s.saturating_sub(windows * i64::from(window_s)).max(0);
+        let ask = |sql| {
+            self.ask(sql)
+                .param("tenant", tenant)
+                .param("start_s", back(history + 1))
+                .param("last_s", back(1))
+                .param("end_s", end_s)
+                .param("window_s", i64::from(window_s))
+        };
+        let (now, then) = tokio::try_join!(ask(NOW).fetch_all::<Now>(), ask(THEN).fetch_all::<Then>())
             .map_err(DatabaseError::while_("read the drivers' windows"))?;
-        Ok(assemble(found, window_s, end_ms, usize::try_from(history).unwrap_or_default()))
+        let history_len = usize::try_from(history).unwrap_or_default();
+        let (fleet, drivers) = assemble(now, then, history_len);
+        Ok(DriverWindows { window_s, end_ms, history_len, fleet, drivers })
     }
 }
 
-fn assemble(found: Vec<Found>, window_s: u32, end_ms: i64, history_len: usize) -> DriverWindows {
+fn assemble(now: Vec<Now>, then: Vec<Then>, history_len: usize) -> (WindowCounts, Vec<DriverWindow>) {
+    let mut histories: HashMap<(bool, String, String), Vec<(u32, u64)>> =
+        then.into_iter().map(|row| ((row.is_fleet, row.tenant, row.driver), row.windows)).collect();
     let mut fleet = WindowCounts { history: vec![0; history_len], ..WindowCounts::default() };
-    let mut drivers = Vec::with_capacity(found.len());
-    for row in found {
-        let counts = counts(&row, history_len);
-        if row.is_fleet {
+    let mut drivers = Vec::with_capacity(now.len());
+    for Now { is_fleet, tenant, driver, machines, crashes, sites, before, all } in now {
+        let key = (is_fleet, tenant, driver);
+        let history = dense(&histories.remove(&key).unwrap_or_default(), history_len);
+        let new_machines = all.saturating_sub(before).min(machines);
+        let counts = WindowCounts { machines, crashes, sites, new_machines, all_machines: all, history };
+        let (_, tenant, driver) = key;
+        if is_fleet {
             fleet = counts;
         } else {
-            drivers.push(DriverWindow { tenant: row.tenant, driver: row.driver, counts });
+            drivers.push(DriverWindow { tenant, driver, counts });
         }
     }
-    DriverWindows { window_s, end_ms, history_len, fleet, drivers }
+    drivers.sort_unstable_by(|a, b| (&a.tenant, &a.driver).cmp(&(&b.tenant, &b.driver)));
+    (fleet, drivers)
 }
 
-fn counts(row: &Found, history_len: usize) -> WindowCounts {
+/// One entry for each window, oldest first.
+fn dense(windows: &[(u32, u64)], history_len: usize) -> Vec<u64> {
     let mut history = vec![0; history_len];
-    for &(window, machines) in &row.windows {
-        let back = usize::try_from(window).unwrap_or(usize::MAX);
+    for &(back, machines) in windows {
+        let back = usize::try_from(back).unwrap_or(usize::MAX);
         if let Some(slot) = history_len.checked_sub(back).and_then(|index| history.get_mut(index)) {
             *slot = machines;
         }
     }
-    let (machines, crashes, sites) = row.last;
-    WindowCounts {
-        machines,
-        crashes,
-        sites,
-        new_machines: row.all.saturating_sub(row.before).min(machines),
-        all_machines: row.all,
-        history,
-    }
+    history
 }

@@ -33,7 +33,15 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
     let database = &fixture.database;
     let range = Range { from_ms: start, to_ms: start + 600_000 };
     let end = start + 600_000;
+    let mut pulse = database.pulse(end).await.unwrap();
+    pulse.drivers.iter_mut().for_each(|driver| driver.minutes.sort_unstable());
+    let drivers = ["csagent.sys".to_owned(), "other.sys".to_owned()];
+    let mut sparklines = database.sparklines(&drivers, range, 60).await.unwrap();
+    sparklines.sort_unstable();
     vec![
+        format!("{pulse:?}"),
+        format!("{sparklines:?}"),
+        format!("{:?}", database.machines_since("", "csagent.sys", start).await.unwrap()),
         format!("{:?}", database.fleet_series(range, 60).await.unwrap()),
         format!("{:?}", database.driver_series("csagent.sys", range, 120).await.unwrap()),
         format!("{:?}", database.top_drivers(range, 10).await.unwrap()),

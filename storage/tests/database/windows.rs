@@ -85,6 +85,17 @@ async fn windows_tell_an_outbreak_from_a_boot_loop() {
     assert_eq!(looping.history[0], 0);
     assert_eq!((windows.fleet.machines, windows.fleet.history[30]), (11, 2));
 
+    let pulse = fixture.database.pulse(now_ms).await.unwrap();
+    let bad = &pulse.drivers[0];
+    assert_eq!((bad.last_1, bad.last_5, bad.last_15, bad.sites), (8, 8, 8, 3));
+    let mut minutes = bad.minutes.clone();
+    minutes.sort_unstable();
+    assert_eq!(minutes, [(0, 8), (30, 1)]);
+    let looping = &pulse.drivers[1];
+    assert_eq!((looping.last_1, looping.last_15, looping.minutes.len()), (1, 1, 60));
+    assert_eq!(pulse.tenant_sites, [(String::new(), 3), ("acme".to_owned(), 1)]);
+    assert_eq!(fixture.database.machines_since("", "bad.sys", now_ms - minute).await.unwrap(), 8);
+
     let theirs = fixture.database.driver_windows(Some("acme"), now_ms, 60, 3600).await.unwrap();
     assert_eq!((theirs.drivers.len(), theirs.fleet.machines), (1, 1));
     let empty = fixture.database.driver_windows(Some("nobody"), now_ms, 7, 60).await.unwrap();
