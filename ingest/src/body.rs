@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::io::StreamReader;
 
-use crate::config::{DRAIN_BYTES, DRAIN_TIME, FORM_ROOM, IngestConfig};
+use crate::config::{DRAIN_BYTES, DRAIN_PAUSE, DRAIN_TIME, FORM_ROOM, IngestConfig};
 use crate::refusal::Refusal;
 
 /// A request's body. Clones share it: one reads, and another may drain what is left when the reading was given up.
@@ -71,10 +71,9 @@ impl Incoming {
     pub(crate) async fn drain(mut self) {
         let deadline = Instant::now() + DRAIN_TIME;
         let limit = self.bytes().saturating_add(DRAIN_BYTES);
-        while let Ok(Some(Ok(_))) = timeout_at(deadline, self.next()).await {
-            if self.bytes() > limit {
-                break;
-            }
+        while self.bytes() <= limit {
+            let pause = deadline.min(Instant::now() + DRAIN_PAUSE);
+            let Ok(Some(Ok(_))) = timeout_at(pause, self.next()).await else { break };
         }
     }
 }

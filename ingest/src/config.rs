@@ -43,6 +43,8 @@ pub struct IngestConfig {
 
 /// How long a rejected body is read on, so that its sender gets to read the answer: see `body::Incoming::drain`.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// A sender that pauses this long waits for the answer.
+pub(crate) const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 /// And how much of it at most.
 pub(crate) const DRAIN_BYTES: u64 = 4 * 1024 * 1024;
 /// What a form may hold besides its dump: Crashpad sends some tens of short annotations, Breakpad a log at times.

@@ -102,6 +102,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the client may still be sending; not one that stopped.
+    pub(crate) fn may_leave_body(&self) -> bool {
+        !matches!(self, Self::Idle { .. } | Self::Slow { .. } | Self::BodyCut)
+    }
+
     /// A header that the status asks for.
     fn header(&self, spread: u32) -> Option<(HeaderName, HeaderValue)> {
         let seconds = match self {

@@ -36,7 +36,7 @@ pub(crate) async fn upload(State(ingest): State<Arc<Inner>>, request: Request) -
         Ok(accepted) => ("accepted", accepted.into_response(&request)),
         Err(refusal) => {
             // A client that waits for `100 Continue` has sent nothing yet, and must not be asked to.
-            if !request.headers.contains_key(header::EXPECT) {
+            if refusal.may_leave_body() && !request.headers.contains_key(header::EXPECT) {
                 body.clone().drain().await;
             }
             log(&refusal, &request, body.bytes());

@@ -75,6 +75,6 @@ async fn memory_does_not_grow_with_the_upload() {
     assert_eq!(endless.send().await.unwrap().status(), 400);
 
     let grown = peak_mib().unwrap() - before;
-    assert!(grown < 60, "uploads of 200 and 100 MiB made the process grow by {grown} MiB");
+    assert!(grown < 90, "uploads of 200 and 100 MiB made the process grow by {grown} MiB");
     println!("grown by {grown} MiB");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
 use dump::synth::{SmallDump, UserDump, user_minidump};
@@ -207,4 +208,37 @@ async fn tokens_tell_the_tenant() {
         assert_refused(response, 401, "unauthorized").await;
     }
     assert_eq!(server.queued().await.len(), 3);
+}
+
+/// Real dumps, where they are at hand: each is taken, under the id that its first bytes give it.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_dumps_are_taken() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
+    if !samples.is_dir() {
+        println!("skipped: no samples of real dumps in {}", samples.display());
+        return;
+    }
+    let server = start().await;
+    let mut taken = 0;
+    for kind in ["kernel", "user"] {
+        for entry in std::fs::read_dir(samples.join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "dmp") {
+                continue;
+            }
+            let dump = std::fs::read(&path).unwrap();
+            let post = server.post().header("content-encoding", "gzip").body(gzip(&dump));
+            let id = crash_id(post.send().await.unwrap()).await;
+            let digest = blake3::hash(&dump);
+            let expected = dump::identify(&dump, digest.as_bytes(), dump.len() as u64).unwrap();
+            assert_eq!(id, expected.id.to_string(), "{}", path.display());
+            taken += 1;
+        }
+    }
+    assert!(taken > 0, "no dumps in {}", samples.display());
+    let queued = server.queued().await;
+    assert_eq!(queued.len(), taken);
+    for message in &queued {
+        assert_eq!(server.dump_of(message).await.len() as u64, message.meta.raw_len);
+    }
 }

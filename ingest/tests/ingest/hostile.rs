@@ -8,8 +8,10 @@ use crate::server::{FORM, MIB, assert_refused, example, form, gzip, request, sta
 
 /// A clear refusal: a 4xx with a code.
 fn is_clear(answer: &Option<(u16, serde_json::Value)>) -> bool {
-    matches!(answer, Some((status, json)) if (400..500).contains(status)
-        && json["error"]["code"].is_string() && json["error"]["message"].is_string())
+    answer.as_ref().is_some_and(|(status, json)| {
+        let error = &json["error"];
+        (400..500).contains(status) && error["code"].is_string() && error["message"].is_string()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

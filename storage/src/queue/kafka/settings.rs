@@ -71,6 +71,9 @@ pub(super) fn consumer(config: &KafkaConfig) -> ClientConfig {
         .set("auto.offset.reset", "earliest")
         // A new analyzer takes some partitions over without stopping the others.
         .set("partition.assignment.strategy", "cooperative-sticky")
+        // An analyzer that was killed is missed after 10 s, not after 45: until then its partitions stand still.
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "3000")
         .set("queued.max.messages.kbytes", CONSUMER_BUFFER_KIB.to_string())
         // Room in the buffer is used at once, not a second later.
         .set("fetch.queue.backoff.ms", "20")
