@@ -32,7 +32,6 @@ const ARGUMENTS: &[&str] = &[
     "--uncompressed_cache_size=0",
     "--index_mark_cache_size=16777216",
     "--mmap_cache_size=0",
-    "--query_cache.max_size_in_bytes=16777216",
     "--compiled_expression_cache_size=16777216",
     // Threads: two merges at once, few others.
     "--background_pool_size=2",

@@ -423,3 +423,34 @@ async fn stopping_ends_what_does_not_end_by_itself() {
     endless.await.unwrap().unwrap_err();
     start(dir.path()).await.unwrap().stop().await;
 }
+
+#[tokio::test]
+async fn the_limits_for_a_small_machine_are_in_force() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let sql = "SELECT name, value FROM (SELECT name, value FROM system.server_settings UNION ALL \
+               SELECT name, value FROM system.settings WHERE name NOT LIKE 'background%') \
+               WHERE name IN {names:Array(String)}";
+    let expected = [
+        ("async_insert", "0"),
+        ("background_pool_size", "2"),
+        ("compiled_expression_cache_size", "16777216"),
+        ("implicit_select", "0"),
+        ("index_mark_cache_size", "16777216"),
+        ("mark_cache_size", "67108864"),
+        ("max_bytes_before_external_group_by", "402653184"),
+        ("max_bytes_before_external_sort", "402653184"),
+        ("max_execution_time", "600"),
+        ("max_io_thread_pool_size", "16"),
+        ("max_memory_usage", "1073741824"),
+        ("max_server_memory_usage", "1610612736"),
+        ("max_thread_pool_free_size", "8"),
+        ("mmap_cache_size", "0"),
+        ("primary_index_cache_size", "67108864"),
+    ];
+    let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
+    let mut found: Vec<(String, String)> =
+        fixture.client().query_raw(sql).param("names", names).fetch_all().await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    fixture.stop().await;
+}
