@@ -50,7 +50,7 @@ pub struct Webhook {
 pub struct DetectorConfig {
     /// Fewest distinct machines of one driver that may page.
     pub min_machines: u64,
-    /// Fewest sites these must come from, where the fleet says its sites at all (see `detector::breadth`).
+    /// Fewest sites these must come from, where the fleet has at least three.
     pub min_sites: u64,
     /// How long a driver must be back at its baseline before its incident is resolved.
     pub resolve_after: Duration,

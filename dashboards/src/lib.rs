@@ -50,8 +50,8 @@ impl Dashboards {
         self
     }
 
-    /// Every page, the same as JSON, and the style sheet. Unknown paths under `/api/` are answered in JSON; all other
-    /// unknown paths are left to whoever merges this router, who may use [`not_found`].
+    /// Every page, the same as JSON, and the style sheet. Its fallback answers unknown paths, in JSON under `/api/v1`;
+    /// axum merges it only with routers that have none of their own.
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
         let app = App::new(self.database, self.queue, self.upload_url);
@@ -75,6 +75,6 @@ impl Dashboards {
 }
 
 /// The page for a path that leads nowhere.
-pub async fn not_found() -> axum::response::Response {
+async fn not_found() -> axum::response::Response {
     respond::Fault::NotFound("There is no such page.".to_owned()).page()
 }
