@@ -128,7 +128,8 @@ pub(crate) struct Ingest {
     pub max_dump: ByteSize,
     /// Largest compressed dump that travels inside the queue; Kafka's default message limit is 1 MB.
     pub max_inline: ByteSize,
-    /// Memory that all uploads under way may hold together; the next waits shortly, then gets 503.
+    /// Memory that all uploads under way may hold together; the next waits shortly, then gets 503. A zstd body takes
+    /// 8 MiB of it for its window, so the default is about 60 of them at once.
     pub max_in_flight: ByteSize,
     /// Longest an upload may take in all.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -141,7 +142,7 @@ impl Default for Ingest {
             tokens: Vec::new(),
             max_dump: ByteSize::mib(64),
             max_inline: ByteSize::kib(900),
-            max_in_flight: ByteSize::mib(256),
+            max_in_flight: ByteSize::mib(512),
             timeout: Duration::from_secs(120),
         }
     }

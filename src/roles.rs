@@ -80,7 +80,6 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     let mut tasks = JoinSet::new();
 
     if let (true, Some(queue)) = (roles.ingest, &queue) {
-        warn_if_open(config);
         let ingest = Ingest::new(ingest_config(config), queue.clone(), blobs.clone(), &mut registry);
         router = router.merge(ingest.router());
     }
@@ -161,12 +160,6 @@ fn refuse_split_embedded(config: &Config, roles: Roles) -> anyhow::Result<()> {
         "a single role needs a ClickHouse server: set database.url, or run `bluescope up`"
     );
     Ok(())
-}
-
-fn warn_if_open(config: &Config) {
-    if config.ingest.tokens.is_empty() && !config.server.listen.ip().is_loopback() {
-        tracing::warn!("anybody who reaches this port may upload: set [[ingest.tokens]]");
-    }
 }
 
 fn database_config(config: &Config) -> DatabaseConfig {

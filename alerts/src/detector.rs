@@ -11,11 +11,13 @@
 
 mod common_mode;
 mod statistics;
+mod youth;
 
 use std::collections::BTreeMap;
 
 use self::common_mode::CommonMode;
 use self::statistics::{count, gamma_upper, ln_poisson_tail};
+use self::youth::Youth;
 use crate::config::DetectorConfig;
 
 /// Length of one window of the history, ms.
@@ -154,6 +156,15 @@ impl Followed {
     }
 }
 
+/// The fleet as one driver is held against it.
+#[derive(Debug, Clone, Copy)]
+struct Fleet {
+    /// What everybody else does, as a multiple of their past.
+    common: f64,
+    /// Machines that are nothing special over each span while the fleet is new to us.
+    least: [f64; SPANS.len()],
+}
+
 /// The detector's thresholds and what it remembers between ticks.
 #[derive(Debug, Clone)]
 pub struct Detector {
@@ -184,28 +195,29 @@ impl Detector {
     /// Look at the fleet once.
     pub fn tick(&mut self, seen: &Observation) -> Vec<Decision> {
         self.followed.retain(|_, f| f.resolved_at_ms.is_none_or(|at| seen.now_ms - at < MEMORY_MS));
-        let common = CommonMode::of(&seen.drivers);
+        let (common, youth) = (CommonMode::of(&seen.drivers), Youth::of(&seen.drivers));
         let mut decisions = Vec::new();
         let mut missing: Vec<DriverKey> = self.open().cloned().collect();
         for driver in &seen.drivers {
             missing.retain(|key| *key != driver.key);
-            decisions.extend(self.look(driver, seen, common.without(driver)));
+            let fleet = Fleet { common: common.without(driver), least: youth.expects(driver) };
+            decisions.extend(self.look(driver, seen, fleet));
         }
         // A driver without one arrival in the whole history is calm, not unknown.
         for key in missing {
             let silent = DriverCounts { key, machines: [0; SPANS.len()], sites: 0, windows: Vec::new() };
-            decisions.extend(self.look(&silent, seen, 1.0));
+            decisions.extend(self.look(&silent, seen, Fleet { common: 1.0, least: [0.0; SPANS.len()] }));
         }
         decisions
     }
 
-    fn look(&mut self, driver: &DriverCounts, seen: &Observation, common: f64) -> Vec<Decision> {
+    fn look(&mut self, driver: &DriverCounts, seen: &Observation, fleet: Fleet) -> Vec<Decision> {
         match self.followed.get_mut(&driver.key) {
             Some(followed) if followed.resolved_at_ms.is_none() => {
-                follow(followed, driver, seen, common, &self.config)
+                follow(followed, driver, seen, fleet.common, &self.config)
             }
             earlier => {
-                let Some(reason) = self.config.alarm(driver, earlier.as_deref(), seen, common, self.ln_alarm)
+                let Some(reason) = self.config.alarm(driver, earlier.as_deref(), seen, fleet, self.ln_alarm)
                 else {
                     return Vec::new();
                 };
@@ -224,12 +236,12 @@ impl DetectorConfig {
         driver: &DriverCounts,
         earlier: Option<&Followed>,
         seen: &Observation,
-        common: f64,
+        Fleet { common, least }: Fleet,
         ln_alarm: f64,
     ) -> Option<Reason> {
         let fleet_sites = seen.fleet_sites.get(&driver.key.tenant).copied().unwrap_or(0);
         let mut worst: Option<Reason> = None;
-        for (span, &machines) in SPANS.iter().zip(&driver.machines) {
+        for ((span, &machines), least) in SPANS.iter().zip(&driver.machines).zip(least) {
             // What belongs to the incident before is not news.
             let begins_ms = seen.now_ms - count_ms(*span);
             if earlier.is_some_and(|f| f.resolved_at_ms.is_some_and(|at| begins_ms < at)) {
@@ -241,7 +253,7 @@ impl DetectorConfig {
             let own = baseline(driver, *span);
             // The hour after an incident has that incident in it: its baseline stands until it is forgotten.
             let baseline_per_minute = earlier.map_or(own, |f| f.baseline_per_minute.min(own));
-            let expected = baseline_per_minute * common * count(*span as u64);
+            let expected = (baseline_per_minute * common * count(*span as u64)).max(least);
             let ln_chance = ln_poisson_tail(machines, expected);
             let log10_chance = ln_chance / core::f64::consts::LN_10;
             if ln_chance > ln_alarm || worst.as_ref().is_some_and(|w| w.log10_chance <= log10_chance) {

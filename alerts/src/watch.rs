@@ -242,7 +242,8 @@ impl Watch {
 
     async fn evidence(&self, incident: &Incident) -> Result<Evidence, DatabaseError> {
         let to_ms = incident.resolved_at_ms.unwrap_or_else(now_ms).saturating_add(1);
-        self.database.incident_evidence(&incident.key.driver, incident.reason.onset_ms, to_ms).await
+        let DriverKey { tenant, driver } = &incident.key;
+        self.database.incident_evidence(Some(tenant), driver, incident.reason.onset_ms, to_ms).await
     }
 }
 

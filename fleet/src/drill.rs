@@ -178,14 +178,19 @@ async fn send_all(
         while let Some(sent) = senders.try_join_next() {
             sent.context("a sender failed")??;
         }
-        progress.show(lock(&tally).sent, || lock(&tally).say(watch));
+        show(progress, &tally, watch);
     }
     while let Some(sent) = senders.join_next().await {
         sent.context("a sender failed")??;
-        progress.show(lock(&tally).sent, || lock(&tally).say(watch));
+        show(progress, &tally, watch);
     }
     let tally = std::mem::take(&mut *lock(&tally));
     Ok(tally)
+}
+
+fn show(progress: &Progress, tally: &Mutex<Tally>, watch: &Watch) {
+    let tally = lock(tally);
+    progress.show(tally.sent, || tally.say(watch));
 }
 
 async fn send(

@@ -209,7 +209,7 @@ impl Bench {
         time!("driver_series, an hour by minutes", database.driver_series(driver, range, 60));
         time!("top_drivers, 20", database.top_drivers(range, 20));
         time!("driver_page", database.driver_page(driver, range));
-        time!("incident_evidence", database.incident_evidence(driver, range.from_ms, range.to_ms));
+        time!("incident_evidence", database.incident_evidence(None, driver, range.from_ms, range.to_ms));
         time!("crashes, newest 50", database.crashes(&CrashFilter::default(), 50, None));
         time!("crashes of a driver, 50", database.crashes(&filter, 50, None));
         time!("crashes of a machine, 50", database.crashes(&machine, 50, None));

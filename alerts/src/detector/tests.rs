@@ -227,6 +227,24 @@ fn csagent_opens_within_two_ticks_even_on_a_moving_fleet() {
 }
 
 #[test]
+fn a_fleet_never_seen_before_pages_for_the_outage_alone() {
+    // Up to 24 machines a second from the first tick on, the busiest driver with twenty times the smallest page.
+    for factor in [1.0, 5.0, 20.0] {
+        let mut random = Random(5);
+        let mut fleet = Fleet::new();
+        fleet.run(&mut random, 2, factor);
+        for _ in 0..6 {
+            let mut fresh = Fleet::noise(&mut random, factor);
+            fresh.push((key("csagent.sys"), 300));
+            fleet.tick(&fresh);
+        }
+        assert_eq!(fleet.opened(), [&key("csagent.sys")], "factor {factor}");
+        fleet.run(&mut random, 400, factor);
+        assert_eq!(fleet.opened(), [&key("csagent.sys")], "factor {factor}, in the hour after");
+    }
+}
+
+#[test]
 fn a_busy_driver_pages_on_a_multiple_of_its_own_rate_only() {
     let mut random = Random(5);
     let mut fleet = Fleet::new();

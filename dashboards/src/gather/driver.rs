@@ -31,7 +31,7 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
     let database = &app.database;
     let (series, evidence, incidents, recent) = tokio::try_join!(
         database.driver_series(&driver, between, span.step_s()),
-        database.incident_evidence(&driver, between.from_ms, between.to_ms),
+        database.incident_evidence(None, &driver, between.from_ms, between.to_ms),
         database.incidents(false, 1000),
         database.crashes(&filter, FEW, None),
     )?;

@@ -98,7 +98,7 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         ..CrashFilter::default()
     };
     let (evidence, series, examples) = tokio::try_join!(
-        app.database.incident_evidence(&first.driver, since_ms, until_ms),
+        app.database.incident_evidence(Some(&first.tenant), &first.driver, since_ms, until_ms),
         app.database.driver_series(&first.driver, range.range(until_ms), range.step_s()),
         app.database.crashes(&filter, FEW, None),
     )?;

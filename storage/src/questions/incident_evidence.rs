@@ -88,6 +88,7 @@ macro_rules! arrived {
             $($select,)*
             " FROM crashes",
             " WHERE driver = {driver:String} AND outcome = 'analysed'",
+            " AND ({any_tenant:Bool} OR tenant = {tenant:String})",
             " AND received_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')",
             " AND received_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')",
             $($tail),*
@@ -135,15 +136,19 @@ const EXAMPLES: &str = arrived!(
 );
 
 impl Database {
-    /// What one driver's crashes that arrived within a stretch of time have in common.
+    /// What one driver's crashes that arrived within a stretch of time have in common: those of one tenant, or of all.
     pub async fn incident_evidence(
         &self,
+        tenant: Option<&str>,
         driver: &str,
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Evidence, DatabaseError> {
         let failed = DatabaseError::while_("gather an incident's evidence");
-        let ask = |sql| self.ask(sql).param("driver", driver).param("from", from_ms).param("to", to_ms);
+        let ask = |sql| {
+            let ask = self.ask(sql).param("driver", driver).param("from", from_ms).param("to", to_ms);
+            ask.param("any_tenant", tenant.is_none()).param("tenant", tenant.unwrap_or_default())
+        };
         let (totals, versions, bugchecks, buckets, fault_sites, sites, rings, builds, models, examples) =
             tokio::try_join!(
                 ask(TOTALS).fetch_one::<Totals>(),

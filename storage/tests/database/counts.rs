@@ -51,7 +51,7 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
         format!("{:?}", database.ledger("queue").await.unwrap()),
         format!("{:?}", database.arrivals(start, end).await.unwrap()),
         format!("{:?}", database.driver_windows(None, end, 60, 540).await.unwrap()),
-        format!("{:?}", database.incident_evidence("csagent.sys", start, end).await.unwrap()),
+        format!("{:?}", database.incident_evidence(None, "csagent.sys", start, end).await.unwrap()),
     ]
 }
 

@@ -94,7 +94,7 @@ async fn hostile_text_stays_text() {
     assert_eq!(database.driver_series(hostile, range, 60).await.unwrap()[0].crashes, 1);
     assert_eq!(database.driver_page(hostile, range).await.unwrap().buckets[0].bucket, hostile);
     assert_eq!(
-        database.incident_evidence(hostile, start, start + 60_000).await.unwrap().examples,
+        database.incident_evidence(None, hostile, start, start + 60_000).await.unwrap().examples,
         [row.crash_id]
     );
     assert_eq!(database.ledger(hostile).await.unwrap().analysed, 1);
@@ -151,7 +151,8 @@ async fn a_drivers_page_and_an_incidents_evidence() {
     assert_eq!(page.sites[0].offset, 0xE14ED);
 
     // By arrival: the first ten are 10 s on their way, so they are outside.
-    let evidence = database.incident_evidence("csagent.sys", start + 20_000, start + 60_000).await.unwrap();
+    let evidence =
+        database.incident_evidence(None, "csagent.sys", start + 20_000, start + 60_000).await.unwrap();
     assert_eq!((evidence.machines, evidence.crashes, evidence.site_count), (20, 20, 3));
     assert_eq!((evidence.first_ms, evidence.last_ms), (start + 10_000, start + 29_000));
     assert_eq!(evidence.versions.len(), 1);
@@ -163,7 +164,16 @@ async fn a_drivers_page_and_an_incidents_evidence() {
     );
     assert_eq!((evidence.sites.len(), evidence.models.len(), evidence.bugchecks.len()), (3, 2, 1));
     assert_eq!(evidence.examples, [rows[29].crash_id]);
-    let nothing = database.incident_evidence("nobody.sys", start, start + 60_000).await.unwrap();
+    let of = async |tenant| {
+        let asked = database.incident_evidence(tenant, "csagent.sys", start, start + 60_000).await;
+        asked.unwrap().machines
+    };
+    assert_eq!(
+        (of(Some("")).await, of(Some("acme")).await),
+        (of(None).await, 0),
+        "another tenant's are not counted"
+    );
+    let nothing = database.incident_evidence(None, "nobody.sys", start, start + 60_000).await.unwrap();
     assert_eq!(nothing, Default::default());
     fixture.stop().await;
 }
