@@ -77,7 +77,7 @@ impl Server {
 }
 
 /// The minidump crate warns of every register set that is newer than it; a fleet's worth of that hides the rest.
-const DEFAULT_FILTER: &str = "info,minidump=error,minidump_processor=error,minidump_unwind=error";
+const DEFAULT_FILTER: &str = "info,minidump=error,minidump_unwind=error";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

@@ -103,7 +103,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn payload(facts: &Facts<'_>, evidence: &Evidence) -> Payload {
     let driver = cut(facts.driver);
     let machines = evidence.machines;
-    let since = rfc3339(facts.reason.onset_ms);
+    // The detector looks at whole windows; the first crash within the one that decided is the better beginning.
+    let since = rfc3339(facts.reason.onset_ms.max(evidence.first_ms));
     let summary = match facts.resolved_at_ms {
         None => format!(
             "{driver} is taking machines down: {machines} machines since {since}, {} in the last minute",

@@ -156,8 +156,8 @@ impl Watch {
         for key in self.detector.open() {
             let Some(incident) = self.incidents.get(key) else { continue };
             let since = incident.reason.onset_ms;
-            let machines = self.database.machines_since(&key.tenant, &key.driver, since).await?;
-            totals.insert(key.clone(), machines);
+            let total = self.database.casualties_since(&key.tenant, &key.driver, since).await?;
+            totals.insert(key.clone(), total.machines);
         }
         Ok(Observation {
             now_ms: now,

@@ -116,7 +116,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Runs a drill to its end.
 pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     let client = Client::new(&config.url, config.token.as_deref(), config.concurrency)?;
-    let before = client.ledger().await?;
+    let before = idle(&client, config.patience).await?;
     let watch = Watch::start(&client).await?;
     let receiver = match config.receive {
         Some(listen) => {
@@ -150,6 +150,24 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     }
     let opened = watch.stop();
     Ok(report::of(&config, tally, sending, &before, &after, opened, webhook_ms))
+}
+
+/// The ledger once nothing waits: rows of uploads from before the drill must not be taken for its own.
+async fn idle(client: &Client, patience: Duration) -> Result<Ledger> {
+    let begun = Instant::now();
+    loop {
+        let ledger = client.ledger().await?;
+        if ledger.queued == 0 {
+            return Ok(ledger);
+        }
+        if begun.elapsed() > patience {
+            bail!(
+                "the server still has {} uploads in its queue: a drill would count them as its own",
+                ledger.queued
+            );
+        }
+        sleep(WATCH_EVERY).await;
+    }
 }
 
 /// Sends every upload at its time, or as soon after it as the server keeps up.

@@ -36,6 +36,7 @@ impl Tail {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "reads back what the test wrote")]
 mod tests {
     use dump::synth::{Crash, PATCHED_BYTES, SmallDump, Template};
 

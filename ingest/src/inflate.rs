@@ -1,5 +1,7 @@
 //! The one place that inflates, and nothing gets out of it uncapped: neither in bytes nor in relation to what went in.
 
+#![expect(clippy::disallowed_types, reason = "this is the capped inflater: the one place")]
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

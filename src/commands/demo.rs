@@ -20,8 +20,9 @@ use crate::{telemetry, terminal};
 pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut config = configure(&arguments.service)?;
     // What happens is told by the drill; the log is for what goes wrong.
-    if config.log.filter == crate::config::Log::default().filter {
-        "warn".clone_into(&mut config.log.filter);
+    let usual = crate::config::Log::default().filter;
+    if config.log.filter == usual {
+        config.log.filter = usual.replace("info", "warn");
     }
     telemetry::start(&config.log)?;
     let files = terminal::files(&arguments.dumps)?;

@@ -202,13 +202,11 @@ impl Bench {
                 println!("  {:<34} {:>9.2?}", $name, percentiles(times).0);
             }};
         }
-        time!("driver_windows, 60 of 60 s", database.driver_windows(None, rows.now_ms, 60, 3600));
+        time!("fleet_now, a minute", database.fleet_now(rows.now_ms, 60));
         time!("pulse", database.pulse(rows.now_ms));
-        time!("arrivals, 10 minutes", database.arrivals(rows.now_ms - 600_000, rows.now_ms));
         time!("fleet_series, an hour by minutes", database.fleet_series(range, 60));
         time!("driver_series, an hour by minutes", database.driver_series(driver, range, 60));
         time!("top_drivers, 20", database.top_drivers(range, 20));
-        time!("driver_page", database.driver_page(driver, range));
         time!("incident_evidence", database.incident_evidence(None, driver, range.from_ms, range.to_ms));
         time!("crashes, newest 50", database.crashes(&CrashFilter::default(), 50, None));
         time!("crashes of a driver, 50", database.crashes(&filter, 50, None));

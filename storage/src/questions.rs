@@ -6,12 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::DatabaseError;
 
-mod arrivals;
 mod crash;
 mod crashes;
-mod driver_page;
 mod driver_series;
-mod driver_windows;
+mod fleet_now;
 mod fleet_series;
 mod incident_evidence;
 mod incidents;
@@ -21,19 +19,18 @@ mod pulse;
 mod sparklines;
 mod top_drivers;
 
-pub use arrivals::Arrival;
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
-pub use driver_page::{BucketRow, BugcheckRow, DriverPage, SiteRow, VersionRow};
-pub use driver_windows::{DriverWindow, DriverWindows, WindowCounts};
-pub use incident_evidence::{BuildRow, Evidence, Share};
+pub use incident_evidence::{BucketRow, BugcheckRow, BuildRow, Evidence, Share, SiteRow, VersionRow};
 pub use incidents::{IncidentEvent, IncidentSummary};
 pub use ledger::LedgerCounts;
 pub use notifications::NotificationRow;
-pub use pulse::{DriverPulse, Pulse};
+pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use top_drivers::DriverSummary;
 
 /// The most points of a series: a page is about 2,000 pixels wide.
 const MAX_POINTS: i64 = 10_000;
+/// What the `arrivals` rollup counts by.
+const TICK_S: i64 = 10;
 
 /// A stretch of time, `from_ms <= t < to_ms`, ms since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +50,11 @@ pub struct SeriesPoint {
     pub machines: u64,
     /// Crashes within it.
     pub crashes: u64,
+}
+
+/// Where the tick that holds `now_ms` ends: a question about now counts what arrived up to this moment.
+fn end_of_tick_s(now_ms: i64) -> i64 {
+    now_ms.div_euclid(TICK_S * 1000).saturating_add(1).saturating_mul(TICK_S)
 }
 
 /// The length of a step of the minute rollups in ms: whole minutes, at least one.

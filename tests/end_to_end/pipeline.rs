@@ -23,10 +23,15 @@ async fn a_kernel_dump_becomes_a_row_a_page_and_survives_a_restart() {
     let mut service = Service::start().await;
     assert!(service.page("/").await.contains("curl"), "an empty page says how to begin");
 
-    let id = service.upload("pc-0001", SmallDump::example().to_bytes()).await.unwrap();
+    let id = service.upload("pc-0001", Crashes::of(&SmallDump::example()).number(0)).await.unwrap();
     let row = crash_row(&service, &id).await;
     let text = row.to_string();
     assert!(text.contains("rtwlane.sys") && text.contains("pc-0001"), "{text}");
+    // The fleet page is at most a second old.
+    eventually("the fleet page to name the driver", || async {
+        service.page("/").await.contains("rtwlane.sys").then_some(())
+    })
+    .await;
 
     for path in
         ["/".to_owned(), "/drivers/rtwlane.sys".to_owned(), format!("/crashes/{id}"), "/status".to_owned()]

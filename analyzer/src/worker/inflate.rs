@@ -1,5 +1,7 @@
 //! The one place of this crate that inflates: zstd to bytes, never more than asked for.
 
+#![expect(clippy::disallowed_types, reason = "this is the capped inflater: the one place")]
+
 use std::io::Read;
 
 /// Largest window a frame may ask for: 128 MiB is zstd's own default limit and what its highest normal level uses.

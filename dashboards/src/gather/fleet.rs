@@ -19,7 +19,7 @@ pub(crate) struct Fleet {
     pub(crate) now_ms: i64,
     pub(crate) range: Span,
     pub(crate) between: Range,
-    /// Distinct machines whose crashes arrived within the last minute.
+    /// Distinct machines whose kernel crashes arrived within the last minute.
     pub(crate) machines_last_minute: u64,
     /// Distinct machines within the range.
     pub(crate) series: Vec<SeriesPoint>,
@@ -44,7 +44,7 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     let between = span.range(now_ms);
     let database = &app.database;
     let (last_minute, series, mut open_incidents, drivers, unattributed) = tokio::try_join!(
-        database.driver_windows(None, now_ms, 60, 0),
+        database.fleet_now(now_ms, 60),
         database.fleet_series(between, span.step_s()),
         database.incidents(true, 50),
         database.top_drivers(between, TOP),
@@ -64,7 +64,7 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
         now_ms,
         range: span,
         between,
-        machines_last_minute: last_minute.fleet.machines,
+        machines_last_minute: last_minute.machines,
         series,
         open_incidents,
         drivers: drivers.into_iter().map(line).collect(),
@@ -73,10 +73,11 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     })
 }
 
-/// An open incident's machines as of now: its events only have them as of when they were written.
+/// An open incident's machines and crashes as of now: its events only have them as of when they were written.
 pub(super) async fn count_up(app: &App, incident: &mut IncidentSummary) -> Result<(), Fault> {
     let since_ms = incident.opened_at_ms - 60_000;
-    let machines = app.database.machines_since(&incident.tenant, &incident.driver, since_ms).await?;
-    incident.machines = incident.machines.max(machines);
+    let now = app.database.casualties_since(&incident.tenant, &incident.driver, since_ms).await?;
+    incident.machines = incident.machines.max(now.machines);
+    incident.crashes = incident.crashes.max(now.crashes);
     Ok(())
 }

@@ -102,6 +102,8 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         app.database.driver_series(&first.driver, range.range(until_ms), range.step_s()),
         app.database.crashes(&filter, FEW, None),
     )?;
+    // The detector looks at whole windows; the first crash within the one that decided is the better beginning.
+    let since_ms = since_ms.max(evidence.first_ms);
     Ok(Incident {
         now_ms,
         incident_id,

@@ -64,7 +64,7 @@ fn reason(incident: &Incident) -> Markup {
             span.none { "not recorded" }
         } @else {
             (text::counted(reason.machines, "machine")) " within " (text::length_s(i64::try_from(reason.span_s).unwrap_or(0)))
-            ", where its own past lets expect at most " (format!("{:.1}", reason.expected)) "."
+            ", where at most " (format!("{:.1}", reason.expected)) " were to be expected."
             @if reason.common_mode > 1.5 {
                 " The whole fleet was at " (format!("{:.1}", reason.common_mode)) " times its usual rate; that is allowed for."
             }

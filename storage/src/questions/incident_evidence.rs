@@ -4,7 +4,6 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BucketRow, BugcheckRow, SiteRow, VersionRow};
 use crate::database::{Database, DatabaseError};
 
 /// One driver's crashes that arrived within a stretch of time, seen from every side. Lists are by machines, the
@@ -39,6 +38,64 @@ pub struct Evidence {
     pub models: Vec<Share>,
     /// Crashes to look at: the newest of each of the 10 commonest buckets.
     pub examples: Vec<Uuid>,
+}
+
+/// One version of an image, as its PE header names it.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct VersionRow {
+    /// PE timestamp.
+    pub timestamp: u32,
+    /// PE size.
+    pub size: u32,
+    /// Distinct machines.
+    pub machines: u64,
+    /// Crashes.
+    pub crashes: u64,
+    /// The first of them happened.
+    pub first_seen_ms: i64,
+    /// The last of them happened.
+    pub last_seen_ms: i64,
+}
+
+/// One bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct BucketRow {
+    /// Bucket id.
+    pub bucket: String,
+    /// Its hash.
+    pub bucket_hash: String,
+    /// Distinct machines.
+    pub machines: u64,
+    /// Crashes.
+    pub crashes: u64,
+    /// The last of them happened.
+    pub last_seen_ms: i64,
+}
+
+/// One fault site: an instruction of one version of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// PE timestamp.
+    pub timestamp: u32,
+    /// Offset inside the image.
+    pub offset: u64,
+    /// Distinct machines.
+    pub machines: u64,
+    /// Crashes.
+    pub crashes: u64,
+}
+
+/// One bug check or exception.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct BugcheckRow {
+    /// Code; 0 for user-mode.
+    pub code: u32,
+    /// Name.
+    pub name: String,
+    /// Distinct machines.
+    pub machines: u64,
+    /// Crashes.
+    pub crashes: u64,
 }
 
 /// How many machines share one value.

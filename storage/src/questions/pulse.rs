@@ -3,9 +3,8 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
+use super::end_of_tick_s;
 use crate::database::{Database, DatabaseError};
-
-const TICK_S: i64 = 10;
 
 /// Every driver with a kernel crash that arrived within the hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +40,13 @@ struct TenantSites {
     sites: u64,
 }
 
-#[derive(Row, Deserialize)]
-struct Machines {
-    machines: u64,
+/// Who was hit by kernel crashes that arrived within some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Casualties {
+    /// Distinct machines.
+    pub machines: u64,
+    /// Crashes.
+    pub crashes: u64,
 }
 
 /// The inner query folds ticks into minutes, the outer one minutes into drivers.
@@ -81,7 +84,7 @@ GROUP BY tenant
 ORDER BY tenant";
 
 const SINCE: &str = "
-SELECT uniqCombined64Merge(14)(machines) AS machines
+SELECT uniqCombined64Merge(14)(arrivals.machines) AS machines, uniqExactMerge(arrivals.crashes) AS crashes
 FROM arrivals
 WHERE tick >= toStartOfInterval(toDateTime(intDiv({since:Int64}, 1000), 'UTC'), INTERVAL 10 SECOND)
     AND kind = 'kernel'
@@ -92,7 +95,7 @@ impl Database {
     /// The hour up to `now_ms`, rounded up to the end of its tick of 10 seconds.
     pub async fn pulse(&self, now_ms: i64) -> Result<Pulse, DatabaseError> {
         let failed = DatabaseError::while_("read the drivers' pulse");
-        let end_s = now_ms.div_euclid(TICK_S * 1000).saturating_add(1).saturating_mul(TICK_S);
+        let end_s = end_of_tick_s(now_ms);
         let start_s = end_s.saturating_sub(3600).max(0);
         let ask = |sql| self.ask(sql).param("start_s", start_s).param("end_s", end_s);
         let (drivers, sites) = tokio::try_join!(
@@ -104,21 +107,19 @@ impl Database {
         Ok(Pulse { drivers, tenant_sites })
     }
 
-    /// Distinct machines of one driver whose crashes arrived at or after `since_ms`.
-    pub async fn machines_since(
+    /// What one driver did by crashes that arrived at or after `since_ms`.
+    pub async fn casualties_since(
         &self,
         tenant: &str,
         driver: &str,
         since_ms: i64,
-    ) -> Result<u64, DatabaseError> {
-        let found: Machines = self
-            .ask(SINCE)
+    ) -> Result<Casualties, DatabaseError> {
+        self.ask(SINCE)
             .param("tenant", tenant)
             .param("driver", driver)
             .param("since", since_ms)
             .fetch_one()
             .await
-            .map_err(DatabaseError::while_("count an incident's machines"))?;
-        Ok(found.machines)
+            .map_err(DatabaseError::while_("count an incident's machines"))
     }
 }

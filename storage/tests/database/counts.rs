@@ -41,16 +41,14 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
     vec![
         format!("{pulse:?}"),
         format!("{sparklines:?}"),
-        format!("{:?}", database.machines_since("", "csagent.sys", start).await.unwrap()),
+        format!("{:?}", database.casualties_since("", "csagent.sys", start).await.unwrap()),
         format!("{:?}", database.fleet_series(range, 60).await.unwrap()),
         format!("{:?}", database.driver_series("csagent.sys", range, 120).await.unwrap()),
         format!("{:?}", database.top_drivers(range, 10).await.unwrap()),
         format!("{:?}", database.unattributed(range).await.unwrap()),
-        format!("{:?}", database.driver_page("csagent.sys", range).await.unwrap()),
         format!("{:?}", database.crashes(&CrashFilter::default(), 100, None).await.unwrap()),
         format!("{:?}", database.ledger("queue").await.unwrap()),
-        format!("{:?}", database.arrivals(start, end).await.unwrap()),
-        format!("{:?}", database.driver_windows(None, end, 60, 540).await.unwrap()),
+        format!("{:?}", database.fleet_now(end, 600).await.unwrap()),
         format!("{:?}", database.incident_evidence(None, "csagent.sys", start, end).await.unwrap()),
     ]
 }

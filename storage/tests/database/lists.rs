@@ -92,24 +92,21 @@ async fn hostile_text_stays_text() {
 
     assert_eq!(database.crash(row.crash_id).await.unwrap().as_ref(), Some(&row));
     assert_eq!(database.driver_series(hostile, range, 60).await.unwrap()[0].crashes, 1);
-    assert_eq!(database.driver_page(hostile, range).await.unwrap().buckets[0].bucket, hostile);
-    assert_eq!(
-        database.incident_evidence(None, hostile, start, start + 60_000).await.unwrap().examples,
-        [row.crash_id]
-    );
+    let evidence = database.incident_evidence(Some(hostile), hostile, start, start + 60_000).await.unwrap();
+    assert_eq!(evidence.buckets[0].bucket, hostile);
+    assert_eq!(evidence.examples, [row.crash_id]);
     assert_eq!(database.ledger(hostile).await.unwrap().analysed, 1);
     let text = || Some(hostile.to_owned());
     let filter =
         CrashFilter { driver: text(), machine: text(), tenant: text(), bucket: text(), ..Default::default() };
     assert_eq!(database.crashes(&filter, 10, None).await.unwrap().len(), 1);
-    let windows = database.driver_windows(Some(hostile), start + 20_000, 60, 600).await.unwrap();
-    assert_eq!(windows.drivers.len(), 1);
+    assert_eq!(database.casualties_since(hostile, hostile, start).await.unwrap().crashes, 1);
     assert_eq!(database.crashes(&CrashFilter::default(), 10, None).await.unwrap().len(), 2);
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_drivers_page_and_an_incidents_evidence() {
+async fn evidence_shows_a_driver_from_every_side() {
     let Some(fixture) = Fixture::new().await else { return };
     let start = now();
     let rows: Vec<_> = (0..30u64)
@@ -136,19 +133,18 @@ async fn a_drivers_page_and_an_incidents_evidence() {
         .await;
     let database = &fixture.database;
 
-    let page =
-        database.driver_page("csagent.sys", Range { from_ms: start, to_ms: start + 60_000 }).await.unwrap();
+    let whole = database.incident_evidence(None, "csagent.sys", start, start + 60_000).await.unwrap();
     let versions: Vec<_> =
-        page.versions.iter().map(|row| (row.timestamp, row.machines, row.first_seen_ms)).collect();
+        whole.versions.iter().map(|row| (row.timestamp, row.machines, row.first_seen_ms)).collect();
     assert_eq!(versions, [(0x6690_2C2A, 20, start + 10_000), (7, 10, start)]);
     let bugchecks: Vec<_> =
-        page.bugchecks.iter().map(|row| (row.code, row.name.as_str(), row.crashes)).collect();
+        whole.bugchecks.iter().map(|row| (row.code, row.name.as_str(), row.crashes)).collect();
     assert_eq!(
         bugchecks,
         [(0x50, "PAGE_FAULT_IN_NONPAGED_AREA", 20), (0x7E, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED", 10)]
     );
-    assert_eq!((page.buckets.len(), page.sites.len()), (2, 2));
-    assert_eq!(page.sites[0].offset, 0xE14ED);
+    assert_eq!((whole.buckets.len(), whole.fault_sites.len()), (2, 2));
+    assert_eq!(whole.fault_sites[0].offset, 0xE14ED);
 
     // By arrival: the first ten are 10 s on their way, so they are outside.
     let evidence =

@@ -1,6 +1,6 @@
-//! What the detector reads.
+//! What is counted by arrival: what the detector reads, and the fleet now.
 
-use bluescope_storage::questions::Arrival;
+use bluescope_storage::questions::Casualties;
 use bluescope_storage::rows::CrashRow;
 
 use crate::fixture::{Fixture, crash, now};
@@ -15,11 +15,52 @@ fn arrival(number: u64, driver: &str, machine: &str, received_at: i64) -> CrashR
 }
 
 #[tokio::test]
-async fn arrivals_come_in_ticks() {
+async fn the_fleet_now_counts_each_machine_once() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let end = now();
+    assert_eq!(database.fleet_now(end - 1, 60).await.unwrap(), Casualties { machines: 0, crashes: 0 });
+    let mut theirs = arrival(4, "a.sys", "m1", end - 1);
+    theirs.tenant = "acme".to_owned();
+    let mut user = arrival(5, "app.dll", "user", end - 1);
+    (user.kind, user.culprit) = ("user".to_owned(), "module".to_owned());
+    let rows = [
+        // One machine: two drivers, two ticks, the first of which is the window's first.
+        arrival(1, "a.sys", "m1", end - 60_000),
+        arrival(2, "b.sys", "m1", end - 1),
+        // Blamed on nothing, but the fleet's all the same.
+        arrival(3, "", "m2", end - 30_000),
+        // Another tenant's machine of the same name is another machine.
+        theirs,
+        // Not the kernel's; a tick too early; a tick too late.
+        user,
+        arrival(6, "a.sys", "early", end - 60_001),
+        arrival(7, "a.sys", "late", end),
+    ];
+    fixture.insert(&rows).await;
+    let minute = Casualties { machines: 3, crashes: 4 };
+    assert_eq!(database.fleet_now(end - 1, 60).await.unwrap(), minute);
+    // Wherever within the tick it is asked, and however the window is rounded up to ticks.
+    assert_eq!(database.fleet_now(end - 10_000, 51).await.unwrap(), minute);
+    assert_eq!(database.fleet_now(end - 1, 50).await.unwrap(), Casualties { machines: 3, crashes: 3 });
+    assert_eq!(database.fleet_now(end - 1, 0).await.unwrap(), Casualties { machines: 2, crashes: 2 });
+    assert_eq!(database.fleet_now(end, 70).await.unwrap(), Casualties { machines: 4, crashes: 5 });
+
+    for row in rows.iter().rev() {
+        fixture.insert(std::slice::from_ref(row)).await;
+    }
+    assert_eq!(database.fleet_now(end - 1, 60).await.unwrap(), minute);
+    fixture.merge().await;
+    assert_eq!(database.fleet_now(end - 1, 60).await.unwrap(), minute);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn casualties_are_counted_from_the_tick_that_holds_the_moment() {
     let Some(fixture) = Fixture::new().await else { return };
     let start = now();
-    let mut user = arrival(4, "app.dll", "m", start);
-    (user.kind, user.culprit) = ("user".to_owned(), "module".to_owned());
+    let mut user = arrival(4, "a.sys", "m", start);
+    user.kind = "user".to_owned();
     fixture
         .insert(&[
             arrival(1, "a.sys", "m1", start),
@@ -29,23 +70,15 @@ async fn arrivals_come_in_ticks() {
             arrival(5, "", "m3", start),
         ])
         .await;
-    let tick = |tick_ms, crashes, sites| Arrival {
-        tenant: String::new(),
-        driver: "a.sys".to_owned(),
-        tick_ms,
-        machines: 1,
-        crashes,
-        sites,
-    };
-    let all = fixture.database.arrivals(start, start + 60_000).await.unwrap();
-    assert_eq!(all, [tick(start, 2, 2), tick(start + 10_000, 1, 1)]);
-    // A tick that began before the stretch belongs to it, one that begins at its end does not.
-    assert_eq!(fixture.database.arrivals(start + 9_000, start + 10_000).await.unwrap(), [tick(start, 2, 2)]);
+    let since = async |ms| fixture.database.casualties_since("", "a.sys", start + ms).await.unwrap();
+    assert_eq!(since(9_000).await, Casualties { machines: 2, crashes: 3 });
+    assert_eq!(since(10_000).await, Casualties { machines: 1, crashes: 1 });
+    assert_eq!(since(20_000).await, Casualties { machines: 0, crashes: 0 });
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn windows_tell_an_outbreak_from_a_boot_loop() {
+async fn the_pulse_tells_an_outbreak_from_a_boot_loop() {
     let Some(fixture) = Fixture::new().await else { return };
     let now_ms = now() + 5_000;
     let minute = 60_000;
@@ -62,7 +95,7 @@ async fn windows_tell_an_outbreak_from_a_boot_loop() {
     // Another tenant's machine of the same name is another machine.
     let mut theirs = arrival(300, "bad.sys", "bad-1", now_ms);
     theirs.tenant = "acme".to_owned();
-    // Nobody's fault counts for the fleet; too old, or not the kernel's, for nothing.
+    // Nobody's fault, too old, not the kernel's: no driver's.
     let nobody = arrival(301, "", "nobody", now_ms);
     let old = arrival(302, "bad.sys", "old", now_ms - 62 * minute);
     let mut live = arrival(303, "bad.sys", "live", now_ms);
@@ -70,22 +103,9 @@ async fn windows_tell_an_outbreak_from_a_boot_loop() {
     rows.extend([theirs, nobody, old, live]);
     fixture.insert(&rows).await;
 
-    let windows = fixture.database.driver_windows(None, now_ms, 60, 3600).await.unwrap();
-    assert_eq!((windows.window_s, windows.history_len, windows.end_ms), (60, 60, now_ms + 5_000));
-    let names: Vec<_> =
-        windows.drivers.iter().map(|row| (row.tenant.as_str(), row.driver.as_str())).collect();
-    assert_eq!(names, [("", "bad.sys"), ("", "loop.sys"), ("acme", "bad.sys")]);
-
-    let bad = &windows.drivers[0].counts;
-    assert_eq!((bad.machines, bad.crashes, bad.sites, bad.new_machines, bad.all_machines), (8, 8, 3, 7, 8));
-    assert_eq!((bad.history.len(), bad.history.iter().sum::<u64>(), bad.history[30]), (60, 1, 1));
-    let looping = &windows.drivers[1].counts;
-    assert_eq!((looping.machines, looping.new_machines, looping.all_machines), (1, 0, 1));
-    assert_eq!(looping.history.iter().sum::<u64>(), 59);
-    assert_eq!(looping.history[0], 0);
-    assert_eq!((windows.fleet.machines, windows.fleet.history[30]), (11, 2));
-
     let pulse = fixture.database.pulse(now_ms).await.unwrap();
+    let names: Vec<_> = pulse.drivers.iter().map(|row| (row.tenant.as_str(), row.driver.as_str())).collect();
+    assert_eq!(names, [("", "bad.sys"), ("", "loop.sys"), ("acme", "bad.sys")]);
     let bad = &pulse.drivers[0];
     assert_eq!((bad.last_1, bad.last_5, bad.last_15, bad.sites), (8, 8, 8, 3));
     let mut minutes = bad.minutes.clone();
@@ -93,12 +113,9 @@ async fn windows_tell_an_outbreak_from_a_boot_loop() {
     assert_eq!(minutes, [(0, 8), (30, 1)]);
     let looping = &pulse.drivers[1];
     assert_eq!((looping.last_1, looping.last_15, looping.minutes.len()), (1, 1, 60));
+    assert_eq!((pulse.drivers[2].last_1, pulse.drivers[2].minutes.as_slice()), (1, [(0, 1)].as_slice()));
     assert_eq!(pulse.tenant_sites, [(String::new(), 3), ("acme".to_owned(), 1)]);
-    assert_eq!(fixture.database.machines_since("", "bad.sys", now_ms - minute).await.unwrap(), 8);
-
-    let theirs = fixture.database.driver_windows(Some("acme"), now_ms, 60, 3600).await.unwrap();
-    assert_eq!((theirs.drivers.len(), theirs.fleet.machines), (1, 1));
-    let empty = fixture.database.driver_windows(Some("nobody"), now_ms, 7, 60).await.unwrap();
-    assert_eq!((empty.window_s, empty.drivers.len(), empty.fleet.history.len()), (10, 0, 6));
+    let bad = fixture.database.casualties_since("", "bad.sys", now_ms - minute).await.unwrap();
+    assert_eq!((bad.machines, bad.crashes), (8, 8));
     fixture.stop().await;
 }
