@@ -54,6 +54,9 @@ pub(crate) struct Running {
     drain: Duration,
 }
 
+/// Beyond the time for uploads under way: what a role needs to finish the batch in hand.
+const ROLE_GRACE: Duration = Duration::from_secs(5);
+
 /// Opens what the roles need, starts them, and returns when the port answers.
 pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken) -> anyhow::Result<Running> {
     let begun = Instant::now();
@@ -119,7 +122,23 @@ impl Running {
     /// Waits until the roles have ended: because they were told to, or because one of them failed, which ends all.
     pub(crate) async fn finished(mut self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
-        while let Some(joined) = self.tasks.join_next().await {
+        let stop = self.stop.clone();
+        // What a role still does after that comes again at the next start; waiting longer would only earn a SIGKILL.
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(self.drain + ROLE_GRACE).await;
+        };
+        tokio::pin!(too_long);
+        loop {
+            let joined = tokio::select! {
+                joined = self.tasks.join_next() => joined,
+                () = &mut too_long => {
+                    tracing::warn!("a role does not stop, probably for a store that does not answer: left where it is");
+                    self.tasks.abort_all();
+                    break;
+                }
+            };
+            let Some(joined) = joined else { break };
             let ended = joined.context("a role panicked").and_then(|result| result);
             if !self.stop.is_cancelled() && ended.is_ok() {
                 outcome = Err(anyhow::anyhow!("a role ended by itself"));

@@ -13,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -20,6 +21,9 @@ use crate::config::Server;
 
 /// A request's head has at most this many bytes: room for a page of tags, far below what a client could make us hold.
 const MAX_HEAD: usize = 32 * 1024;
+
+/// A client that takes nothing of its answer for this long is cut off, or it would hold its slot for ever.
+const UNREAD: Duration = Duration::from_secs(30);
 
 /// After a failed accept (no file descriptors left, say): wait this long, or the loop would burn a core on it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -69,11 +73,13 @@ pub(crate) async fn serve(
             request.extensions_mut().insert(ConnectInfo(peer));
             request
         });
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(UNREAD));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(server.head_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

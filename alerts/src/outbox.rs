@@ -114,7 +114,8 @@ impl Outbox {
         let due: Vec<String> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.in_flight.is_none() && !entry.unwritten && entry.due <= now)
+            // Whether the last outcome is written yet does not matter: the receiver knows a repetition by its id.
+            .filter(|(_, entry)| entry.in_flight.is_none() && entry.row.state == PENDING && entry.due <= now)
             .filter(|(_, entry)| !self.must_wait(&entry.row))
             .map(|(id, _)| id.clone())
             .take(AT_ONCE.saturating_sub(self.attempts.len()))

@@ -44,7 +44,7 @@ pub struct WorkerConfig {
     pub idle_wait: Duration,
     /// Dumps kept per bucket and day for people to look at. Counted by this process: after a restart it counts anew.
     pub keep_per_bucket: u32,
-    /// Largest report stored in a row; a larger one loses its lists.
+    /// Largest report stored in a row; a larger one loses its lists. Real ones take 25 KB; a batch holds a thousand.
     pub report_bytes: usize,
     /// Longest pause between two tries of a store that does not answer.
     pub retry_pause: Duration,
@@ -60,7 +60,7 @@ impl Default for WorkerConfig {
             linger: Duration::from_millis(250),
             idle_wait: Duration::from_millis(500),
             keep_per_bucket: 20,
-            report_bytes: 256 << 10,
+            report_bytes: 96 << 10,
             retry_pause: Duration::from_secs(5),
         }
     }

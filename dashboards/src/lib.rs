@@ -2,7 +2,7 @@
 //!
 //! Reads storage and writes nothing. Each page is gathered as one plain struct, which `/api/v1` serves as it is and
 //! the page renders; both have the same figures. Everything that came out of a dump is hostile: it is shown through
-//! [`text`] and linked through [`link`], and there is no script on any page.
+//! `text` and linked through `link`, and there is no script on any page.
 #![forbid(unsafe_code)]
 
 mod api;

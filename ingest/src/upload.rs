@@ -36,7 +36,8 @@ pub(crate) async fn upload(State(ingest): State<Arc<Inner>>, request: Request) -
         Ok(accepted) => ("accepted", accepted.into_response(&request)),
         Err(refusal) => {
             // A client that waits for `100 Continue` has sent nothing yet, and must not be asked to.
-            if refusal.may_leave_body() && !request.headers.contains_key(header::EXPECT) {
+            let sends = body.bytes() > 0 || !request.headers.contains_key(header::EXPECT);
+            if refusal.may_leave_body() && sends {
                 body.clone().drain().await;
             }
             log(&refusal, &request, body.bytes());
@@ -77,8 +78,7 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
     }
     let mut origin = Origin::from_headers(request)?;
     let is_form = boundary.is_some();
-    // Held until the answer is known.
-    let _share = ingest.admission.enter(Need { encoding, is_form, declared }, config).await?;
+    let share = ingest.admission.enter(Need { encoding, is_form, declared }, config).await?;
     ingest.show_held();
 
     let caps = Caps { bytes: config.max_upload_bytes, ratio: config.max_ratio };
@@ -114,7 +114,13 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
     };
     let begin = Instant::now();
     // A task of its own: a client that hangs up now must not leave a blob without its message.
-    let stored = tokio::spawn(store(ingest.queue.clone(), ingest.blobs.clone(), meta, received.compressed));
+    let storing = store(ingest.queue.clone(), ingest.blobs.clone(), meta, received.compressed);
+    // The memory is given back with the bytes, not with the client.
+    let stored = tokio::spawn(async move {
+        let stored = storing.await;
+        drop(share);
+        stored
+    });
     stored.await.map_err(|error| {
         tracing::error!(cause = ?error, "the upload was not stored");
         Refusal::Unavailable

@@ -43,7 +43,12 @@ pub(crate) fn load(
 fn read(path: &Path) -> Result<Table, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    text.parse::<Table>().map_err(|error| format!("{} is not TOML: {error}", path.display()))
+    text.parse::<Table>().map_err(|error| {
+        // Not the line itself, which may hold a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.lines().count().max(1);
+        format!("{} is not TOML, line {line} or the one after it: {}", path.display(), error.message())
+    })
 }
 
 fn from_table(
@@ -63,21 +68,30 @@ fn overlay(table: &mut Table, environment: impl Iterator<Item = (String, String)
         let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__")) else {
             continue;
         };
-        let value = format!("v = {text}")
-            .parse::<Table>()
-            .ok()
-            .and_then(|mut parsed| parsed.remove("v"))
-            .filter(|value| !matches!(value, Value::Datetime(_)))
-            .unwrap_or(Value::String(text));
-        let section = section.to_ascii_lowercase();
+        let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+        let value = value_of(&key, text);
         match table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new())) {
             Value::Table(inner) => {
-                inner.insert(key.to_ascii_lowercase(), value);
+                inner.insert(key, value);
             }
             _ => faults.push(format!("{section}: must be a section, and {name} sets a key of it")),
         }
     }
     faults
+}
+
+/// A password of digits is a password, not a number.
+fn value_of(key: &str, text: String) -> Value {
+    if is_secret(key) {
+        return Value::String(text);
+    }
+    let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("v"));
+    parsed.filter(|value| !matches!(value, Value::Datetime(_))).unwrap_or(Value::String(text))
+}
+
+/// Keys whose values no message may repeat.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "password" | "token" | "secret")
 }
 
 /// Deserializes, and on a fault notes it, takes the offending key out and goes on: so one run lists them all.
@@ -88,9 +102,13 @@ fn deserialize(mut table: Table, faults: &mut Vec<String>) -> Config {
             Ok(config) => return config,
             Err(error) => error,
         };
-        let message = error.inner().to_string();
-        let message = message.trim().lines().next().unwrap_or("is wrong").to_owned();
         let mut path = keys(error.path());
+        let message = error.inner().to_string();
+        let mut message = message.trim().lines().next().unwrap_or("is wrong").to_owned();
+        // The text of a fault quotes the value; Kafka's options hold passwords too.
+        if path.iter().any(|key| is_secret(key) || key == "options") {
+            "must be a string in quotes".clone_into(&mut message);
+        }
         if let Some(unknown) = quoted_after(&message, "unknown field `")
             && path.last().map(String::as_str) != Some(unknown)
         {
@@ -174,6 +192,22 @@ mod tests {
             assert!(all.contains(key), "{key} is missing in:\n{all}");
         }
         assert_eq!(faults.0.len(), keys.len(), "{all}");
+    }
+
+    #[test]
+    fn a_secret_is_never_repeated_and_may_be_all_digits() {
+        let faults =
+            check("[database]\npassword = 20240719\n[queue]\noptions = { \"sasl.password\" = 4711 }\n", &[]);
+        let text = faults.unwrap_err().to_string();
+        assert!(text.contains("database.password") && text.contains("queue.options"), "{text}");
+        assert!(!text.contains("20240719") && !text.contains("4711"), "{text}");
+        let config = check("", &[("BLUESCOPE_DATABASE__PASSWORD", "20240719")]).unwrap();
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.database.password), "20240719");
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[log]\n[database]\npassword = hunter2\n").unwrap();
+        let text = load(Some(file.path()), std::iter::empty()).unwrap_err().to_string();
+        assert!(text.contains("line ") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Rows {
             crash_id: Uuid::from_u128(id),
             crashed_at,
             received_at: crashed_at,
+            stored_at: crashed_at,
             tenant: String::new(),
             machine: format!("DESKTOP-{:08}", numbers.next() % 500_000),
             ring: ["canary", "early", "broad"][usize::try_from(numbers.next() % 3)?].to_owned(),

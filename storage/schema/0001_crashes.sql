@@ -5,6 +5,9 @@ CREATE TABLE IF NOT EXISTS crashes (
     crash_id UUID,
     crashed_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     received_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    -- When the row was written: later than its arrival where the analyzer is behind. The detector goes by it, or a
+    -- backlog would look like silence.
+    stored_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     -- Machines' clocks lie: outside of 30 days before and 5 minutes after its arrival a time is not believed.
     happened_at DateTime64(3, 'UTC') MATERIALIZED if(
         crashed_at BETWEEN received_at - INTERVAL 30 DAY AND received_at + INTERVAL 5 MINUTE,
@@ -54,6 +57,7 @@ CREATE TABLE IF NOT EXISTS crashes (
     INDEX machine_bloom machine TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX driver_set driver TYPE set(100) GRANULARITY 1,
     INDEX received_minmax received_at TYPE minmax GRANULARITY 1,
+    INDEX stored_minmax stored_at TYPE minmax GRANULARITY 1,
     INDEX happened_minmax happened_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(revision)

@@ -9,6 +9,9 @@ use futures_util::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use tempfile::{NamedTempFile, TempPath};
 use uuid::Uuid;
 
@@ -128,11 +131,15 @@ impl Blobs {
         let key = check_key(key)?;
         let path = temp.to_path_buf();
         let synced = path.clone();
-        tokio::task::spawn_blocking(move || std::fs::File::open(&synced)?.sync_all())
-            .await
-            .map_err(std::io::Error::other)
-            .flatten()
-            .map_err(|source| BlobError::File { doing: "syncing", path: path.clone(), source })?;
+        tokio::task::spawn_blocking(move || {
+            // Temporary files are their owner's alone; the analyzer may run as another user of the same group.
+            std::fs::set_permissions(&synced, Permissions::from_mode(0o640))?;
+            std::fs::File::open(&synced)?.sync_all()
+        })
+        .await
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(|source| BlobError::File { doing: "syncing", path: path.clone(), source })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let from = Key::from(TEMP_FOLDER).join(name.as_ref());
         self.store

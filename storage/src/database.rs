@@ -159,9 +159,10 @@ impl Database {
         let failed = DatabaseError::while_("insert");
         // On by default since ClickHouse 26.2; an acknowledgement before the write would break the ledger.
         let client = self.client.clone().with_setting("async_insert", "0");
-        let mut insert = client
-            .insert::<R>(table)
-            .await
+        // The first insert into a table asks for its columns, and that question has no limit of its own.
+        let begun = tokio::time::timeout(SEND_TIMEOUT, client.insert::<R>(table)).await;
+        let mut insert = begun
+            .unwrap_or(Err(clickhouse::error::Error::TimedOut))
             .map_err(&failed)?
             .with_timeouts(Some(SEND_TIMEOUT), Some(INSERT_TIMEOUT));
         for row in rows {

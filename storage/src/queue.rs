@@ -44,6 +44,15 @@ pub struct BatchLimits {
     pub wait: Duration,
 }
 
+/// How far a commit went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Everything: none of it comes again.
+    All,
+    /// Not everything: a partition went to another consumer, and what it holds comes again to that one.
+    NotAll,
+}
+
 /// Where the queue stands: the ledger's right-hand side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueState {
@@ -211,9 +220,9 @@ impl Consumer {
 
     /// Says that everything up to the end of `batch`, as returned by `next`, has its rows: it never comes again.
     /// Batches are committed in the order in which they came.
-    pub async fn commit(&mut self, batch: &[Position]) -> Result<(), QueueError> {
+    pub async fn commit(&mut self, batch: &[Position]) -> Result<Committed, QueueError> {
         match self {
-            Self::Log(consumer) => consumer.commit(batch).await,
+            Self::Log(consumer) => consumer.commit(batch).await.map(|()| Committed::All),
             Self::Kafka(consumer) => consumer.commit(batch).await,
         }
     }

@@ -36,6 +36,8 @@ pub struct CrashRow {
     pub crashed_at: i64,
     /// When the upload arrived, ms since 1970.
     pub received_at: i64,
+    /// When it became a row, ms since 1970: later than its arrival where the analyzer is behind.
+    pub stored_at: i64,
     /// Tenant of the token.
     pub tenant: String,
     /// Machine.

@@ -204,6 +204,7 @@ fn crash(driver: &str, number: u32, round: i64, received_at: i64) -> CrashRow {
         crash_id: Uuid::from_u128(time | (8 << 76) | (u128::from(name as u32) << 32) | u128::from(number)),
         crashed_at,
         received_at,
+        stored_at: received_at,
         tenant: "acme".to_owned(),
         machine: format!("machine-{number}"),
         ring: "broad".to_owned(),

@@ -10,8 +10,9 @@ use crate::tables::Role;
 
 /// Kernel addresses of a 64-bit system.
 const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
-/// Bug checks whose header context already is the fault.
-const HEADER_IS_FAULT: [u32; 2] = [0x7E, 0x8E];
+/// Bug checks whose header context already is the fault, as small dumps carry them: the flag in their highest digit
+/// says so. Without it (full dumps) the header has the caller of `KeBugCheckEx` as for any other.
+const HEADER_IS_FAULT: [u32; 2] = [0x1000_007E, 0x1000_008E];
 /// Bug checks of a watchdog: the stack holds what it interrupted.
 const WATCHDOGS: [u32; 1] = [0x133];
 /// `STATUS_ACCESS_VIOLATION` and `STATUS_IN_PAGE_ERROR` carry the access in their information.
@@ -43,7 +44,7 @@ pub(super) fn fault(
         (fault, Some(context))
     };
     let header = dump.context().copied().filter(is_plausible);
-    if HEADER_IS_FAULT.contains(&code)
+    if HEADER_IS_FAULT.contains(&dump.header().bugcheck_raw)
         && let Some(context) = header
     {
         return Some(of(context, Origin::Header));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use storage::blobs::{self, Blobs};
-use storage::queue::{BatchLimits, Consumer, Delivery, Queue};
+use storage::queue::{BatchLimits, Committed, Consumer, Delivery, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -14,6 +14,7 @@ use super::batch::Batch;
 use super::keep::Keeper;
 use super::prepare::{Prepared, Preparer};
 use super::retry::{Retry, chain};
+use super::row;
 use super::{Metrics, Stage, WorkerConfig, WorkerError};
 
 /// The queue's side.
@@ -113,6 +114,7 @@ impl Intake {
         prepared: Prepared,
     ) -> Result<bool, WorkerError> {
         let Prepared { mut row, dead, compressed, spooled } = prepared;
+        row.stored_at = now_ms();
         if let Some(reason) = dead {
             let mut retry = Retry::new("dead letter", self.config.retry_pause, &self.metrics, &self.stop);
             while let Err(error) = self.consumer.dead_letter(delivery, &reason).await {
@@ -124,8 +126,10 @@ impl Intake {
                 }
             }
             warn!(position = ?delivery.position, reason, "delivery set aside");
-        } else if self.keeper.wants(&row.bucket, row.received_at) {
-            row.blob = self.keep(row.crash_id, compressed).await;
+        } else if self.keeper.wants(&row.bucket, row.received_at)
+            && let Some(key) = self.keep(row.crash_id, compressed).await
+        {
+            row::keep(&mut row, key);
         }
         batch.rows.push(row);
         batch.positions.push(delivery.position);
@@ -134,17 +138,17 @@ impl Intake {
     }
 
     /// Keeps a dump; its key, or nothing where the store fails: a full disk must not stop the counting.
-    async fn keep(&self, crash_id: uuid::Uuid, compressed: Bytes) -> String {
+    async fn keep(&self, crash_id: uuid::Uuid, compressed: Bytes) -> Option<String> {
         let key = blobs::kept_key(crash_id);
         match self.blobs.put(&key, compressed).await {
             Ok(()) => {
                 self.metrics.kept();
-                key
+                Some(key)
             }
             Err(error) => {
                 self.metrics.keep_failed();
                 warn!(key, error = %chain(&error), "dump could not be kept");
-                String::new()
+                None
             }
         }
     }
@@ -156,16 +160,20 @@ impl Intake {
         }
         let started = Instant::now();
         let mut retry = Retry::new("commit", self.config.retry_pause, &self.metrics, &self.stop);
-        while let Err(error) = self.consumer.commit(&batch.positions).await {
-            if !error.retryable() {
-                return Err(WorkerError::Queue(error));
+        let committed = loop {
+            match self.consumer.commit(&batch.positions).await {
+                Ok(committed) => break committed,
+                Err(error) if !error.retryable() => return Err(WorkerError::Queue(error)),
+                Err(error) => {
+                    if !retry.pause(&error).await {
+                        break Committed::NotAll;
+                    }
+                }
             }
-            if !retry.pause(&error).await {
-                // The batch comes again, to the same rows; its blobs must still be there then.
-                return Ok(());
-            }
-        }
-        for key in &batch.spooled {
+        };
+        // What was not committed comes again, to the same rows; its blobs must still be there then.
+        let spooled = if committed == Committed::All { batch.spooled.as_slice() } else { &[] };
+        for key in spooled {
             if let Err(error) = self.blobs.delete(key).await {
                 warn!(key, error = %chain(&error), "spooled dump could not be deleted");
             }
@@ -173,6 +181,12 @@ impl Intake {
         self.metrics.spent(Stage::Commit, started);
         Ok(())
     }
+}
+
+/// The clock: the analysis itself has none.
+fn now_ms() -> i64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn value_len(delivery: &Delivery) -> usize {

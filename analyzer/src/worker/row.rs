@@ -5,12 +5,15 @@ use storage::queue::Position;
 use storage::rows::{CrashRow, Outcome};
 use uuid::Uuid;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, ModuleReport};
 use crate::{ANALYZER_VERSION, text};
 
 /// Longest text of the `problem` column.
 const PROBLEM_CHARS: usize = 1_000;
-/// Below the version in a revision: the size of the dump.
+/// Bytes of driver names in a row: real lists take 4 KB. A hostile dump can repeat one long name thousands of times,
+/// and a batch holds a thousand rows.
+const NAME_BYTES: usize = 48 << 10;
+/// Below the version in a revision: the size of the dump, and whether it was kept.
 const SIZE_BITS: u32 = 40;
 
 /// Where a delivery came from.
@@ -29,7 +32,13 @@ fn crashed_at(crash_id: Uuid) -> i64 {
 /// always loses to one that has it.
 fn revision(outcome: Outcome, raw_len: u64) -> u64 {
     let version = if outcome == Outcome::Analysed { u64::from(ANALYZER_VERSION) } else { 0 };
-    (version << SIZE_BITS) | raw_len.min((1 << SIZE_BITS) - 1)
+    (version << SIZE_BITS) | raw_len.saturating_mul(2).min((1 << SIZE_BITS) - 2)
+}
+
+/// Notes where the dump was kept. Of two equal forms of one crash the row that knows a kept dump stays.
+pub(super) fn keep(row: &mut CrashRow, key: String) {
+    row.blob = key;
+    row.revision |= 1;
 }
 
 /// A row with everything the message says and nothing of the dump.
@@ -52,6 +61,7 @@ fn empty(origin: &Origin<'_>, crash_id: Uuid, outcome: Outcome) -> CrashRow {
         crash_id,
         crashed_at: crashed_at(crash_id),
         received_at: 0,
+        stored_at: 0,
         tenant: String::new(),
         machine: String::new(),
         ring: String::new(),
@@ -135,6 +145,7 @@ pub(super) fn analysed(
     let verdict = &analysis.verdict;
     let blames_image = matches!(verdict.culprit.as_str(), "driver" | "module");
     let machine = &analysis.machine;
+    let listed = listed(&analysis.modules);
     let exception = analysis.exception.as_ref();
     let bugcheck = analysis.bugcheck.as_ref();
     let name = bugcheck.map(|it| it.name.clone()).or_else(|| exception.map(|it| it.name.clone()));
@@ -163,12 +174,26 @@ pub(super) fn analysed(
         model: machine.model.clone().unwrap_or_default(),
         bios: machine.bios.clone().unwrap_or_default(),
         uptime_s: analysis.uptime_s.map_or(0, whole_seconds),
-        drivers: analysis.modules.iter().map(|module| module.name.to_lowercase()).collect(),
-        driver_timestamps: analysis.modules.iter().map(|module| module.timestamp).collect(),
-        driver_sizes: analysis.modules.iter().map(|module| module.size).collect(),
+        drivers: listed.iter().map(|module| module.name.to_lowercase()).collect(),
+        driver_timestamps: listed.iter().map(|module| module.timestamp).collect(),
+        driver_sizes: listed.iter().map(|module| module.size).collect(),
         report: report(analysis, report_bytes),
         ..of_message(origin, meta, Outcome::Analysed)
     }
+}
+
+/// The modules whose names fit a row; the report says how many there are.
+fn listed(modules: &[ModuleReport]) -> &[ModuleReport] {
+    let mut left = NAME_BYTES;
+    let fits = |module: &&ModuleReport| match left.checked_sub(module.name.len()) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let count = modules.iter().take_while(fits).count();
+    modules.get(..count).unwrap_or(modules)
 }
 
 fn whole_seconds(seconds: f64) -> u64 {
@@ -215,9 +240,9 @@ mod tests {
 
     #[test]
     fn revisions_order_rules_before_size() {
-        assert_eq!(revision(Outcome::Analysed, 5), (u64::from(ANALYZER_VERSION) << 40) | 5);
+        assert_eq!(revision(Outcome::Analysed, 5), (u64::from(ANALYZER_VERSION) << 40) | 10);
         assert!(revision(Outcome::Analysed, 0) > revision(Outcome::Unreadable, u64::MAX));
-        assert_eq!(revision(Outcome::DeadLetter, u64::MAX), (1 << 40) - 1);
+        assert_eq!(revision(Outcome::DeadLetter, u64::MAX), (1 << 40) - 2);
     }
 
     #[test]

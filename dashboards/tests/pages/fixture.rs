@@ -289,6 +289,7 @@ pub(crate) fn crash(driver: &str, number: u32, received_at: i64) -> CrashRow {
         crash_id: Uuid::from_u128(id),
         crashed_at,
         received_at,
+        stored_at: received_at,
         tenant: "acme".to_owned(),
         machine: format!("PC-{number:05}"),
         ring: ["canary", "early", "broad"][number as usize % 3].to_owned(),

@@ -46,27 +46,31 @@ pub enum DatabaseError {
 
 /// ClickHouse's codes for troubles that pass by themselves.
 const PASSING: &[u32] = &[
-    3,   // UNEXPECTED_END_OF_FILE: the connection broke off
-    159, // TIMEOUT_EXCEEDED
-    164, // READONLY: a replica that has lost its keeper
-    202, // TOO_MANY_SIMULTANEOUS_QUERIES
-    203, // NO_FREE_CONNECTION
-    209, // SOCKET_TIMEOUT
-    210, // NETWORK_ERROR
-    225, // NO_ZOOKEEPER
-    236, // ABORTED: the server is stopping
-    241, // MEMORY_LIMIT_EXCEEDED
-    242, // TABLE_IS_READ_ONLY
-    243, // NOT_ENOUGH_SPACE: rows wait in the queue until there is some
-    252, // TOO_MANY_PARTS
-    285, // TOO_FEW_LIVE_REPLICAS
-    319, // UNKNOWN_STATUS_OF_INSERT
-    394, // QUERY_WAS_CANCELLED
-    425, // SYSTEM_ERROR
-    439, // CANNOT_SCHEDULE_TASK
-    735, // QUERY_WAS_CANCELLED_BY_CLIENT
-    745, // SERVER_OVERLOADED
-    999, // KEEPER_EXCEPTION
+    3, // UNEXPECTED_END_OF_FILE: the connection broke off
+    // A full or failing disk: rows wait in the queue until there is room.
+    74, 75, 76,
+    173, // CANNOT_READ_, CANNOT_WRITE_TO_FILE_DESCRIPTOR, CANNOT_OPEN_FILE, CANNOT_ALLOCATE_MEMORY
+    1000, 1001, 1002, // POCO_, STD_, UNKNOWN_EXCEPTION
+    159,  // TIMEOUT_EXCEEDED
+    164,  // READONLY: a replica that has lost its keeper
+    202,  // TOO_MANY_SIMULTANEOUS_QUERIES
+    203,  // NO_FREE_CONNECTION
+    209,  // SOCKET_TIMEOUT
+    210,  // NETWORK_ERROR
+    225,  // NO_ZOOKEEPER
+    236,  // ABORTED: the server is stopping
+    241,  // MEMORY_LIMIT_EXCEEDED
+    242,  // TABLE_IS_READ_ONLY
+    243,  // NOT_ENOUGH_SPACE: rows wait in the queue until there is some
+    252,  // TOO_MANY_PARTS
+    285,  // TOO_FEW_LIVE_REPLICAS
+    319,  // UNKNOWN_STATUS_OF_INSERT
+    394,  // QUERY_WAS_CANCELLED
+    425,  // SYSTEM_ERROR
+    439,  // CANNOT_SCHEDULE_TASK
+    735,  // QUERY_WAS_CANCELLED_BY_CLIENT
+    745,  // SERVER_OVERLOADED
+    999,  // KEEPER_EXCEPTION
 ];
 
 impl DatabaseError {

@@ -8,7 +8,7 @@ use crate::rows::CrashRow;
 /// The key begins with the time, which the id carries; before a merge the best of several forms is picked here.
 const SQL: &str = "
 SELECT
-    crash_id, crashed_at, received_at, tenant, machine, ring, site, tags, outcome, problem, kind, bugcheck,
+    crash_id, crashed_at, received_at, stored_at, tenant, machine, ring, site, tags, outcome, problem, kind, bugcheck,
     bugcheck_name, parameters, exception_code, culprit, driver, driver_timestamp, driver_size, fault_offset,
     bucket, bucket_hash, confidence, rule, process, os_build, os_ubr, arch, cpu, vendor, model, bios, uptime_s,
     drivers, driver_timestamps, driver_sizes, report, analyzer_version, raw_len, blob, revision,

@@ -146,8 +146,8 @@ macro_rules! arrived {
             " FROM crashes",
             " WHERE driver = {driver:String} AND outcome = 'analysed'",
             " AND ({any_tenant:Bool} OR tenant = {tenant:String})",
-            " AND received_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')",
-            " AND received_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')",
+            " AND stored_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')",
+            " AND stored_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')",
             $($tail),*
         )
     };

@@ -102,6 +102,7 @@ pub(crate) fn crash(number: u64, at_ms: i64) -> CrashRow {
         crash_id: crash_id(at_ms, number),
         crashed_at: at_ms,
         received_at: at_ms + 10_000,
+        stored_at: at_ms + 10_000,
         tenant: String::new(),
         machine: format!("machine-{number}"),
         ring: "broad".to_owned(),

@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, crash, now};
 /// A crash of a machine that arrives at one moment.
 fn arrival(number: u64, driver: &str, machine: &str, received_at: i64) -> CrashRow {
     let mut row = crash(number, received_at - 5_000);
-    row.received_at = received_at;
+    (row.received_at, row.stored_at) = (received_at, received_at);
     row.driver = driver.to_owned();
     row.machine = machine.to_owned();
     row

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::settings::{self, failure};
 use super::wire::{self, DeadLetterNote};
 use super::{BUFFER_WAIT, Kafka, blocking, dead_letters};
-use crate::queue::{BatchLimits, Delivery, Position, QueueError, now_ms, short_reason};
+use crate::queue::{BatchLimits, Committed, Delivery, Position, QueueError, now_ms, short_reason};
 
 /// How long a commit may take; it is repeated by whoever asked.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -104,7 +104,7 @@ impl KafkaConsumer {
         Ok(take(&mut self.fetched, limits))
     }
 
-    pub(in crate::queue) async fn commit(&mut self, batch: &[Position]) -> Result<(), QueueError> {
+    pub(in crate::queue) async fn commit(&mut self, batch: &[Position]) -> Result<Committed, QueueError> {
         let consumer = self.consumer()?;
         let topic = self.queue.inner.config.topic.clone();
         let mut next: HashMap<i32, i64> = HashMap::new();
@@ -197,8 +197,9 @@ fn commit_blocking(
     consumer: &StreamConsumer<Rebalances>,
     topic: &str,
     next: &HashMap<i32, i64>,
-) -> Result<(), QueueError> {
+) -> Result<Committed, QueueError> {
     let own = own_partitions(consumer)?;
+    let mut went = Committed::All;
     let mut offsets = TopicPartitionList::new();
     for (&partition, &offset) in next {
         if own.contains(&partition) {
@@ -207,24 +208,25 @@ fn commit_blocking(
                 .map_err(|error| failure("committing", error))?;
         } else {
             tracing::info!(partition, offset, "not committed: the partition went to another consumer");
+            went = Committed::NotAll;
         }
     }
     if offsets.count() == 0 {
-        return Ok(());
+        return Ok(went);
     }
     use RDKafkaErrorCode as Code;
     match consumer.commit(&offsets, CommitMode::Sync) {
-        Ok(()) => Ok(()),
-        // The group moved on under us. The rows are durable, the messages come again to somebody, and counting twice
-        // changes nothing; asking again would never help, since joining again takes a call of `next`.
+        Ok(()) => Ok(went),
+        // The group moved on under us. The rows are durable, the messages come again to whoever has the partition now,
+        // and counting twice changes nothing; asking again would never help, since joining again takes a call of `next`.
         Err(KafkaError::ConsumerCommit(
             code @ (Code::RebalanceInProgress
             | Code::IllegalGeneration
             | Code::UnknownMemberId
             | Code::AssignmentLost),
         )) => {
-            tracing::info!(?code, "not committed: the consumer group moved on, the messages come again");
-            Ok(())
+            tracing::info!(?code, "not committed: the consumer group moved on");
+            Ok(Committed::NotAll)
         }
         Err(error) => Err(failure("committing", error)),
     }

@@ -71,7 +71,7 @@ fn read_back(
         }
     }
     reader.assign(&from).map_err(|error| failure(doing, error))?;
-    let deadline = Instant::now() + ASK_TIMEOUT;
+    let mut deadline = Instant::now() + ASK_TIMEOUT;
     let mut letters = Vec::new();
     while !ends.is_empty() {
         if Instant::now() > deadline {
@@ -79,6 +79,8 @@ fn read_back(
         }
         let Some(record) = reader.poll(POLL) else { continue };
         let record = record.map_err(|error| failure(doing, error))?;
+        // They carry whole dumps: over a slow line it is progress that counts.
+        deadline = Instant::now() + ASK_TIMEOUT;
         let Some(&end) = ends.get(&record.partition()) else { continue };
         if record.offset().saturating_add(1) >= end {
             ends.remove(&record.partition());

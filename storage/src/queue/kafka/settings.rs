@@ -74,6 +74,9 @@ pub(super) fn consumer(config: &KafkaConfig) -> ClientConfig {
         // An analyzer that was killed is missed after 10 s, not after 45: until then its partitions stand still.
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")
+        // The longest there is: while ClickHouse is away a batch is inserted again and again and nobody polls, and an
+        // analyzer that left the group for that would have its batch analysed by another, which waits just the same.
+        .set("max.poll.interval.ms", "86400000")
         .set("queued.max.messages.kbytes", CONSUMER_BUFFER_KIB.to_string())
         // Room in the buffer is used at once, not a second later.
         .set("fetch.queue.backoff.ms", "20")

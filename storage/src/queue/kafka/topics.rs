@@ -56,7 +56,7 @@ async fn create(config: &KafkaConfig, missing: &[&str]) -> Result<(), QueueError
             let mut topic =
                 NewTopic::new(name, config.partitions, TopicReplication::Fixed(config.replication))
                     .set("max.message.bytes", &largest);
-            if config.replication >= 3 {
+            if config.replication >= 2 {
                 // `acks=all` with one replica left in sync would be an acknowledgement by one disk.
                 topic = topic.set("min.insync.replicas", "2");
             }
