@@ -46,7 +46,7 @@ pub(crate) struct Server {
     /// How people reach the pages: the base of links in notifications. Default: `http://` + `listen`.
     pub public_url: Option<String>,
     /// Connections at once; the next one waits in the kernel's backlog. 4,096 keeps the file table below the usual
-    /// limit of 8,192 and is twice what 1,800 uploads a second need at a second each.
+    /// limit of 8,192.
     pub max_connections: usize,
     /// How long a client may take to send a request's head: slow-loris clients hold no slot for longer.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -128,8 +128,8 @@ pub(crate) struct Ingest {
     pub max_dump: ByteSize,
     /// Largest compressed dump that travels inside the queue; Kafka's default message limit is 1 MB.
     pub max_inline: ByteSize,
-    /// Memory that all uploads under way may hold together; the next waits shortly, then gets 503. A zstd body takes
-    /// 8 MiB of it for its window, so the default is about 60 of them at once.
+    /// Memory that all uploads under way may hold together; the next waits shortly, then gets 503. An upload takes 2
+    /// to 4 MiB of it (10 where a zstd body asks for the largest window), so the default is some 200 at once.
     pub max_in_flight: ByteSize,
     /// Longest an upload may take in all.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

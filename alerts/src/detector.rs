@@ -7,7 +7,7 @@
 //!
 //! The test is a Poisson tail against `lam+`, the upper 99 % quantile of the driver's own rate (a Gamma posterior, so
 //! that a driver seen for the first time has a rate too), scaled by what the whole fleet does at this moment
-//! ([`common_mode`]). The threshold follows from the number of false pages that one is willing to have in a month.
+//! (`common_mode`). The threshold follows from the number of false pages that one is willing to have in a month.
 
 mod common_mode;
 mod statistics;
@@ -135,7 +135,7 @@ pub struct Followed {
     pub calm_since_ms: Option<i64>,
     /// When it was resolved, ms; `None` while open.
     pub resolved_at_ms: Option<i64>,
-    /// How often it came back within [`MEMORY_MS`]: each time the calm must last twice as long, so that a driver
+    /// How often it came back within an hour: each time the calm must last twice as long, so that a driver
     /// that comes and goes pages ever more rarely, and yet never silently.
     pub returns: u32,
 }

@@ -1,4 +1,4 @@
-//! Bounds the memory of all uploads together. Each takes its worst case before it reads a byte, so that none starts
+//! Bounds the memory of all uploads together. Each takes its worst case before it reads on from its first bytes, so that none starts
 //! that cannot end, and nobody waits for another while holding some. Owns the estimate; refuses, never cuts off.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::config::IngestConfig;
 use crate::form::FORM_BYTES;
-use crate::inflate::{Encoding, ZSTD_DECODER_BYTES};
+use crate::inflate::Encoding;
 use crate::received::WORKING_BYTES;
 use crate::refusal::Refusal;
 
@@ -67,11 +67,7 @@ impl Need {
             (Encoding::Identity, false) => declared.unwrap_or(usize::MAX).min(config.max_inline_bytes),
             _ => config.max_inline_bytes,
         };
-        let decoder = match self.encoding {
-            Encoding::Identity => 0,
-            Encoding::Gzip => 64 * 1024,
-            Encoding::Zstd => ZSTD_DECODER_BYTES,
-        };
+        let decoder = self.encoding.decoder_bytes();
         let form = if self.is_form { FORM_BYTES } else { 0 };
         kept.saturating_add(decoder).saturating_add(form).saturating_add(WORKING_BYTES)
     }

@@ -14,21 +14,25 @@ use http::{HeaderMap, header};
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
 use crate::refusal::{Refusal, short};
+use crate::window::window_log;
 
 /// Below this the ratio says nothing: a few KiB of zeros are no bomb.
 const RATIO_FROM_BYTES: u64 = 4 * 1024 * 1024;
 /// log2 of the largest zstd window: 8 MiB, the most that the coding allows on the web (RFC 9659). A frame may ask for
 /// 128 MiB by default, and one request would hold them.
 const WINDOW_LOG: u32 = 23;
-/// What a zstd decoder may hold.
-pub(crate) const ZSTD_DECODER_BYTES: usize = (1 << WINDOW_LOG) + 256 * 1024;
+/// What a zstd decoder holds besides its window.
+const ZSTD_DECODER_BYTES: usize = 256 * 1024;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Identity,
     Gzip,
-    Zstd,
+    /// No frame may ask for a larger window than this (log2).
+    Zstd {
+        window_log: u32,
+    },
 }
 
 impl Encoding {
@@ -42,8 +46,25 @@ impl Encoding {
         match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Ok(Self::Identity),
             b"gzip" | b"x-gzip" => Ok(Self::Gzip),
-            b"zstd" => Ok(Self::Zstd),
+            b"zstd" => Ok(Self::Zstd { window_log: WINDOW_LOG }),
             _ => Err(unknown(value.as_bytes())),
+        }
+    }
+
+    /// The same, bound to the window of the frame at hand: small dumps ask for far less than the most there is.
+    pub(crate) fn bound_to(self, head: &[u8]) -> Self {
+        match (self, window_log(head)) {
+            (Self::Zstd { window_log: most }, Some(log)) => Self::Zstd { window_log: log.min(most) },
+            _ => self,
+        }
+    }
+
+    /// What a decoder may hold.
+    pub(crate) fn decoder_bytes(self) -> usize {
+        match self {
+            Self::Identity => 0,
+            Self::Gzip => 64 * 1024,
+            Self::Zstd { window_log } => (1usize << window_log).saturating_add(ZSTD_DECODER_BYTES),
         }
     }
 
@@ -51,7 +72,7 @@ impl Encoding {
         match self {
             Self::Identity => "bytes",
             Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
+            Self::Zstd { .. } => "zstd",
         }
     }
 }
@@ -87,8 +108,8 @@ pub(crate) fn inflate<'a>(
             decoder.multiple_members(true);
             Box::pin(decoder)
         }
-        Encoding::Zstd => {
-            let mut decoder = ZstdDecoder::with_params(input, &[DParameter::window_log_max(WINDOW_LOG)]);
+        Encoding::Zstd { window_log } => {
+            let mut decoder = ZstdDecoder::with_params(input, &[DParameter::window_log_max(window_log)]);
             decoder.multiple_members(true);
             Box::pin(decoder)
         }

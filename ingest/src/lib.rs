@@ -23,6 +23,7 @@ mod origin;
 mod received;
 mod refusal;
 mod upload;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use storage::blobs::{Blobs, spool_key};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::queue::Queue;
+use tokio::io::AsyncBufReadExt as _;
 use uuid::Uuid;
 
 use crate::Inner;
@@ -78,11 +79,18 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
     }
     let mut origin = Origin::from_headers(request)?;
     let is_form = boundary.is_some();
+    let mut wire = body.reader(WireLimits::from(config));
+    let encoding = match encoding {
+        // The first frame's header says how much of the largest window it needs.
+        Encoding::Zstd { .. } => {
+            encoding.bound_to(wire.fill_buf().await.map_err(|error| Refusal::from_read(&error))?)
+        }
+        Encoding::Identity | Encoding::Gzip => encoding,
+    };
     let share = ingest.admission.enter(Need { encoding, is_form, declared }, config).await?;
     ingest.show_held();
 
     let caps = Caps { bytes: config.max_upload_bytes, ratio: config.max_ratio };
-    let wire = body.reader(WireLimits::from(config));
     let received = match boundary {
         None => receive(&mut inflate(encoding, wire, caps), &ingest.blobs, config.max_inline_bytes).await?,
         Some(boundary) => {
