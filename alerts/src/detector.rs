@@ -1,9 +1,9 @@
 //! Counts to decisions: which driver is taking machines down, and when that is over.
 //!
 //! Pure: no clock, no I/O, no randomness. Every two seconds it is given, for each driver, how many distinct machines
-//! it took down in the last minute, five and fifteen, and minute by minute over the past hour; all by time of
-//! arrival, so that nothing waits for late uploads. It never looks at a single crash, a bucket or a version: that is
-//! evidence, gathered once it has decided.
+//! it took down in the last minute, five and fifteen, and minute by minute over the past hour; all by when a crash
+//! became a row, so that nothing waits for late uploads and a backlog is no silence. It never looks at a single crash,
+//! a bucket or a version: that is evidence, gathered once it has decided.
 //!
 //! The test is a Poisson tail against `lam+`, the upper 99 % quantile of the driver's own rate (a Gamma posterior, so
 //! that a driver seen for the first time has a rate too), scaled by what the whole fleet does at this moment
@@ -56,7 +56,7 @@ pub struct DriverCounts {
     pub key: DriverKey,
     /// Distinct machines over each of [`SPANS`], up to now.
     pub machines: [u64; SPANS.len()],
-    /// Distinct sites among the machines of the longest span; those that name none are one site.
+    /// Distinct sites among the machines of the longest span; one that names none is a site of its own.
     pub sites: u64,
     /// Distinct machines in each window, newest first; missing ones at the end count as 0.
     pub windows: Vec<u64>,

@@ -62,6 +62,23 @@ async fn a_jump_pages_once_and_says_when_it_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_the_analyzer_hides_no_outage() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let receiver = Receiver::start(&[]).await;
+    let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
+    let role = Role::start(&fixture, config);
+    role.ticked(1).await;
+    fixture.catch_up("csagent.sys", 0..40, now_ms() - 5_400_000).await;
+    let opened = receiver.request(0).await;
+    assert_eq!(
+        (&opened.body["type"], &opened.body["data"]["machines"]),
+        (&"incident.opened".into(), &40.into())
+    );
+    role.stop().await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_crashes_and_boot_loops_page_nobody() {
     let Some(fixture) = Fixture::new().await else { return };
     let receiver = Receiver::start(&[]).await;

@@ -88,7 +88,9 @@ async fn bad_input_by_the_hundred_is_refused_and_harms_nobody() {
     refused(&service, "an unknown encoding", Some("br"), whole.clone()).await;
     refused(&service, "a zstd bomb", Some("zstd"), bomb(4)).await;
     refused(&service, "a gzip bomb", Some("gzip"), gzip(&vec![0; 200 << 20])).await;
-    refused(&service, "too large", None, vec![0x50; 80 << 20]).await;
+    // Larger than what is drained after a refusal: a client that sends it all may see a reset instead of the answer.
+    let large = b"POST /v1/crashes HTTP/1.1\r\nhost: x\r\ncontent-length: 83886080\r\n\r\nPAGEDU64";
+    assert!(raw(&service, large).await.contains(" 413"), "too large");
 
     let good = service.upload("pc", whole.clone()).await.unwrap();
     assert!(!good.is_empty(), "good input next to bad is still used");

@@ -73,6 +73,13 @@ impl Fixture {
         self.insert(&rows).await;
     }
 
+    /// The same, out of a backlog: they arrived long ago and become rows now.
+    pub(crate) async fn catch_up(&self, driver: &str, machines: Range<u32>, received_at: i64) {
+        let late = |number| CrashRow { stored_at: now_ms(), ..crash(driver, number, 0, received_at) };
+        let rows: Vec<CrashRow> = machines.map(late).collect();
+        self.insert(&rows).await;
+    }
+
     /// Another crash of one machine.
     pub(crate) async fn again(&self, driver: &str, machine: u32, round: i64) {
         self.insert(&[crash(driver, machine, round, now_ms() - round * 1000)]).await;

@@ -11,7 +11,7 @@ use crate::database::{Database, DatabaseError};
 pub struct Pulse {
     /// Each driver of each tenant.
     pub drivers: Vec<DriverPulse>,
-    /// Distinct sites of each tenant within the hour; machines that name none share one.
+    /// Distinct sites of each tenant within the hour; a machine that names none is one of its own.
     pub tenant_sites: Vec<(String, u64)>,
 }
 
