@@ -58,7 +58,7 @@ fn frames_above_the_trap_are_never_counted() {
 #[test]
 fn a_jump_into_nowhere_blames_the_caller() {
     let (record, context) = (stack_base() + 0x600, stack_base() + 0x200);
-    let mut dump = machine(0x7e, [0xffff_ffff_c000_0005, 0, record, context]);
+    let mut dump = machine(0x1000_007e, [0xffff_ffff_c000_0005, 0, record, context]);
     dump.registers = SynthRegisters { rip: 0x18, rsp: stack_base() + 0x700, ..SynthRegisters::default() };
     let bytes = dump::synth::exception_record(0xc000_0005, 0x18, &[8, 0x18]);
     dump.stack[0x600..0x600 + bytes.len()].copy_from_slice(&bytes);
