@@ -8,3 +8,13 @@ pub(crate) mod explain;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod up;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+
+/// An address of this machine's own whose port was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    Ok(listener.local_addr()?)
+}

@@ -1,7 +1,6 @@
 //! `bluescope bench`: how many dumps a second go from upload to row on this machine, what that costs, and where the
 //! time goes. Measures the real executable in a process of its own, with the load generator beside it.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use anyhow::Context as _;
 use fleet::load::{self, Encoding, LoadConfig};
 
 use crate::cli::BenchArgs;
+use crate::commands::free_address;
 use crate::terminal;
 
 mod process;
@@ -126,8 +126,4 @@ impl Drop for Service {
         // Gone already where `stop` was called.
         self.child.kill().and_then(|()| self.child.wait()).ok();
     }
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?)
 }

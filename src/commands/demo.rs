@@ -1,6 +1,6 @@
 //! `bluescope demo`: everything in one process, the drill against it, the real dumps given, and which page to open.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use fleet::drill::{self, DrillConfig};
@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
+use crate::commands::free_address;
 use crate::commands::send::send_all;
 use crate::commands::up::{configure, stop_on_signal};
 use crate::config::{Config, Webhook};
@@ -26,7 +27,7 @@ pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     }
     telemetry::start(&config.log)?;
     let files = terminal::files(&arguments.dumps)?;
-    let receiver = free_loopback_port()?;
+    let receiver = free_address()?;
     config.alerts.webhooks.push(Webhook {
         name: "demo".to_owned(),
         url: format!("http://{receiver}/"),
@@ -89,8 +90,4 @@ async fn replay(
     .await?;
     terminal::print(&report.to_string());
     Ok(passed && report.passed())
-}
-
-fn free_loopback_port() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
