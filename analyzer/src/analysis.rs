@@ -1,7 +1,16 @@
 //! The result of `analyze`: plain data, serialised as the report that `explain --json` prints and the crash page shows.
 //! Field names are a published contract: add, never rename.
 
+mod kernel;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::kernel::{
+    AcpiDetails, BootDetails, ComponentDetails, CpuDetails, DisplayDetails, ExceptionRecordDetails,
+    HeaderDetails, KernelDetails, KmdfDriver, KmdfLog, NtfsDetails, NvidiaDetails, PnpDetails,
+    ProcessDetails, ProcessorState, RecordDetails, RecorderDetails, SecondaryDetails, StorageDetails,
+    ThreadDetails,
+};
 
 /// Everything learnt from one dump, and everything that was wrong with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +51,9 @@ pub struct Analysis {
     pub unloaded: Vec<UnloadedReport>,
     /// What was damaged or missing, in words; empty for a sound dump.
     pub problems: Vec<String>,
+    /// What a kernel dump says beyond the crash; only where the limits ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Box<KernelDetails>>,
 }
 
 /// A bug check, explained.

@@ -6,11 +6,12 @@
 
 use std::fmt::Write as _;
 
+use dump::Role;
 use md5::{Digest, Md5};
 
 use crate::blame::{Culprit, Decision};
 use crate::facts::{Access, Exception, KernelFacts};
-use crate::tables::{Role, fast_fail_name};
+use crate::tables::fast_fail_name;
 
 /// `FAILURE_ID_HASH`: the MD5 of the lower-cased bucket id with its prefix in UTF-16LE, written as a GUID in
 /// little-endian field order.

@@ -1,7 +1,9 @@
 //! What is known about a kernel crash before anybody is blamed: plain data, gathered by `kernel`, judged by `blame`.
 //! Holds no opinion and reads no dump.
 
-use crate::tables::{BugCheck, KnownDriver, Rank, Role, Strategy};
+use dump::{BugCheck, Role, Strategy};
+
+use crate::tables::{KnownDriver, Rank};
 
 /// A loaded image.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! A kernel dump to an [`Analysis`]: gathers the facts, has `blame` judge them, and writes the report. Pure.
 
 mod context;
+mod details;
 mod gather;
 mod images;
 mod objects;
@@ -10,15 +11,19 @@ mod stack;
 use dump::{Identity, KernelDump};
 
 use crate::analysis::Analysis;
-use crate::{Limits, Unreadable, blame, text};
+use crate::{Limits, blame, text};
 
-/// Analyses a kernel dump.
-pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Result<Analysis, Unreadable> {
-    let dump = KernelDump::parse(bytes).map_err(|error| Unreadable::new("damaged", error))?;
-    let names = gather::Names::new(&dump, limits);
-    let gathered = gather::gather(&dump, &names, limits);
+/// Analyses a kernel dump of any type, whose file has so many bytes.
+pub(crate) fn analyze(
+    dump: &KernelDump<'_>,
+    identity: &Identity,
+    dump_bytes: u64,
+    limits: &Limits,
+) -> Analysis {
+    let names = gather::Names::new(dump, limits);
+    let gathered = gather::gather(dump, &names, limits);
     let decision = blame::decide(&gathered.facts);
-    Ok(report::write(&report::Source { dump: &dump, identity, bytes, limits }, &gathered, decision))
+    report::write(&report::Source { dump, identity, dump_bytes, limits }, &gathered, decision)
 }
 
 /// A string out of the dump, cleaned and owned.

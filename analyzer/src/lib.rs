@@ -17,7 +17,8 @@ mod user;
 mod worker;
 
 pub use analysis::Analysis;
-pub use analyze::analyze;
+pub use analyze::{SourceError, analyze, analyze_source};
+pub use dump::Source;
 pub use limits::Limits;
 pub use unreadable::Unreadable;
 pub use worker::{Metrics, Stage, Worker, WorkerConfig, WorkerError};

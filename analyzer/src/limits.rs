@@ -19,6 +19,15 @@ pub struct Limits {
     pub problems: usize,
     /// Characters kept of any string out of the dump. `MAX_PATH` is 260.
     pub text: usize,
+    /// Whether the report of a kernel dump has all that the dump says of the machine, beyond what a verdict needs.
+    pub details: bool,
+}
+
+impl Limits {
+    /// The usual limits, and a report with all details.
+    pub fn with_details() -> Self {
+        Self { details: true, ..Self::default() }
+    }
 }
 
 impl Default for Limits {
@@ -32,6 +41,7 @@ impl Default for Limits {
             threads: 20_000,
             problems: 50,
             text: 300,
+            details: false,
         }
     }
 }

@@ -8,7 +8,7 @@ mod guard;
 mod verdict;
 mod walk;
 
-use dump::Identity;
+use dump::{Identity, status_name};
 use minidump::{
     Minidump, MinidumpException, MinidumpMemoryList, MinidumpMiscInfo, MinidumpModule, MinidumpModuleList,
     MinidumpSystemInfo, MinidumpThreadList, MinidumpUnloadedModuleList, Module, UnifiedMemoryList,
@@ -17,7 +17,6 @@ use minidump::{
 
 use crate::analysis::{Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport};
 use crate::facts::Access;
-use crate::tables::status_name;
 use crate::text::clean;
 use crate::{ANALYZER_VERSION, Limits, Unreadable, os};
 
@@ -88,6 +87,7 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
         modules: listed.iter().map(|module| module_report(module, limits)).collect(),
         unloaded,
         problems,
+        kernel: None,
     })
 }
 

@@ -53,7 +53,7 @@ pub struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
-            limits: Limits::default(),
+            limits: Limits::with_details(),
             parallelism: std::thread::available_parallelism().map_or(2, usize::from),
             batch_rows: 1_000,
             batch_bytes: 64 << 20,

@@ -1,25 +1,56 @@
-//! Secondary data behind a small dump: pieces of any content, each named by a GUID. Never reads a piece.
+//! Secondary data behind a dump: pieces of any content, each named by a GUID. Owns the list; never reads a piece.
 
-use serde::Serialize;
+mod acpi;
+mod black_box;
+mod cpuid;
+mod display;
+mod hypervisor;
+mod nvidia;
+mod pci;
+mod recorder;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod triage_data;
+mod view;
+mod wdf;
+
+pub use acpi::AcpiTable;
+pub use black_box::{NtfsNotes, PnpEvent, SlowRequest, Winlogon};
+pub use cpuid::{Cpuid, CpuidLeaf, ModelSpecificRegister};
+pub use display::{DisplayReport, DisplaySection};
+pub use hypervisor::{Hypervisor, HypervisorVersion};
+pub use nvidia::NvidiaReport;
+pub use pci::PciFunction;
+pub use recorder::RecorderLog;
+pub use storage::{StorageLog, StoragePort, StorageRequest};
+pub use triage_data::{TriageBlock, TriageComponent};
+pub use wdf::{WdfDriver, WdfLog, WdfMessage, WdfVersion};
+
+use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::guid::Guid;
 use crate::problem::{Damage, Part, Problems};
+use crate::source::Store;
 
 const FILE_MARK: &[u8] = b"DumpBlob";
+const FILE_HEADER_LEN: usize = 0x10;
 const FILE_HEADER_SIZE: u64 = 0x08;
 const BLOB_HEADER_LEN: u64 = 0x20;
 /// Real dumps have 9 to 36.
 const MAX_BLOBS: u64 = 4096;
 
 /// A piece of secondary data. A GUID may occur more than once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Blob<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
     /// What it is.
     pub guid: Guid,
-    /// Its content; may be empty.
-    pub data: &'a [u8],
+    /// Where its content begins in the file.
+    pub offset: u64,
+    /// Length of its content, as far as it lies inside the file; may be 0.
+    pub len: u64,
 }
 
 /// SMBIOS tables.
@@ -29,56 +60,62 @@ pub(crate) const BOOT_STATUS: Guid = Guid::from_text_order(0xf57308df_cc45_4e01_
 /// Values of the processor's registry key.
 pub(crate) const PROCESSOR: Guid = Guid::from_text_order(0x6c7ac389_4313_47dc_9f34_a8800a0fb56c);
 
-/// Reads the list that begins at `offset`, where the small dump ends.
-pub(crate) fn read<'a>(
-    file: Bytes<'a>,
-    offset: u64,
-    budget: &mut Budget,
-    problems: &mut Problems,
-) -> Vec<Blob<'a>> {
-    let area = file.from(offset);
-    if area.len() == 0 {
+/// Whether a list begins at `offset`.
+pub(crate) fn begin_at(store: &Store<'_>, offset: u64) -> bool {
+    store.read(offset, FILE_HEADER_LEN).is_some_and(|header| header.starts_with(FILE_MARK))
+}
+
+/// Reads the list that begins at `offset`, where the dump proper ends.
+pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> Vec<Blob> {
+    if offset >= store.size() {
         return Vec::new();
     }
-    let Some(header_size) = area.u32(FILE_HEADER_SIZE).filter(|_| area.0.starts_with(FILE_MARK)) else {
+    let header = store.read(offset, FILE_HEADER_LEN).filter(|header| header.starts_with(FILE_MARK));
+    let Some(header_size) = header.and_then(|header| Bytes(&header).u32(FILE_HEADER_SIZE)) else {
         problems.add(Part::Blobs, Damage::Unmarked { offset });
         return Vec::new();
     };
+    let mut budget = Budget::small(store.size());
     let mut blobs = Vec::new();
-    let mut rest = area.from(header_size.into());
-    for _ in 0..MAX_BLOBS {
-        let Some((blob, size)) = blob(rest) else { break };
-        if u64::try_from(blob.data.len()).ok() != Some(size) {
-            let entry = u64::try_from(blobs.len()).unwrap_or(u64::MAX).saturating_add(1);
-            problems.add(Part::Blobs, Damage::EntryCut { entry, count: entry, offset });
+    let mut at = offset.saturating_add(header_size.into());
+    for entry in 1..=MAX_BLOBS {
+        let Some(entry_header) = EntryHeader::read(store, at) else { break };
+        let begin = at.saturating_add(entry_header.before);
+        let len = entry_header.size.min(store.size().saturating_sub(begin));
+        if len < entry_header.size {
+            problems.add(Part::Blobs, Damage::EntryCut { entry, count: entry, offset: begin });
         }
         // a vector that grows holds up to three times its content for a moment
-        if budget.take(size_of::<Blob<'_>>().saturating_mul(3)).is_none() {
+        if budget.take(size_of::<Blob>().saturating_mul(3)).is_none() {
             problems.add(Part::Blobs, Damage::Budget);
             break;
         }
-        blobs.push(blob);
-        rest = match next(rest) {
-            Some(next) => next,
-            None => break,
-        };
+        blobs.push(Blob { guid: entry_header.guid, offset: begin, len });
+        at = begin.saturating_add(entry_header.size).saturating_add(entry_header.after);
     }
     blobs
 }
 
-/// The blob at the beginning of `rest` and the size it announces. `None` at the end of the list: kernel-written files
-/// go on with zeros or stale bytes.
-fn blob(rest: Bytes<'_>) -> Option<(Blob<'_>, u64)> {
-    let header = Bytes(rest.get(0, BLOB_HEADER_LEN)?);
-    let header_size = header.u32(0).filter(|&size| u64::from(size) >= BLOB_HEADER_LEN)?;
-    let guid = Guid(*header.0.get(4..20)?.first_chunk::<16>()?);
-    let size = u64::from(header.u32(0x14)?);
-    let begin = u64::from(header_size).checked_add(header.u32(0x18)?.into())?;
-    Some((Blob { guid, data: rest.clip(begin, size).unwrap_or_default() }, size))
+struct EntryHeader {
+    guid: Guid,
+    /// From the header's first byte to the content.
+    before: u64,
+    size: u64,
+    /// From the content's end to the next header.
+    after: u64,
 }
 
-/// What follows the blob at the beginning of `rest`.
-fn next(rest: Bytes<'_>) -> Option<Bytes<'_>> {
-    let parts = [rest.u32(0)?, rest.u32(0x14)?, rest.u32(0x18)?, rest.u32(0x1C)?];
-    Some(rest.from(parts.iter().map(|&part| u64::from(part)).sum()))
+impl EntryHeader {
+    /// `None` at the end of the list: kernel-written files go on with zeros or stale bytes.
+    fn read(store: &Store<'_>, at: u64) -> Option<Self> {
+        let bytes = store.clip(at, BLOB_HEADER_LEN)?;
+        let header = Bytes(&bytes);
+        let header_size = header.u32(0).map(u64::from).filter(|&size| size >= BLOB_HEADER_LEN)?;
+        Some(Self {
+            guid: Guid(*header.get(4, 16)?.first_chunk::<16>()?),
+            size: header.u32(0x14)?.into(),
+            before: header_size.checked_add(header.u32(0x18)?.into())?,
+            after: header.u32(0x1C)?.into(),
+        })
+    }
 }

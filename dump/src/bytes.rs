@@ -66,11 +66,27 @@ pub(crate) enum Width {
 }
 
 impl Width {
+    /// Bytes of a pointer.
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Width::W32 => 4,
+            Width::W64 => 8,
+        }
+    }
+
     /// An address as this width knows it: 32-bit dumps hold some addresses sign-extended, some not.
     pub(crate) fn address(self, va: u64) -> u64 {
         match self {
             Width::W32 => va & 0xFFFF_FFFF,
             Width::W64 => va,
+        }
+    }
+
+    /// Whether an address is in the kernel's half.
+    pub(crate) fn is_kernel(self, va: u64) -> bool {
+        match self {
+            Width::W32 => va >= 0x8000_0000,
+            Width::W64 => va >= 0xFFFF_8000_0000_0000,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
+use crate::ranges::Ranges;
 use crate::table::{self, Table};
 use crate::text;
 use crate::triage::Triage;
@@ -38,14 +39,27 @@ pub struct Driver {
     pub flags: u32,
 }
 
+/// The drivers of a dump, and which of them owns an address.
+#[derive(Debug, Default)]
+pub(crate) struct Drivers {
+    pub(crate) list: Vec<Driver>,
+    pub(crate) ranges: Ranges,
+}
+
+impl Drivers {
+    pub(crate) fn new(list: Vec<Driver>, budget: &mut Budget, problems: &mut Problems) -> Self {
+        let ranges = list.iter().map(|driver| (driver.base, u64::from(driver.size)));
+        let ranges = Ranges::new(ranges, budget).unwrap_or_else(|| {
+            problems.add(Part::Drivers, Damage::Budget);
+            Ranges::default()
+        });
+        Self { list, ranges }
+    }
+}
+
 /// Reads the list, in load order.
-pub(crate) fn read(
-    file: Bytes<'_>,
-    layout: &Layout,
-    triage: &Triage,
-    budget: &mut Budget,
-    problems: &mut Problems,
-) -> Vec<Driver> {
+pub(crate) fn read(file: Bytes<'_>, layout: &Layout, triage: &Triage, problems: &mut Problems) -> Drivers {
+    let mut budget = Budget::large(file.len());
     let count = triage.driver_count;
     let table = Table {
         part: Part::Drivers,
@@ -55,9 +69,9 @@ pub(crate) fn read(
         stride: layout.driver.stride,
         spare: 0,
     };
-    let (mut drivers, entries) = table::open(file, table, budget, problems);
+    let (mut drivers, entries) = table::open(file, table, &mut budget, problems);
     for (number, entry) in entries {
-        match driver(file, entry, layout, budget) {
+        match driver(file, entry, layout, &mut budget) {
             Some(driver) => {
                 if driver.name.is_empty() {
                     problems.add(Part::Drivers, Damage::EntryUnnamed { entry: number, count });
@@ -67,7 +81,12 @@ pub(crate) fn read(
             None => problems.add(Part::Drivers, Damage::EntryInvalid { entry: number, count }),
         }
     }
-    drivers
+    Drivers::new(drivers, &mut budget, problems)
+}
+
+/// Address of the driver whose entry lies at `offset`.
+pub(crate) fn base_at(file: Bytes<'_>, layout: &Layout, offset: u64) -> Option<u64> {
+    file.from(offset).word(layout.width, layout.driver.dll_base)
 }
 
 /// `None` for an entry whose address is no image's.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Bytes, Width};
 use crate::layout::{LAYOUT32, LAYOUT64, Layout};
+use crate::text;
 use crate::time::{FileTime, Ticks100ns};
 
 /// The header is filled with this before it is written: a field that still has it was never written.
@@ -17,6 +18,11 @@ const FILL64: u64 = u64::from_le_bytes(*b"PAGEPAGE");
 const BUGCHECK_MASK: u32 = 0x0FFF_FFFF;
 
 const ATTRIBUTE_LIVE_DUMP: u32 = 1 << 4;
+
+/// The first build that leaves diagnostics in the reserved part of the header.
+const DIAGNOSTICS_FROM: u32 = 26100;
+/// Up to the build number that follows.
+const STATUS_LEN: u64 = 0x100;
 
 /// A dump header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +47,14 @@ pub struct Header {
     pub parameters: [u64; 4],
     /// Physical address of the page table in use.
     pub directory_table_base: u64,
+    /// Address of the kernel's table of physical pages.
+    pub pfn_database: u64,
     /// Address of the list of loaded drivers: differs from boot to boot.
     pub ps_loaded_module_list: u64,
+    /// Address of the list of processes.
+    pub ps_active_process_head: u64,
+    /// Whether a 32-bit kernel used physical address extension.
+    pub pae: Option<bool>,
     /// Address of the kernel's debugger data: differs from boot to boot.
     pub kd_debugger_data_block: u64,
     /// Form of the dump.
@@ -67,6 +79,14 @@ pub struct Header {
     pub service_pack: Option<u32>,
     /// Size of the whole file as its writer planned it.
     pub required_dump_space: Option<u64>,
+    /// Which parts a small dump was meant to have.
+    pub mini_dump_fields: Option<u32>,
+    /// NTSTATUS of the secondary data.
+    pub secondary_data_state: Option<u32>,
+    /// What a person wrote into the dump, `.dump /c`.
+    pub comment: Option<String>,
+    /// How the kernel says its writing ended: `Dump completed successfully.`; from build 26100.
+    pub status: Option<String>,
 }
 
 /// Kind of processor.
@@ -144,6 +164,15 @@ pub(crate) fn layout_of(file: Bytes<'_>) -> Option<&'static Layout> {
     }
 }
 
+/// The longest header.
+pub(crate) const MOST_LEN: u64 = LAYOUT64.header.size;
+
+/// Whether the head of a file is that of a small dump.
+pub(crate) fn is_small(head: Bytes<'_>) -> bool {
+    layout_of(head).and_then(|layout| head.u32(layout.header.dump_type)).map(DumpType::from_raw)
+        == Some(DumpType::Triage)
+}
+
 /// Reads the header. `None` where the file ends before the header does.
 pub(crate) fn read(file: Bytes<'_>, layout: &Layout) -> Option<Header> {
     let at = &layout.header;
@@ -170,7 +199,10 @@ pub(crate) fn read(file: Bytes<'_>, layout: &Layout) -> Option<Header> {
         bugcheck: bugcheck_raw & BUGCHECK_MASK,
         parameters: [parameter(0), parameter(1), parameter(2), parameter(3)],
         directory_table_base: fields.word(at.directory_table_base).unwrap_or(0),
+        pfn_database: fields.word(at.pfn_data_base).unwrap_or(0),
         ps_loaded_module_list: fields.word(at.ps_loaded_module_list).unwrap_or(0),
+        ps_active_process_head: fields.word(at.ps_active_process_head).unwrap_or(0),
+        pae: at.pae_enabled.and_then(|offset| fields.flag(offset)),
         kd_debugger_data_block: fields.word(at.kd_debugger_data_block).unwrap_or(0),
         dump_type: DumpType::from_raw(fields.u32(at.dump_type).unwrap_or(0)),
         writer: if fields.u32(at.writer_status).is_none() { Writer::Kernel } else { Writer::DebugEngine },
@@ -183,6 +215,13 @@ pub(crate) fn read(file: Bytes<'_>, layout: &Layout) -> Option<Header> {
         live: attributes.is_some_and(|bits| bits & ATTRIBUTE_LIVE_DUMP != 0),
         service_pack: None,
         required_dump_space: fields.u64(at.required_dump_space).filter(|&size| size != 0),
+        mini_dump_fields: fields.u32(at.mini_dump_fields),
+        secondary_data_state: fields.u32(at.secondary_data_state),
+        comment: fields.text(at.comment, at.comment_size),
+        status: at
+            .status_line
+            .filter(|_| build >= DIAGNOSTICS_FROM)
+            .and_then(|offset| fields.text(offset, STATUS_LEN)),
     })
 }
 
@@ -199,6 +238,24 @@ impl Fields<'_> {
 
     fn u64(&self, offset: u64) -> Option<u64> {
         self.header.u64(offset).filter(|&value| value != FILL64)
+    }
+
+    /// 0 or 1; the fill is neither.
+    fn flag(&self, offset: u64) -> Option<bool> {
+        match self.header.u8(offset)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Printable text that ends within its field.
+    fn text(&self, offset: u64, len: u64) -> Option<String> {
+        let field = self.header.get(offset, len)?;
+        let text = field.split(|&byte| byte == 0).next()?;
+        let printable = text.iter().all(|&byte| byte >= 0x20 && byte != 0x7F);
+        (printable && text.len() < field.len() && !text.starts_with(b"PAGEPAGE"))
+            .then(|| text::narrow(text))?
     }
 
     fn word(&self, offset: u64) -> Option<u64> {
@@ -227,6 +284,14 @@ fn update_revision(header: Bytes<'_>, build_string: u64, build: u32) -> Option<u
     let version =
         (header.u32(build_string.checked_add(0x14)?)?, header.u32(build_string.checked_add(0x18)?)?);
     (text == build && build != 0 && version == (10, 0) && revision != FILL).then_some(revision)
+}
+
+impl Header {
+    pub(crate) fn set_bug_check(&mut self, code: u32, parameters: [u64; 4]) {
+        self.bugcheck_raw = code;
+        self.bugcheck = code & BUGCHECK_MASK;
+        self.parameters = parameters;
+    }
 }
 
 impl Machine {

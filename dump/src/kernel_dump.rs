@@ -1,44 +1,66 @@
-//! A kernel dump: reads each part once, in one pass, and answers questions about it. Owns the order in which parts are
-//! read and what is kept of them; the parts themselves are read by their own files.
+//! A kernel dump of any type and one view of all of them. Owns which part is read when: each at the first question about
+//! it, so that a question touches no more of the file than it needs. The parts themselves are read by their own files.
 
-use crate::blobs::{self, Blob};
-use crate::boot;
-use crate::budget::Budget;
-use crate::bytes::{Bytes, Width};
-use crate::context::{self, Context64};
-use crate::drivers::{self, Driver};
+mod lists;
+mod machine;
+mod memory;
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::OnceLock;
+
+use crate::blobs::Blob;
+use crate::bytes::Bytes;
+use crate::debugger_data::DebuggerData;
+use crate::drivers::Drivers;
 use crate::exception::{self, ExceptionRecord64};
-use crate::guid::Guid;
-use crate::header::{self, DumpType, Header, Machine};
+use crate::header::{self, DumpType, Header};
 use crate::identity::{FirstBytes, first_bytes};
+use crate::large::{Current, Large};
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::problem::{Damage, Part, Problem, Problems};
-use crate::process;
-use crate::processor::{self, Processor};
-use crate::ranges::Ranges;
-use crate::smbios::{self, Smbios};
+use crate::registers::{self, Registers};
+use crate::source::{Paged, Source, Store};
 use crate::triage::{self, Triage};
-use crate::unloaded::{self, UnloadedDriver};
+use crate::unloaded::UnloadedDriver;
 
-// DBGKD_DEBUG_DATA_HEADER64 and the beginning of KDDEBUGGER_DATA64, the same in dumps of either width
-const DEBUGGER_DATA_TAG: u64 = 0x10;
-const DEBUGGER_DATA_KERN_BASE: u64 = 0x18;
+/// Small dumps are read whole: real ones have 0.2 to 8 MB. What lies behind this much of one is not read.
+const MOST_OF_A_SMALL_DUMP: u64 = 256 << 20;
 
-/// A kernel dump, read in place.
+/// A kernel dump. Parts are read at the first question about them; [`Self::problems`] asks for all.
 #[derive(Debug)]
 pub struct KernelDump<'a> {
-    file: Bytes<'a>,
+    store: Store<'a>,
+    /// The header, where the store is not in memory.
+    head: Vec<u8>,
     layout: &'static Layout,
     header: Header,
-    context: Option<Context64>,
-    triage: Option<Triage>,
-    drivers: Vec<Driver>,
-    ranges: Ranges,
-    unloaded: Vec<UnloadedDriver>,
-    memory: Memory<'a>,
-    blobs: Vec<Blob<'a>>,
-    problems: Vec<Problem>,
+    context: Option<Registers>,
+    body: Body,
+    /// What was wrong with the parts that `parse` reads.
+    early: Vec<Problem>,
+    drivers: OnceLock<Read<Drivers>>,
+    unloaded: OnceLock<Read<Vec<UnloadedDriver>>>,
+    memory: OnceLock<Memory>,
+    blobs: OnceLock<Read<Vec<Blob>>>,
+    debugger_data: OnceLock<Read<Option<DebuggerData>>>,
+    current: OnceLock<Read<Option<Current>>>,
+    problems: OnceLock<Vec<Problem>>,
+}
+
+/// What was read of a part, and what was wrong with it.
+type Read<T> = (T, Vec<Problem>);
+
+/// What is behind the header.
+#[derive(Debug)]
+enum Body {
+    /// Nothing that can be read.
+    Nothing,
+    /// A small dump: pieces of virtual memory.
+    Small(Triage),
+    /// A large dump: physical memory.
+    Large(Box<Large>),
 }
 
 /// Why nothing of a file can be read as a kernel dump.
@@ -57,61 +79,98 @@ pub enum ParseError {
     },
 }
 
+/// Why a [`Source`] cannot be opened as a kernel dump.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is none.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It cannot be read.
+    #[error("the dump cannot be read")]
+    Read(#[from] io::Error),
+}
+
 impl<'a> KernelDump<'a> {
-    /// Reads a kernel dump. What is damaged is left out and told in [`Self::problems`].
+    /// Reads a kernel dump of any type that is in memory. What is damaged is left out and told in [`Self::problems`].
     ///
     /// # Errors
     /// Where nothing is usable: the bytes are no kernel dump, or the header is cut.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let file = Bytes(bytes);
+        Self::of(Store::Bytes(Cow::Borrowed(bytes)), Vec::new())
+    }
+
+    /// Opens a kernel dump of any type: large ones are read by ranges, as questions need them, small ones at once.
+    ///
+    /// # Errors
+    /// Where nothing is usable, as [`Self::parse`], or the source fails.
+    pub fn open(source: &'a dyn Source) -> Result<Self, OpenError> {
+        let head = read_up_to(source, header::MOST_LEN)?;
+        if header::is_small(Bytes(&head)) {
+            let bytes = read_up_to(source, MOST_OF_A_SMALL_DUMP)?;
+            return Ok(Self::of(Store::Bytes(Cow::Owned(bytes)), Vec::new())?);
+        }
+        Ok(Self::of(Store::Paged(Paged::new(source)), head)?)
+    }
+
+    fn of(store: Store<'a>, head: Vec<u8>) -> Result<Self, ParseError> {
+        let file = head_of(&store, &head);
         let layout = header::layout_of(file).ok_or(ParseError::NotAKernelDump(first_bytes(file)))?;
         let header = header::read(file, layout)
-            .ok_or(ParseError::HeaderCut { needed: layout.header.size, len: file.len() })?;
+            .ok_or(ParseError::HeaderCut { needed: layout.header.size, len: store.size() })?;
         let mut problems = Problems::default();
+        let context = header_context(file, layout, &header, &mut problems);
+        let body = match header.dump_type {
+            DumpType::Triage => {
+                triage::read(file, layout, &header, &mut problems).map_or(Body::Nothing, Body::Small)
+            }
+            DumpType::Header => Body::Nothing,
+            DumpType::Unknown(_) => {
+                problems.add(Part::PhysicalMemory, Damage::MemoryForm(header.dump_type));
+                Body::Nothing
+            }
+            _ => Large::read(&store, file, layout, &header, &mut problems)
+                .map_or(Body::Nothing, |large| Body::Large(Box::new(large))),
+        };
         let mut dump = Self {
-            context: header_context(file, layout, &header, &mut problems),
-            file,
+            store,
+            head,
             layout,
             header,
-            triage: None,
-            drivers: Vec::new(),
-            ranges: Ranges::default(),
-            unloaded: Vec::new(),
-            memory: Memory::none(file, layout.width),
-            blobs: Vec::new(),
-            problems: Vec::new(),
+            context,
+            body,
+            early: problems.into_vec(),
+            drivers: OnceLock::new(),
+            unloaded: OnceLock::new(),
+            memory: OnceLock::new(),
+            blobs: OnceLock::new(),
+            debugger_data: OnceLock::new(),
+            current: OnceLock::new(),
+            problems: OnceLock::new(),
         };
-        match dump.header.dump_type {
-            DumpType::Triage => dump.read_triage(&mut problems),
-            DumpType::Header => {}
-            other => problems.add(Part::DataBlocks, Damage::MemoryForm(other)),
+        dump.header.service_pack = dump.small().map(|triage| triage.service_pack_build);
+        if let Some((code, parameters)) = dump.unwritten_bug_check() {
+            dump.header.set_bug_check(code, parameters);
         }
-        dump.problems = problems.into_vec();
         Ok(dump)
     }
 
-    fn read_triage(&mut self, problems: &mut Problems) {
-        let (file, layout) = (self.file, self.layout);
-        let Some(triage) = triage::read(file, layout, &self.header, problems) else { return };
-        let mut budget = Budget::for_dump(file.0.len());
-        self.header.service_pack = Some(triage.service_pack_build);
-        self.drivers = drivers::read(file, layout, &triage, &mut budget, problems);
-        let driver_ranges = self.drivers.iter().map(|driver| (driver.base, u64::from(driver.size)));
-        self.ranges = Ranges::new(driver_ranges, &mut budget).unwrap_or_else(|| {
-            problems.add(Part::Drivers, Damage::Budget);
-            Ranges::default()
-        });
-        self.unloaded = unloaded::read(file, layout, &triage, &mut budget, problems);
-        self.memory = Memory::of_triage(file, layout, &self.header, &triage, &mut budget, problems);
-        self.blobs = blobs::read(file, triage.size_of_dump, &mut budget, problems);
-        self.triage = Some(triage);
-        self.header.boot_id =
-            self.header.boot_id.or_else(|| self.first_of(blobs::BOOT_STATUS, boot::boot_id));
+    /// The header, and whatever else is in memory: all of a small dump.
+    fn file(&self) -> Bytes<'_> {
+        head_of(&self.store, &self.head)
     }
 
-    /// What the first blob of a kind that is understood tells.
-    fn first_of<T>(&self, guid: Guid, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        self.blobs.iter().filter(|blob| blob.guid == guid).find_map(|blob| read(blob.data))
+    fn small(&self) -> Option<&Triage> {
+        match &self.body {
+            Body::Small(triage) => Some(triage),
+            Body::Nothing | Body::Large(_) => None,
+        }
+    }
+
+    fn large(&self) -> Option<&Large> {
+        match &self.body {
+            Body::Large(large) => Some(large),
+            Body::Nothing | Body::Small(_) => None,
+        }
     }
 
     /// The header.
@@ -119,115 +178,53 @@ impl<'a> KernelDump<'a> {
         &self.header
     }
 
-    /// Registers of the header's context: for most bug checks those of the caller of `KeBugCheckEx`. x64 only.
-    pub fn context(&self) -> Option<&Context64> {
+    /// Registers of the header's context: for most bug checks those of the caller of `KeBugCheckEx`.
+    pub fn context(&self) -> Option<&Registers> {
         self.context.as_ref()
     }
 
     /// The header's exception record. In every small dump seen it is a breakpoint and tells nothing.
     pub fn exception(&self) -> Option<ExceptionRecord64> {
-        let record = self.file.get(self.layout.header.exception, exception::full_len(self.layout))?;
+        let record = self.file().get(self.layout.header.exception, exception::full_len(self.layout))?;
         exception::read(Bytes(record), self.layout)
     }
 
-    /// Registers of a `CONTEXT` in memory (bug check 0x3B parameter 3, 0x7E parameter 4). x64 only.
-    pub fn context_at(&self, va: u64) -> Option<Context64> {
-        self.x64_structure(va, context::CONTEXT_LEN).and_then(context::read_context)
-    }
-
-    /// An exception record in memory (bug check 0x7E parameter 3).
-    pub fn exception_at(&self, va: u64) -> Option<ExceptionRecord64> {
-        exception::read(Bytes(self.memory.run(va)?), self.layout)
-    }
-
-    /// Registers of a `KTRAP_FRAME` in memory; `r12` to `r15`, which it lacks, are 0. x64 only.
-    pub fn trap_frame_at(&self, va: u64) -> Option<Context64> {
-        self.x64_structure(va, context::TRAP_FRAME_LEN).and_then(context::read_trap_frame)
-    }
-
-    fn x64_structure(&self, va: u64, len: u64) -> Option<Bytes<'a>> {
-        let len = usize::try_from(len).ok()?;
-        if self.header.machine == Machine::X64 { self.memory.read(va, len).map(Bytes) } else { None }
-    }
-
-    /// Loaded drivers in load order.
-    pub fn drivers(&self) -> &[Driver] {
-        &self.drivers
-    }
-
-    /// The loaded driver that owns an address, and the address's offset in it.
-    pub fn driver_at(&self, va: u64) -> Option<(&Driver, u64)> {
-        let va = self.layout.width.address(va);
-        let driver = self.drivers.get(self.ranges.owner(va)?)?;
-        Some((driver, va.checked_sub(driver.base)?))
-    }
-
-    /// Unloaded drivers, newest first.
-    pub fn unloaded(&self) -> &[UnloadedDriver] {
-        &self.unloaded
-    }
-
-    /// The last driver that owned an address before it was unloaded, and the address's offset in it.
-    pub fn unloaded_at(&self, va: u64) -> Option<(&UnloadedDriver, u64)> {
-        let va = self.layout.width.address(va);
-        let driver = self.unloaded.iter().find(|driver| (driver.start..driver.end).contains(&va))?;
-        Some((driver, va.checked_sub(driver.start)?))
-    }
-
-    /// The saved stack: lowest address, and the bytes.
-    pub fn stack(&self) -> Option<(u64, &'a [u8])> {
-        let triage = self.triage?;
-        let bytes = self.file.clip(triage.call_stack_offset, triage.size_of_call_stack)?;
-        Some((triage.top_of_stack, bytes))
-    }
-
-    /// Memory: exactly `len` bytes from an address on, where one run of the dump has them.
-    pub fn read(&self, va: u64, len: usize) -> Option<&'a [u8]> {
-        self.memory.read(va, len)
-    }
-
-    /// Memory: the longest run from an address on that the dump has.
-    pub fn read_run(&self, va: u64) -> Option<&'a [u8]> {
-        self.memory.run(va)
-    }
-
-    /// Memory: a little-endian number of 8 bytes.
-    pub fn read_u64(&self, va: u64) -> Option<u64> {
-        Bytes(self.memory.run(va)?).u64(0)
-    }
-
-    /// Address of the kernel image, from the debugger data.
-    pub fn kernel_base(&self) -> Option<u64> {
-        let triage = self.triage?;
-        let data = Bytes(self.file.clip(triage.debugger_data_offset, triage.debugger_data_size)?);
-        data.get(DEBUGGER_DATA_TAG, 4).filter(|tag| tag == b"KDBG")?;
-        data.u64(DEBUGGER_DATA_KERN_BASE).map(|base| self.layout.width.address(base))
-    }
-
-    /// Name of the current process, cut to 14 bytes by Windows.
-    pub fn process_name(&self) -> Option<String> {
-        let triage = self.triage.filter(|triage| triage.process_offset != 0)?;
-        process::name(self.file, &self.header, triage.process_offset, triage.process_end)
-    }
-
-    /// What the firmware says of the machine.
-    pub fn smbios(&self) -> Option<Smbios> {
-        self.first_of(blobs::SMBIOS, smbios::read)
-    }
-
-    /// What the registry says of the processor.
-    pub fn processor(&self) -> Option<Processor> {
-        self.first_of(blobs::PROCESSOR, processor::read)
-    }
-
-    /// Secondary data.
-    pub fn blobs(&self) -> &[Blob<'a>] {
-        &self.blobs
-    }
-
-    /// What was damaged or missing; empty for a sound dump.
+    /// What was damaged or missing; empty for a sound dump. Reads every part.
     pub fn problems(&self) -> &[Problem] {
-        &self.problems
+        self.problems.get_or_init(|| {
+            let mut problems = self.early.clone();
+            problems.extend(&self.read_drivers().1);
+            problems.extend(&self.read_unloaded().1);
+            problems.extend(self.memory_problems());
+            if let Some(large) = self.large() {
+                problems.extend(&self.read_debugger_data().1);
+                problems.extend(&self.read_current(large).1);
+            }
+            problems.extend(&self.read_blobs().1);
+            if self.store.error().is_some() {
+                problems.push(Problem { part: Part::File, damage: Damage::Unreadable });
+            }
+            problems
+        })
+    }
+
+    /// The first error of the [`Source`], if any: what it could not read looks like memory that the dump does not have.
+    pub fn source_error(&self) -> Option<&io::Error> {
+        self.store.error()
+    }
+}
+
+fn read_up_to(source: &dyn Source, most: u64) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(source.size().min(most)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    source.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn head_of<'s>(store: &'s Store<'_>, head: &'s [u8]) -> Bytes<'s> {
+    match store {
+        Store::Bytes(bytes) => Bytes(bytes),
+        Store::Paged(_) => Bytes(head),
     }
 }
 
@@ -236,12 +233,9 @@ fn header_context(
     layout: &Layout,
     header: &Header,
     problems: &mut Problems,
-) -> Option<Context64> {
-    if header.machine != Machine::X64 || layout.width != Width::W64 {
-        return None;
-    }
+) -> Option<Registers> {
     let record = file.get(layout.header.context_record, layout.header.context_record_size)?;
-    let context = context::read_context(Bytes(record));
+    let context = registers::context(Bytes(record), header.machine);
     if context.is_none() && !record.starts_with(b"PAGEPAGE") {
         problems.add(Part::Context, Damage::Invalid);
     }

@@ -10,44 +10,80 @@
 mod blobs;
 mod boot;
 mod budget;
+mod bugcheck;
 mod bytes;
-mod context;
+mod debugger_data;
 mod drivers;
 mod exception;
-mod fuzz;
+pub mod fuzz;
 mod guid;
 mod header;
 mod identity;
 mod kernel_dump;
+mod large;
 mod layout;
 mod memory;
+mod memory_manager;
+mod objects;
+mod paging;
+mod parameters;
+mod physical;
+mod prcb;
 mod problem;
 mod process;
 mod processor;
 mod ranges;
+mod registers;
+mod slim;
 mod smbios;
+mod source;
+mod status;
+mod structure;
 #[cfg(feature = "synth")]
 pub mod synth;
 mod table;
 mod text;
+mod thread;
 mod time;
 mod triage;
 mod unloaded;
 mod user;
 
-pub use blobs::Blob;
-pub use context::Context64;
+pub use blobs::{
+    AcpiTable, Blob, Cpuid, CpuidLeaf, DisplayReport, DisplaySection, Hypervisor, HypervisorVersion,
+    ModelSpecificRegister, NtfsNotes, NvidiaReport, PciFunction, PnpEvent, RecorderLog, SlowRequest,
+    StorageLog, StoragePort, StorageRequest, TriageBlock, TriageComponent, WdfDriver, WdfLog, WdfMessage,
+    WdfVersion, Winlogon,
+};
+pub use boot::{BootActivity, BootStatus, BootStatusError};
+pub use bugcheck::{BugCheck, Param, Role, Strategy, bugcheck, bugchecks};
+pub use debugger_data::{DebuggerData, KernelAddresses, StructureOffsets};
 pub use drivers::Driver;
 pub use exception::ExceptionRecord64;
-pub use fuzz::fuzz_one;
-pub use guid::Guid;
+pub use guid::{Guid, ParseGuidError};
 pub use header::{DumpType, Header, Machine, Product, Writer};
 pub use identity::{
     CrashId, DumpFormat, FirstBytes, HEAD_LEN, IdentifyError, Identity, ParseCrashIdError, identify,
 };
-pub use kernel_dump::{KernelDump, ParseError};
+pub use kernel_dump::{KernelDump, OpenError, ParseError};
+pub use memory_manager::MemoryManager;
+pub use objects::{
+    DeviceObject, DriverObject, Irp, IrpLocation, Location, MachineCheck, PendingDevice, PendingIrp,
+    PnpTriage, PowerState, PowerTriage, WheaRecord, WheaSection, WheaSeverity,
+};
+pub use parameters::{Access, Parameter, ProcessObject, Resolved, ThreadObject};
+pub use prcb::{CpuModel, Prcb, SpecialRegisters};
 pub use problem::{Damage, Part, Problem};
-pub use processor::Processor;
-pub use smbios::Smbios;
+pub use process::Process;
+pub use processor::{Processor, ProcessorValue, RegistryData};
+pub use registers::{
+    Arm64DebugRegisters, Arm64Registers, DebugRegisters, RegisterSource, Registers, X64Registers,
+    X86Registers,
+};
+pub use slim::{SlimError, slim};
+pub use smbios::{Chassis, MemoryKind, Smbios, SmbiosIdentity, SmbiosMemory, SmbiosProcessor};
+pub use source::Source;
+pub use status::status_name;
+pub use thread::{Thread, ThreadState};
 pub use time::{FileTime, Ticks100ns};
 pub use unloaded::UnloadedDriver;

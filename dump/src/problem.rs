@@ -43,6 +43,12 @@ pub enum Part {
     Process,
     /// The secondary data behind a small dump.
     Blobs,
+    /// Where the pages of a large dump are.
+    PhysicalMemory,
+    /// The page tables of a large dump.
+    PageTables,
+    /// The processors of a large dump: which of them stopped the machine.
+    Processors,
 }
 
 /// What is wrong with a part.
@@ -118,6 +124,23 @@ pub enum Damage {
     Invalid,
     /// Reading the part would take more memory than the dump's size allows.
     Budget,
+    /// The source failed: its first error is in `KernelDump::source_error`.
+    Unreadable,
+    /// The dump has not the memory it should be in.
+    Absent {
+        /// Address of that memory.
+        address: u64,
+    },
+    /// A list of the kernel breaks off: the entry that follows is missing, makes no sense, or came before.
+    Broken {
+        /// Address of the entry whose link leads nowhere.
+        address: u64,
+    },
+    /// The kernel keeps it encoded, and the dump does not tell the key.
+    Encoded {
+        /// Its address.
+        address: u64,
+    },
     /// This form of memory is not read.
     MemoryForm(DumpType),
     /// More problems than are kept.
@@ -146,6 +169,9 @@ impl fmt::Display for Part {
             Part::DebuggerData => "debugger data",
             Part::Process => "process",
             Part::Blobs => "secondary data",
+            Part::PhysicalMemory => "physical memory",
+            Part::PageTables => "page tables",
+            Part::Processors => "processors",
         })
     }
 }
@@ -174,6 +200,10 @@ impl fmt::Display for Damage {
             Damage::Budget => {
                 f.write_str("reading all of it would take more memory than the dump's size allows")
             }
+            Damage::Unreadable => f.write_str("parts of it cannot be read"),
+            Damage::Absent { address } => write!(f, "the dump has not its memory (address {address:#x})"),
+            Damage::Broken { address } => write!(f, "the list breaks off (behind address {address:#x})"),
+            Damage::Encoded { address } => write!(f, "it is encoded (address {address:#x})"),
             Damage::MemoryForm(dump_type) => write!(f, "the memory of a {dump_type} dump is not read"),
             Damage::More { count } => write!(f, "{count} more problems"),
         }

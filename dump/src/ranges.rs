@@ -48,6 +48,11 @@ impl Ranges {
 
     /// Owner of an address.
     pub(crate) fn owner(&self, address: u64) -> Option<usize> {
+        // most words of a stack point nowhere near
+        let (first, last) = (self.segments.first()?, self.segments.last()?);
+        if address < first.start || address >= last.end {
+            return None;
+        }
         let after = self.segments.partition_point(|segment| segment.start <= address);
         let segment = self.segments.get(after.checked_sub(1)?)?;
         (address < segment.end).then_some(segment.owner)

@@ -1,4 +1,5 @@
-//! Writes synthetic dumps: kernel small dumps as the kernel and the debugger engine write them, and user minidumps.
+//! Writes synthetic dumps: kernel small dumps as the kernel and the debugger engine write them, large kernel dumps with
+//! physical memory and page tables, and user minidumps.
 //!
 //! Owns its own reading of the formats. It never uses the parser's layouts, constants or helpers: the two were
 //! written apart, so that each checks the other. What it writes is for tests and for the fleet simulator.
@@ -11,99 +12,38 @@
 
 mod areas;
 mod blobs;
+mod builds;
+mod debugger_data;
+mod describe;
 mod example;
 mod header;
+mod header_32;
 mod image;
+mod large;
 mod noise;
 mod records;
+mod registers;
 mod small;
+mod smbios;
+mod state;
 mod template;
 mod user;
 
 #[cfg(test)]
 mod tests;
 
+pub use describe::{
+    SynthDetails, SynthDriver, SynthMemoryManager, SynthProcessor, SynthSmbios, SynthState, SynthWriter,
+};
 pub use example::windows_drivers;
+pub use large::{LargeDump, SynthDumpType, SynthMapping, SynthMemory};
 pub use noise::{hash, noise};
-pub use records::{context_record, exception_record, stack_page, trap_frame};
+pub use records::{context_record, exception_record, exception_record_32, stack_page, trap_frame};
+pub use registers::{SynthArm64Registers, SynthContext, SynthMachine, SynthRegisters, SynthX86Registers};
 pub use template::{Crash, PATCHED_BYTES, Template};
 pub use user::{UserDump, UserModule, user_minidump};
 
-/// Which program the dump looks written by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SynthWriter {
-    /// The crashing kernel itself ("small memory dump").
-    Kernel,
-    /// The debugger engine, shrinking a larger dump afterwards.
-    DebugEngine,
-}
-
-/// One loaded driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SynthDriver {
-    /// Base name; the debugger engine's form writes the whole NT path made from it.
-    pub name: String,
-    /// First address.
-    pub base: u64,
-    /// Size of the image.
-    pub size: u32,
-    /// PE timestamp.
-    pub timestamp: u32,
-}
-
-/// The registers of a CONTEXT or a trap frame; those left out are zero.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the registers'")]
-pub struct SynthRegisters {
-    pub rip: u64,
-    pub rsp: u64,
-    pub rax: u64,
-    pub rbx: u64,
-    pub rcx: u64,
-    pub rdx: u64,
-    pub rsi: u64,
-    pub rdi: u64,
-    pub rbp: u64,
-    pub r8: u64,
-    pub r9: u64,
-    pub r10: u64,
-    pub r11: u64,
-    pub r12: u64,
-    pub r13: u64,
-    pub r14: u64,
-    pub r15: u64,
-    /// Zero stands for 0x246, interrupts on.
-    pub eflags: u32,
-}
-
-/// What the SMBIOS tables say; empty strings are written as absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the SMBIOS fields'")]
-pub struct SynthSmbios {
-    pub vendor: String,
-    pub model: String,
-    pub bios_vendor: String,
-    pub bios_version: String,
-    /// `mm/dd/yyyy`.
-    pub bios_date: String,
-    pub board_vendor: String,
-    pub board: String,
-}
-
-/// What the processor's registry key says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SynthProcessor {
-    /// `ProcessorNameString`.
-    pub name: String,
-    /// `VendorIdentifier`.
-    pub vendor: String,
-    /// `Identifier`.
-    pub identifier: String,
-    /// `~MHz`.
-    pub mhz: u32,
-}
-
-/// A kernel small dump (x64, type 4), described.
+/// A kernel small dump (type 4), described. Its registers say which machine it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmallDump {
     /// Who writes it.
@@ -130,8 +70,10 @@ pub struct SmallDump {
     pub unloaded: Vec<(String, u64, u64)>,
     /// Image name of the current process.
     pub process: String,
+    /// Current processor, process and thread.
+    pub state: SynthState,
     /// The header's context.
-    pub registers: SynthRegisters,
+    pub registers: SynthContext,
     /// Lowest saved stack address.
     pub stack_base: u64,
     /// The saved stack.
@@ -150,12 +92,28 @@ pub struct SmallDump {
     pub filler: usize,
     /// What all filler bytes are drawn from: another seed, other bytes.
     pub seed: u64,
+    /// What few dumps have.
+    pub details: SynthDetails,
 }
 
 impl SmallDump {
     /// A Windows 10 22H2 office machine with about 150 drivers: `0xD1` in `rtwlane.sys`, 180 KB.
     pub fn example() -> Self {
         example::office_machine()
+    }
+
+    /// The example of a machine: x64 is [`Self::example`], ARM64 a Windows 11 tablet (22000), x86 a Windows 7 desktop.
+    pub fn example_of(machine: SynthMachine) -> Self {
+        match machine {
+            SynthMachine::X64 => example::office_machine(),
+            SynthMachine::Arm64 => example::arm64_tablet(),
+            SynthMachine::X86 => example::windows_7_desktop(),
+        }
+    }
+
+    /// The machine it is of.
+    pub fn machine(&self) -> SynthMachine {
+        self.registers.machine()
     }
 
     /// Sets `filler` so that the dump comes to `bytes`, or to its least size if that is more.

@@ -6,6 +6,13 @@ use crate::header::{Header, Writer};
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
 
+/// Larger than any `KPRCB`.
+const MAX_AREA_LEN: u64 = 0x2_0000;
+/// In `TriageOptions`: the list of drivers was longer than its room.
+const OVERFLOWED: u32 = 0x100;
+/// `TriageOptions` of the debugger engine: all bits, which mean nothing.
+const ALL_OPTIONS: u32 = u32::MAX;
+
 /// At `ValidOffset`.
 const END_MARK: u32 = u32::from_le_bytes(*b"TRGD");
 
@@ -14,12 +21,19 @@ const END_MARK: u32 = u32::from_le_bytes(*b"TRGD");
 pub(crate) struct Triage {
     pub(crate) service_pack_build: u32,
     pub(crate) size_of_dump: u64,
+    pub(crate) memory_manager: Area,
     pub(crate) unloaded_drivers_offset: u64,
-    pub(crate) process_offset: u64,
+    pub(crate) prcb: Area,
+    pub(crate) process: Area,
+    pub(crate) thread: Area,
     pub(crate) call_stack_offset: u64,
     pub(crate) size_of_call_stack: u64,
     pub(crate) driver_list_offset: u64,
     pub(crate) driver_count: u64,
+    /// Where in the file the entry of the driver is that the kernel blamed.
+    pub(crate) broken_driver_offset: u64,
+    /// The list of drivers had more than the dump has.
+    pub(crate) drivers_overflowed: bool,
     /// Lowest saved address.
     pub(crate) top_of_stack: u64,
     pub(crate) data_page_address: u64,
@@ -29,8 +43,21 @@ pub(crate) struct Triage {
     pub(crate) debugger_data_size: u64,
     pub(crate) data_blocks_offset: u64,
     pub(crate) data_blocks_count: u64,
-    /// Where the part behind the process begins.
-    pub(crate) process_end: u64,
+}
+
+/// A part whose size is told nowhere: it ends where another part begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Area {
+    pub(crate) offset: u64,
+    pub(crate) end: u64,
+}
+
+impl Area {
+    /// Its bytes; `None` where it is absent or outside.
+    pub(crate) fn of<'a>(self, file: Bytes<'a>) -> Option<Bytes<'a>> {
+        let len = self.end.checked_sub(self.offset)?.min(MAX_AREA_LEN);
+        if self.offset == 0 { None } else { file.clip(self.offset, len).map(Bytes) }
+    }
 }
 
 /// Reads the header of a small dump.
@@ -56,13 +83,13 @@ pub(crate) fn read(
 fn fields(bytes: Bytes<'_>, layout: &Layout) -> Option<Triage> {
     let at = &layout.triage;
     let field = |offset| bytes.u32(offset).map(u64::from);
-    let process_offset = field(at.process_offset)?;
     let parts = [
         at.size_of_dump,
         at.valid_offset,
         at.mm_offset,
         at.unloaded_drivers_offset,
         at.prcb_offset,
+        at.process_offset,
         at.thread_offset,
         at.call_stack_offset,
         at.driver_list_offset,
@@ -70,17 +97,26 @@ fn fields(bytes: Bytes<'_>, layout: &Layout) -> Option<Triage> {
         at.debugger_data_offset,
         at.data_blocks_offset,
     ];
-    let process_end =
-        parts.iter().filter_map(|&offset| field(offset)).filter(|&begin| begin > process_offset).min();
+    let area = |part| {
+        let offset = field(part)?;
+        let begins = parts.iter().filter_map(|&part| field(part));
+        Some(Area { offset, end: begins.filter(|&begin| begin > offset).min().unwrap_or(offset) })
+    };
+    let options = bytes.u32(at.triage_options)?;
     Some(Triage {
         service_pack_build: bytes.u32(at.service_pack_build)?,
         size_of_dump: field(at.size_of_dump)?,
+        memory_manager: area(at.mm_offset)?,
         unloaded_drivers_offset: field(at.unloaded_drivers_offset)?,
-        process_offset,
+        prcb: area(at.prcb_offset)?,
+        process: area(at.process_offset)?,
+        thread: area(at.thread_offset)?,
         call_stack_offset: field(at.call_stack_offset)?,
         size_of_call_stack: field(at.size_of_call_stack)?,
         driver_list_offset: field(at.driver_list_offset)?,
         driver_count: field(at.driver_count)?,
+        broken_driver_offset: field(at.broken_driver_offset)?,
+        drivers_overflowed: options != ALL_OPTIONS && options & OVERFLOWED != 0,
         top_of_stack: layout.width.address(bytes.word(layout.width, at.top_of_stack)?),
         data_page_address: layout.width.address(bytes.word(layout.width, at.data_page_address)?),
         data_page_offset: field(at.data_page_offset)?,
@@ -89,7 +125,6 @@ fn fields(bytes: Bytes<'_>, layout: &Layout) -> Option<Triage> {
         debugger_data_size: field(at.debugger_data_size)?,
         data_blocks_offset: field(at.data_blocks_offset)?,
         data_blocks_count: field(at.data_blocks_count)?,
-        process_end: process_end.unwrap_or(process_offset),
     })
 }
 

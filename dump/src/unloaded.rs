@@ -8,6 +8,7 @@ use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
 use crate::table::{self, Table};
 use crate::text;
+use crate::time::FileTime;
 use crate::triage::Triage;
 
 /// Windows remembers 50.
@@ -18,12 +19,14 @@ const NAME_LEN: u64 = 24;
 /// An unloaded driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnloadedDriver {
-    /// Name, cut to 12 units by Windows: `dump_storpor`.
+    /// Name. In a small dump it is cut to 12 units: `dump_storpor`.
     pub name: String,
     /// First address.
     pub start: u64,
     /// First address behind.
     pub end: u64,
+    /// When it was unloaded. Small dumps do not tell.
+    pub time: Option<FileTime>,
 }
 
 /// Reads the list, newest first.
@@ -31,7 +34,6 @@ pub(crate) fn read(
     file: Bytes<'_>,
     layout: &Layout,
     triage: &Triage,
-    budget: &mut Budget,
     problems: &mut Problems,
 ) -> Vec<UnloadedDriver> {
     let (at, begin) = (&layout.unloaded, triage.unloaded_drivers_offset);
@@ -50,9 +52,10 @@ pub(crate) fn read(
         stride: at.stride,
         spare: 0,
     };
-    let (mut unloaded, entries) = table::open(file, table, budget, problems);
+    let mut budget = Budget::small(file.len());
+    let (mut unloaded, entries) = table::open(file, table, &mut budget, problems);
     for (number, entry) in entries {
-        match driver(entry, layout, budget) {
+        match driver(entry, layout, &mut budget) {
             Some(driver) => unloaded.push(driver),
             None => problems.add(Part::Unloaded, Damage::EntryInvalid { entry: number, count }),
         }
@@ -72,5 +75,5 @@ fn driver(entry: Bytes<'_>, layout: &Layout, budget: &mut Budget) -> Option<Unlo
     let len = u64::from(entry.u16(at.name_length)?).min(NAME_LEN);
     let name = entry.get(at.driver_name, len)?;
     budget.take(text::utf16_cost(name.len()))?;
-    Some(UnloadedDriver { name: text::utf16(name), start, end })
+    Some(UnloadedDriver { name: text::utf16(name), start, end, time: None })
 }

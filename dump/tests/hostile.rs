@@ -1,8 +1,9 @@
 //! Hostile bytes: the reader neither panics nor hangs, and takes memory in proportion to its input.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use bluescope_dump::KernelDump;
+use bluescope_dump::fuzz::fuzz_one;
 use bluescope_dump::synth::{SmallDump, SynthWriter, UserDump, noise, user_minidump};
-use bluescope_dump::{KernelDump, fuzz_one};
 use proptest::prelude::*;
 
 fn put(bytes: &mut [u8], offset: usize, value: u32) {

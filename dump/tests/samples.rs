@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use bluescope_dump::{KernelDump, Writer, fuzz_one, identify};
+use bluescope_dump::fuzz::fuzz_one;
+use bluescope_dump::{KernelDump, Writer, identify};
 
 fn samples() -> Option<PathBuf> {
     let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
@@ -57,7 +58,7 @@ fn kernel_dumps_say_what_their_manifest_says() {
         assert!(dump.stack().is_some(), "{file}");
         if header.bits == 64 {
             // the saved stack begins where KeBugCheckEx was called, also where the context is that of the fault
-            assert!(dump.read(dump.context().unwrap().rsp, 8).is_some(), "{file}");
+            assert!(dump.read(dump.context().unwrap().sp(), 8).is_some(), "{file}");
         }
         if row["fault_address_owner"] != "-" {
             let owners: Vec<_> = header
@@ -86,11 +87,13 @@ fn records_agree_with_parameters() {
                     "{}",
                     row["file"]
                 );
-                assert_eq!(dump.context_at(p4).unwrap().rip, p2, "{}", row["file"]);
-                assert_eq!(dump.context().unwrap().rip, p2, "{}", row["file"]);
+                assert_eq!(dump.context_at(p4).unwrap().pc(), p2, "{}", row["file"]);
+                assert_eq!(dump.context().unwrap().pc(), p2, "{}", row["file"]);
             }
-            0x3b => assert_eq!(dump.context_at(p3).unwrap().rip, p2, "{}", row["file"]),
-            0xbe => assert!(dump.driver_at(dump.trap_frame_at(p3).unwrap().rip).is_some(), "{}", row["file"]),
+            0x3b => assert_eq!(dump.context_at(p3).unwrap().pc(), p2, "{}", row["file"]),
+            0xbe => {
+                assert!(dump.driver_at(dump.trap_frame_at(p3).unwrap().pc()).is_some(), "{}", row["file"])
+            }
             _ => {}
         }
     }
@@ -102,7 +105,7 @@ fn boots_are_counted() {
     let rows = manifest("kernel");
     let boots: BTreeMap<_, _> = rows
         .iter()
-        .map(|(row, bytes)| (&*row["file"], KernelDump::parse(bytes).unwrap().header().boot_id))
+        .map(|(row, bytes)| (&*row["file"], KernelDump::parse(bytes).unwrap().boot_id()))
         .collect();
     for (file, boot_id) in [
         ("eolaruhagen__083125-14875-01.dmp", 2),

@@ -95,8 +95,8 @@ fn a_32_bit_dump_is_read() {
     assert_eq!((&*unloaded.name, unloaded.start, unloaded.end), ("old.sys", 0xaaa0_0000, 0xaaa0_8000));
     assert_eq!(dump.stack().unwrap().0, 0xd9f0_0000);
     assert_eq!(dump.read_u64(0xd9f0_0010), Some(0x0000_0001_0000_0002));
-    assert_eq!(dump.read(0xac45_1000, 2), Some(&[0xcc, 0xcc][..]));
-    assert_eq!(dump.read(0xffff_ffff_ac45_1000, 2), Some(&[0xcc, 0xcc][..]));
+    assert_eq!(dump.read(0xac45_1000, 2), Some(vec![0xcc, 0xcc].into()));
+    assert_eq!(dump.read(0xffff_ffff_ac45_1000, 2), Some(vec![0xcc, 0xcc].into()));
     assert_eq!(dump.process_name().as_deref(), Some("conhost.exe"));
     assert_eq!(dump.kernel_base(), Some(0xe441_f000));
     assert_eq!(dump.context(), None);

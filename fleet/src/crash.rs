@@ -2,8 +2,8 @@
 //! find out: what did it, and where.
 
 use dump::synth::{
-    SmallDump, SynthDriver, SynthRegisters, SynthWriter, exception_record, hash, noise, stack_page,
-    trap_frame, windows_drivers,
+    SmallDump, SynthDetails, SynthDriver, SynthRegisters, SynthState, SynthWriter, exception_record, hash,
+    noise, stack_page, trap_frame, windows_drivers,
 };
 
 use crate::machines::{Fleet, Machine};
@@ -96,7 +96,8 @@ pub fn describe(fleet: &Fleet, crash: &Crash, writer: SynthWriter, bytes: usize)
         boot_id: crash.boot_id,
         unloaded: unloaded(scene.kernel),
         process: events.process.to_owned(),
-        registers: events.registers,
+        state: SynthState::default(),
+        registers: events.registers.into(),
         stack_base: scene.stack_base,
         blocks: events.blocks,
         stack: events.stack,
@@ -106,6 +107,7 @@ pub fn describe(fleet: &Fleet, crash: &Crash, writer: SynthWriter, bytes: usize)
         kd_debugger_data_block: scene.kernel + 0xc0_0b20,
         filler: 0,
         seed: boot,
+        details: SynthDetails::default(),
         drivers,
     };
     sized(dump, bytes)
@@ -117,7 +119,11 @@ pub(crate) const FIRST_BOOT_LOOP: u32 = 1000;
 /// Fills up to `bytes`. What a dump comes to without filler is estimated: close enough, and the dump is written once.
 fn sized(dump: SmallDump, bytes: usize) -> SmallDump {
     const DRIVER_AND_NAME: usize = 0x90 + 0x28;
-    let fixed = if dump.build < 26100 { 97_000 } else { 104_400 };
+    let fixed = match dump.build {
+        ..=21999 => 97_000,
+        22000..=26099 => 101_500,
+        _ => 104_400,
+    };
     let least = fixed + DRIVER_AND_NAME * dump.drivers.len();
     SmallDump { filler: bytes.saturating_sub(least), ..dump }
 }

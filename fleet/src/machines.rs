@@ -160,6 +160,7 @@ fn machine(config: &FleetConfig, drivers: &[Driver], number: usize) -> Machine {
             bios_date: "03/14/2024".into(),
             board_vendor: vendor.into(),
             board: model.into(),
+            ..SynthSmbios::default()
         },
         processor: SynthProcessor {
             name: name.into(),

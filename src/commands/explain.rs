@@ -1,7 +1,7 @@
 //! `bluescope explain`: dumps to reports on this machine. A dump that cannot be read never hides the next one.
 
-use std::fs::File;
-use std::io::Read as _;
+mod file;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,11 +9,9 @@ use analyzer::render::{self, Style};
 use analyzer::{Analysis, Limits};
 use anyhow::Context as _;
 
+use self::file::Opened;
 use crate::cli::ExplainArgs;
 use crate::terminal;
-
-/// A dump is read whole; a memory dump of a large server would take all the memory of the machine that reads it.
-const LARGEST: u64 = 4 << 30;
 
 /// Explains every file; fails where one of them could not be read.
 pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
@@ -44,19 +42,11 @@ pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn explain(file: &Path) -> anyhow::Result<Analysis> {
-    let bytes = read(file)?;
-    analyzer::analyze(&bytes, &Limits::default())
-        .with_context(|| format!("{} is no dump that can be read", file.display()))
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    opened
-        .take(LARGEST.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    anyhow::ensure!(bytes.len() as u64 <= LARGEST, "{} is larger than {LARGEST} bytes", file.display());
-    Ok(bytes)
+fn explain(path: &Path) -> anyhow::Result<Analysis> {
+    let limits = Limits::with_details();
+    let no_dump = || format!("{} is no dump that can be read", path.display());
+    match file::open(path, limits.dump_bytes)? {
+        Opened::File(source) => analyzer::analyze_source(&source, &limits).with_context(no_dump),
+        Opened::Bytes(bytes) => analyzer::analyze(&bytes, &limits).with_context(no_dump),
+    }
 }

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
+use dump::{Role, bugcheck};
 use serde::Deserialize;
 
 use super::{Culprit, decide};
 use crate::facts::{Fault, Hit, Image, KernelFacts, Origin, Owner, Site};
-use crate::tables::{Rank, Role, bugcheck, driver};
+use crate::tables::{Rank, driver};
 
 #[derive(Deserialize)]
 struct Example {
@@ -84,7 +85,7 @@ fn blamed(example: &Example) -> Option<String> {
         timestamp: 0,
     });
     let entry = bugcheck(code, raw);
-    let roles = entry.map_or([Role::Other; 4], |entry| entry.roles(&parameters));
+    let roles = entry.map_or([Role::Undocumented; 4], |entry| entry.roles(&parameters));
     // A frame runs at the return address that the frame above it holds.
     let frame_at = |address: u64| {
         let above = example.stack.iter().position(|frame| number(frame.ret.as_deref()) == address)?;

@@ -1,9 +1,11 @@
 //! The kernel rules, strongest evidence first: the first that finds somebody decides. Each returns its finding with the
 //! evidence in words and knows nothing of the others.
 
+use dump::{Role, Strategy};
+
 use super::{Confidence, Culprit, Decision, Rule};
 use crate::facts::{Fault, KernelFacts, Origin, Owner, Site};
-use crate::tables::{Rank, Role, Strategy};
+use crate::tables::Rank;
 
 /// What a rule says: who, how sure, and why.
 struct Finding(Culprit, Confidence, String);

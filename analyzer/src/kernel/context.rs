@@ -1,15 +1,15 @@
 //! Where the machine really was: the header's context is the caller of `KeBugCheckEx` except for 0x7E and 0x8E, so the
 //! records, trap frames and pushed frames that the parameters lead to come first.
 
-use dump::{Context64, KernelDump};
+use dump::{KernelDump, Machine, Parameter, Registers, Resolved, Role};
 
 use super::images::ImageMap;
 use super::stack::{MachineFrame, Stack};
 use crate::facts::{Access, Exception, Fault, Origin, Owner};
-use crate::tables::Role;
 
-/// Kernel addresses of a 64-bit system.
+/// Where the kernel's addresses begin, on 64-bit systems and on 32-bit ones.
 const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
+const KERNEL_HALF_32: u64 = 0x8000_0000;
 /// Bug checks whose header context already is the fault, as small dumps carry them: the flag in their highest digit
 /// says so. Without it (full dumps) the header has the caller of `KeBugCheckEx` as for any other.
 const HEADER_IS_FAULT: [u32; 2] = [0x1000_007E, 0x1000_008E];
@@ -18,29 +18,30 @@ const WATCHDOGS: [u32; 1] = [0x133];
 /// `STATUS_ACCESS_VIOLATION` and `STATUS_IN_PAGE_ERROR` carry the access in their information.
 const WITH_ACCESS: [u32; 2] = [0xC000_0005, 0xC000_0006];
 
-/// Parameters with number and role.
-pub(super) fn parameters<'r>(
-    dump: &KernelDump<'_>,
-    roles: &'r [Role; 4],
-) -> impl Iterator<Item = (u8, u64, Role)> + use<'r> {
-    (1..).zip(dump.header().parameters).zip(roles).map(|((number, value), role)| (number, value, *role))
+/// Parameters, each with its number.
+pub(super) fn numbered(parameters: &[Parameter]) -> impl Iterator<Item = (u8, &Parameter)> {
+    (1..).zip(parameters)
 }
 
-fn is_plausible(context: &Context64) -> bool {
-    context.rsp >= KERNEL_HALF && context.rsp.is_multiple_of(8)
+fn is_plausible(context: &Registers) -> bool {
+    let (kernel, word) = match context {
+        Registers::X86(_) => (KERNEL_HALF_32, 4),
+        Registers::X64(_) | Registers::Arm64(_) => (KERNEL_HALF, 8),
+    };
+    context.sp() >= kernel && context.sp().is_multiple_of(word)
 }
 
 /// The best context in the dump, and its registers where it has any.
 pub(super) fn fault(
     dump: &KernelDump<'_>,
-    roles: &[Role; 4],
+    parameters: &[Parameter],
     map: &ImageMap,
     stack_limit: usize,
-) -> Option<(Fault, Option<Context64>)> {
+) -> Option<(Fault, Option<Registers>)> {
     let code = dump.header().bugcheck;
-    let of = |context: Context64, origin| {
-        let fault =
-            Fault { address: context.rip, owner: map.owner(context.rip), origin, sp: Some(context.rsp) };
+    let of = |context: Registers, origin| {
+        let (address, sp) = (context.pc(), Some(context.sp()));
+        let fault = Fault { address, owner: map.owner(address), origin, sp };
         (fault, Some(context))
     };
     let header = dump.context().copied().filter(is_plausible);
@@ -49,9 +50,9 @@ pub(super) fn fault(
     {
         return Some(of(context, Origin::Header));
     }
-    let record = parameters(dump, roles).find_map(|(number, value, role)| match role {
-        Role::CtxRecord => Some(of(dump.context_at(value)?, Origin::ContextRecord(number))),
-        Role::TrapFrame => Some(of(dump.trap_frame_at(value)?, Origin::TrapFrame(number))),
+    let record = numbered(parameters).find_map(|(number, parameter)| match &parameter.resolved {
+        Some(Resolved::Context { registers, .. }) => Some(of(**registers, Origin::ContextRecord(number))),
+        Some(Resolved::TrapFrame { registers, .. }) => Some(of(**registers, Origin::TrapFrame(number))),
         _ => None,
     });
     if let Some((fault, Some(context))) =
@@ -60,9 +61,10 @@ pub(super) fn fault(
         return Some((fault, Some(context)));
     }
     let stack = Stack::saved(dump, stack_limit);
-    if let Some((number, address)) = parameters(dump, roles)
-        .find_map(|(number, value, role)| (role == Role::InstrAddr && value != 0).then_some((number, value)))
-    {
+    let stack = stack.as_ref();
+    let instruction =
+        numbered(parameters).find(|(_, parameter)| parameter.role == Role::InstrAddr && parameter.value != 0);
+    if let Some((number, address)) = instruction.map(|(number, parameter)| (number, parameter.value)) {
         let pushed = stack.and_then(|stack| stack.machine_frame(|ip| ip == address));
         let origin = if pushed.is_some() { Origin::MachineFrame(number) } else { Origin::Parameter(number) };
         let sp = pushed.as_ref().map(|frame| frame.sp);
@@ -81,13 +83,19 @@ pub(super) fn fault(
     header.map(|context| of(context, Origin::BugCheckCaller))
 }
 
-/// `Rip` in a `KTRAP_FRAME`: what the processor pushes is the end of the frame that the handler completes.
+/// `Rip` and `Eip` in a `KTRAP_FRAME`: what the processor pushes is the end of the frame that the handler completes.
 const TRAP_FRAME_RIP: u64 = 0x168;
+const TRAP_FRAME_EIP: u64 = 0x68;
 
 /// The registers of the trap frame around what the processor pushed.
-fn around(dump: &KernelDump<'_>, frame: &MachineFrame) -> Option<Context64> {
-    let trap_frame = dump.trap_frame_at(frame.at.checked_sub(TRAP_FRAME_RIP)?)?;
-    (trap_frame.rip == frame.ip).then_some(trap_frame)
+fn around(dump: &KernelDump<'_>, frame: &MachineFrame) -> Option<Registers> {
+    let before = match dump.header().machine {
+        Machine::X64 => TRAP_FRAME_RIP,
+        Machine::X86 => TRAP_FRAME_EIP,
+        Machine::Arm64 | Machine::Unknown(_) => return None,
+    };
+    let trap_frame = dump.trap_frame_at(frame.at.checked_sub(before)?)?;
+    (trap_frame.pc() == frame.ip).then_some(trap_frame)
 }
 
 fn access_of(value: u64) -> Access {
@@ -103,10 +111,11 @@ fn access_of(value: u64) -> Access {
 
 /// The exception behind a bug check: its record where the dump holds it, else what the parameters say. The code is 0
 /// where the bug check is a fault of its own and no exception was raised.
-pub(super) fn exception(dump: &KernelDump<'_>, roles: &[Role; 4]) -> Option<Exception> {
-    let recorded = parameters(dump, roles)
-        .filter(|(_, _, role)| *role == Role::ExcRecord)
-        .find_map(|(_, value, _)| dump.exception_at(value));
+pub(super) fn exception(dump: &KernelDump<'_>, parameters: &[Parameter]) -> Option<Exception> {
+    let recorded = parameters.iter().find_map(|parameter| match &parameter.resolved {
+        Some(Resolved::Exception { record, .. }) => Some(record),
+        _ => None,
+    });
     if let Some(record) = recorded {
         let (access, accessed) = match record.information.as_slice() {
             [kind, address, ..] if WITH_ACCESS.contains(&record.code) => {
@@ -116,8 +125,9 @@ pub(super) fn exception(dump: &KernelDump<'_>, roles: &[Role; 4]) -> Option<Exce
         };
         return Some(Exception { code: record.code, address: record.address, access, accessed });
     }
-    let find =
-        |wanted| parameters(dump, roles).find(|(_, _, role)| *role == wanted).map(|(_, value, _)| value);
+    let find = |wanted| {
+        parameters.iter().find(|parameter| parameter.role == wanted).map(|parameter| parameter.value)
+    };
     let address = find(Role::InstrAddr).unwrap_or(0);
     if let Some(code) = find(Role::ExcCode) {
         // Sign-extended in 64-bit dumps.
@@ -148,5 +158,5 @@ pub(super) fn bad_jump_caller(
     if !ran_off {
         return None;
     }
-    map.code_site(dump.read_u64(fault.sp?)?).map(Owner::Loaded)
+    map.code_site(dump.read_word(fault.sp?)?).map(Owner::Loaded)
 }

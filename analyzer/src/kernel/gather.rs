@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use dump::{Context64, KernelDump};
+use dump::{KernelDump, Parameter, Registers, bugcheck};
 
 use super::images::ImageMap;
 use super::stack::Stack;
 use super::{context, objects, owned};
 use crate::facts::{Image, KernelFacts, Named};
-use crate::tables::{Role, bugcheck, driver, is_kernel};
+use crate::tables::{driver, is_kernel};
 use crate::{Limits, text};
 
 /// Stack words kept: a full stack of 92 KiB has 11,776, of which a few hundred point into images.
@@ -38,7 +38,9 @@ impl<'d> Names<'d> {
 /// The facts, and the registers at the fault where they are known.
 pub(super) struct Gathered<'n> {
     pub(super) facts: KernelFacts<'n>,
-    pub(super) registers: Option<Context64>,
+    pub(super) registers: Option<Registers>,
+    /// The parameters, followed.
+    pub(super) parameters: [Parameter; 4],
 }
 
 fn images<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>) -> Vec<Image<'n>> {
@@ -73,20 +75,21 @@ const ALWAYS_LIVE: [u32; 3] = [0x117, 0x141, 0x142];
 pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &Limits) -> Gathered<'n> {
     let header = dump.header();
     let entry = bugcheck(header.bugcheck, header.bugcheck_raw);
-    let roles = entry.map_or([Role::Other; 4], |entry| entry.roles(&header.parameters));
+    let parameters = dump.parameters();
+    let roles = parameters.each_ref().map(|parameter| parameter.role);
     let listed = dump.drivers().get(..limits.modules).unwrap_or(dump.drivers());
     let gone = dump.unloaded().get(..limits.unloaded).unwrap_or(dump.unloaded());
     let map = ImageMap::new(listed, gone);
     let images = images(dump, names);
-    let found = context::fault(dump, &roles, &map, limits.stack_bytes);
+    let found = context::fault(dump, &parameters, &map, limits.stack_bytes);
     let (fault, registers) = found.map_or((None, None), |(fault, registers)| (Some(fault), registers));
-    let exception = context::exception(dump, &roles);
+    let exception = context::exception(dump, &parameters);
     let stack = match fault.and_then(|fault| fault.sp) {
         Some(sp) => Stack::from(dump, sp, limits.stack_bytes),
         None => Stack::saved(dump, limits.stack_bytes),
     };
-    let led = objects::led(dump, &roles, &map);
-    let named = objects::named(dump, &roles).map(|(parameter, name)| Named {
+    let led = objects::led(&parameters, &map);
+    let named = objects::named(&parameters).map(|(parameter, name)| Named {
         parameter,
         image: image_named(&images, &name),
         name: text::clean(&name, limits.text).into_owned(),
@@ -111,5 +114,5 @@ pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &L
         processor_vendor: names.processor_vendor.as_deref(),
         images,
     };
-    Gathered { facts, registers }
+    Gathered { facts, registers, parameters }
 }

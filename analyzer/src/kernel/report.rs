@@ -1,23 +1,22 @@
 //! Facts and verdict to the report. Owns the words of the report, never a judgement.
 
-use dump::{DumpType, Identity, KernelDump, Machine, Product, Writer};
+use dump::{DumpType, Identity, KernelDump, Machine, Product, Registers, Writer, status_name};
 
 use super::gather::Gathered;
-use super::owned;
+use super::{details, owned};
 use crate::analysis::{
     Analysis, BugCheckReport, ExceptionReport, Frame, MachineReport, ModuleReport, ParameterReport,
     UnloadedReport, Verdict,
 };
 use crate::blame::{Culprit, Decision};
 use crate::facts::{Fault, Image, KernelFacts, Owner};
-use crate::tables::{Role, status_name};
 use crate::{ANALYZER_VERSION, Limits, bucket, os, text};
 
 /// What the report is made from besides facts and verdict.
 pub(super) struct Source<'s> {
     pub(super) dump: &'s KernelDump<'s>,
     pub(super) identity: &'s Identity,
-    pub(super) bytes: &'s [u8],
+    pub(super) dump_bytes: u64,
     pub(super) limits: &'s Limits,
 }
 
@@ -31,11 +30,11 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         crash_id: identity.id.to_string(),
         kind: if facts.live { "live" } else { "kernel" }.to_owned(),
         dump_type: dump_type(header.dump_type, header.writer),
-        dump_bytes: u64::try_from(source.bytes.len()).unwrap_or(u64::MAX),
+        dump_bytes: source.dump_bytes,
         crash_time: header.system_time.map(|time| time.to_string()),
         crash_time_ms: header.system_time.map(|time| time.unix_ms()),
         uptime_s: header.uptime.map(|uptime| seconds(uptime.0)),
-        bugcheck: Some(bug_check(facts, header.bugcheck_raw)),
+        bugcheck: Some(bug_check(gathered, header.bugcheck_raw, limits)),
         exception: exception(facts),
         verdict: verdict(facts, decision),
         stack: frames(facts, limits.frames),
@@ -45,10 +44,11 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         modules: modules(dump, facts),
         unloaded: unloaded(dump, facts),
         problems: problems(dump, limits),
+        kernel: limits.details.then(|| Box::new(details::gather(dump, gathered, limits))),
     }
 }
 
-fn hex(value: u64) -> String {
+pub(super) fn hex(value: u64) -> String {
     format!("0x{value:x}")
 }
 
@@ -75,44 +75,22 @@ fn dump_type(form: DumpType, writer: Writer) -> String {
     format!("{form} ({writer})")
 }
 
-fn bug_check(facts: &KernelFacts<'_>, raw_code: u32) -> BugCheckReport {
-    let parameter = |index: usize| {
-        let value = facts.parameters.get(index).copied().unwrap_or(0);
-        ParameterReport {
-            value: hex(value),
-            meaning: facts.entry.map(|entry| entry.meaning(index, &facts.parameters)).unwrap_or_default(),
-            resolved: resolved(facts, index, value),
-        }
+fn bug_check(gathered: &Gathered<'_>, raw_code: u32, limits: &Limits) -> BugCheckReport {
+    let facts = &gathered.facts;
+    let parameter = |parameter: &dump::Parameter| ParameterReport {
+        value: hex(parameter.value),
+        meaning: parameter.meaning.to_string(),
+        resolved: parameter
+            .resolved
+            .as_ref()
+            .map(|resolved| text::clean(&resolved.to_string(), limits.text).into_owned())
+            .unwrap_or_default(),
     };
     BugCheckReport {
         code: facts.code,
         raw_code,
-        name: facts.entry.map_or("UNKNOWN", |entry| entry.name.as_str()).to_owned(),
-        parameters: (0..4).map(parameter).collect(),
-    }
-}
-
-fn resolved(facts: &KernelFacts<'_>, index: usize, value: u64) -> String {
-    let role = facts.roles.get(index).copied().unwrap_or(Role::Other);
-    if matches!(role, Role::Ntstatus | Role::ExcCode) {
-        // Sign-extended in 64-bit dumps.
-        let status = u32::try_from(value & 0xFFFF_FFFF).unwrap_or(0);
-        return status_name(status).unwrap_or_default().to_owned();
-    }
-    if role == Role::PoolTag {
-        let tag: String = value.to_le_bytes().iter().take(4).map(|&byte| char::from(byte)).collect();
-        return if tag.chars().all(|c| c.is_ascii_graphic() || c == ' ') { tag } else { String::new() };
-    }
-    match facts.owners.get(index) {
-        Some(Owner::Loaded(site)) => facts.site_text(*site),
-        Some(Owner::Unloaded(at, offset)) => {
-            format!("{}+0x{offset:x} (unloaded)", facts.unloaded.get(*at).copied().unwrap_or("?"))
-        }
-        Some(Owner::Nobody) | None => {
-            let number = u8::try_from(index + 1).unwrap_or(0);
-            let led = facts.led.iter().find(|led| led.parameter == number);
-            led.map(|led| format!("{} of {}", led.object, facts.name(led.site))).unwrap_or_default()
-        }
+        name: facts.entry.map_or("UNKNOWN", |entry| entry.name).to_owned(),
+        parameters: gathered.parameters.iter().map(parameter).collect(),
     }
 }
 
@@ -180,8 +158,12 @@ fn frames(facts: &KernelFacts<'_>, most: usize) -> Vec<Frame> {
 }
 
 fn registers(gathered: &Gathered<'_>) -> Vec<(String, String)> {
-    let Some(context) = &gathered.registers else { return Vec::new() };
-    context.registers().into_iter().map(|(name, value)| (name.to_owned(), hex(value))).collect()
+    gathered.registers.as_ref().map(named).unwrap_or_default()
+}
+
+/// Registers by name, in the debugger's order.
+pub(super) fn named(registers: &Registers) -> Vec<(String, String)> {
+    registers.named().into_iter().map(|(name, value)| (name.to_owned(), hex(value))).collect()
 }
 
 fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
@@ -211,7 +193,7 @@ fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
             Product::DomainController => "domain controller".to_owned(),
             Product::Unknown(value) => format!("unknown {value}"),
         }),
-        boot_id: header.boot_id,
+        boot_id: dump.boot_id(),
     }
 }
 
@@ -244,6 +226,9 @@ fn problems(dump: &KernelDump<'_>, limits: &Limits) -> Vec<String> {
         .take(limits.problems)
         .map(|problem| text::clean(&problem.to_string(), limits.text).into_owned())
         .collect();
+    if let Some(error) = dump.source_error() {
+        listed.push(text::clean(&format!("file: {error}"), limits.text).into_owned());
+    }
     let mut note = |total: usize, listed_of: usize, what: &str| {
         if total > listed_of {
             listed.push(format!("{what}: {} more are not listed", total - listed_of));

@@ -1,6 +1,8 @@
 //! The words of a saved stack: which of them point into images, and where the processor pushed what it interrupted.
 
-use dump::KernelDump;
+use std::borrow::Cow;
+
+use dump::{KernelDump, Machine};
 
 use super::images::ImageMap;
 use crate::facts::Hit;
@@ -12,11 +14,11 @@ const CS32: u64 = 0x08;
 const SS64: u64 = 0x18;
 
 /// Saved stack memory, from some address upwards, read as words of the dump's width.
-#[derive(Clone, Copy)]
 pub(super) struct Stack<'a> {
     start: u64,
-    bytes: &'a [u8],
+    bytes: Cow<'a, [u8]>,
     word: usize,
+    machine: Machine,
 }
 
 /// Kernel addresses of a 64-bit system.
@@ -32,31 +34,35 @@ pub(super) struct MachineFrame {
 
 impl<'a> Stack<'a> {
     /// The stack that the dump saved, whole.
-    pub(super) fn saved(dump: &KernelDump<'a>, limit: usize) -> Option<Self> {
+    pub(super) fn saved(dump: &'a KernelDump<'_>, limit: usize) -> Option<Self> {
         let (start, bytes) = dump.stack()?;
-        let word = if dump.header().bits == 32 { 4 } else { 8 };
-        Some(Self { start, bytes: bytes.get(..limit).unwrap_or(bytes), word })
+        let bytes = match bytes {
+            Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(..limit).unwrap_or(bytes)),
+            Cow::Owned(mut bytes) => {
+                bytes.truncate(limit);
+                Cow::Owned(bytes)
+            }
+        };
+        Some(Self::of(dump, start, bytes))
     }
 
     /// From a stack pointer upwards: the saved stack, or whatever other memory the dump holds there (a watchdog fires
     /// on another stack than the one that is saved).
-    pub(super) fn from(dump: &KernelDump<'a>, sp: u64, limit: usize) -> Option<Self> {
-        let word = if dump.header().bits == 32 { 4 } else { 8 };
-        if let Some((start, bytes)) = dump.stack()
-            && let Some(tail) =
-                sp.checked_sub(start).and_then(|skip| bytes.get(usize::try_from(skip).ok()?..))
-            && !tail.is_empty()
-        {
-            return Some(Self { start: sp, bytes: tail.get(..limit).unwrap_or(tail), word });
-        }
-        // Memory comes in pages and in windows of 0x100 bytes: ask for less until the dump has that much in one run.
-        std::iter::successors(Some(limit.next_power_of_two()), |len| (*len > 0x40).then_some(len / 2))
-            .find_map(|len| dump.read(sp, len))
-            .map(|bytes| Self { start: sp, bytes, word })
+    pub(super) fn from(dump: &'a KernelDump<'_>, sp: u64, limit: usize) -> Option<Self> {
+        let (start, saved) = dump.stack().unzip();
+        let left = saved.zip(sp.checked_sub(start.unwrap_or(u64::MAX)));
+        let on_saved = left.and_then(|(saved, skip)| saved.len().checked_sub(usize::try_from(skip).ok()?));
+        let most = on_saved.filter(|left| *left > 0).map_or(limit, |left| left.min(limit));
+        Some(Self::of(dump, sp, dump.read_run(sp, most)?))
+    }
+
+    fn of(dump: &KernelDump<'_>, start: u64, bytes: Cow<'a, [u8]>) -> Self {
+        let header = dump.header();
+        Self { start, bytes, word: if header.bits == 32 { 4 } else { 8 }, machine: header.machine }
     }
 
     /// Address and value of each word.
-    pub(super) fn words(self) -> impl Iterator<Item = (u64, u64)> + 'a {
+    pub(super) fn words(&self) -> impl Iterator<Item = (u64, u64)> {
         let step = u64::try_from(self.word).unwrap_or(8);
         let addresses = std::iter::successors(Some(self.start), move |at| at.checked_add(step));
         addresses.zip(self.bytes.chunks_exact(self.word).map(|chunk| {
@@ -69,7 +75,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Words that would be code addresses of images, lowest first.
-    pub(super) fn hits(self, map: &ImageMap, most: usize) -> Vec<Hit> {
+    pub(super) fn hits(&self, map: &ImageMap, most: usize) -> Vec<Hit> {
         self.words()
             .filter_map(|(_, word)| Some(Hit { address: word, site: map.code_site(word)? }))
             .take(most)
@@ -77,9 +83,12 @@ impl<'a> Stack<'a> {
     }
 
     /// The first frame that the processor pushed with an instruction pointer that `wanted` accepts.
-    pub(super) fn machine_frame(self, wanted: impl Fn(u64) -> bool) -> Option<MachineFrame> {
+    pub(super) fn machine_frame(&self, wanted: impl Fn(u64) -> bool) -> Option<MachineFrame> {
+        if !matches!(self.machine, Machine::X64 | Machine::X86) {
+            return None;
+        }
         let words: Vec<(u64, u64)> = self.words().collect();
-        if self.word == 4 {
+        if self.machine == Machine::X86 {
             // Without a change of privilege only ip, cs and flags are pushed: the stack goes on behind them.
             return words.windows(4).find_map(|window| match window {
                 [(at, ip), (_, cs), (_, _), (sp, _)] if cs & 0xFFFF == CS32 && wanted(*ip) => {

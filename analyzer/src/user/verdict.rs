@@ -1,6 +1,7 @@
 //! The user-mode rules: the module of the exception address, unless it is a runtime that only reports other people's
 //! mistakes; then the first module below it on the stack. Pure.
 
+use dump::status_name;
 use minidump::{MinidumpModule, Module};
 
 use super::{UserException, base_name};
@@ -9,7 +10,6 @@ use crate::analysis::{Frame, Verdict};
 use crate::blame::{Confidence, Rule};
 use crate::bucket;
 use crate::facts::Access;
-use crate::tables::status_name;
 
 /// What the rules look at.
 pub(super) struct UserFacts<'f> {

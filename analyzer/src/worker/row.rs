@@ -223,6 +223,7 @@ fn report(analysis: &Analysis, most: usize) -> String {
     }
     let mut cut = analysis.clone();
     cut.problems.push("the report was too large: its lists are left out".to_owned());
+    cut.kernel = None;
     cut.modules.clear();
     cut.unloaded.clear();
     let without_modules = json(&cut);

@@ -59,7 +59,8 @@ fn frames_above_the_trap_are_never_counted() {
 fn a_jump_into_nowhere_blames_the_caller() {
     let (record, context) = (stack_base() + 0x600, stack_base() + 0x200);
     let mut dump = machine(0x1000_007e, [0xffff_ffff_c000_0005, 0, record, context]);
-    dump.registers = SynthRegisters { rip: 0x18, rsp: stack_base() + 0x700, ..SynthRegisters::default() };
+    dump.registers =
+        SynthRegisters { rip: 0x18, rsp: stack_base() + 0x700, ..SynthRegisters::default() }.into();
     let bytes = dump::synth::exception_record(0xc000_0005, 0x18, &[8, 0x18]);
     dump.stack[0x600..0x600 + bytes.len()].copy_from_slice(&bytes);
     put(&mut dump, 0x700, &[address("rtwlane.sys", 0x4_4444)]);
@@ -104,6 +105,10 @@ fn a_stuck_power_irp_names_its_holder() {
         let at = usize::try_from(at - pool).unwrap();
         memory[at..at + 8].copy_from_slice(&value.to_le_bytes());
     };
+    // IRPs, device and driver objects say what they are
+    for (object, kind) in [(irp, 6), (device, 3), (bus_device, 3), (driver, 4), (bus_driver, 4)] {
+        write(object, kind);
+    }
     write(irp + 0xb8, location);
     write(location + 0x28, device);
     write(device + 8, driver);

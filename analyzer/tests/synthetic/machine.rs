@@ -26,7 +26,8 @@ pub(crate) fn machine(bugcheck: u32, parameters: [u64; 4]) -> SmallDump {
             rip: kernel + 0x3f_4e40,
             rsp: example.stack_base,
             ..SynthRegisters::default()
-        },
+        }
+        .into(),
         filler: 0,
         drivers,
         ..example
@@ -78,7 +79,7 @@ pub(crate) fn july_thread_exception() -> SmallDump {
     let mut dump = machine(0x1000_007e, [0xffff_ffff_c000_0005, fault, record, context]);
     let registers =
         SynthRegisters { rip: fault, rsp: stack_base() + 0x700, r8: 0x9c, ..SynthRegisters::default() };
-    dump.registers = registers;
+    dump.registers = registers.into();
     let record = dump::synth::exception_record(0xc000_0005, fault, &[0, 0x9c]);
     let context = dump::synth::context_record(&registers);
     dump.stack[0x600..0x600 + record.len()].copy_from_slice(&record);

@@ -2,7 +2,9 @@
 
 use super::noise::{hash, noise};
 use super::{
-    SmallDump, SynthDriver, SynthProcessor, SynthRegisters, SynthSmbios, SynthWriter, stack_page, trap_frame,
+    SmallDump, SynthArm64Registers, SynthDetails, SynthDriver, SynthProcessor, SynthRegisters, SynthSmbios,
+    SynthState, SynthWriter, SynthX86Registers, exception_record, exception_record_32, stack_page,
+    trap_frame,
 };
 
 /// Inbox drivers of an ordinary machine in load order, with the sizes they have in 64 KiB where that is known.
@@ -104,7 +106,9 @@ pub(super) fn office_machine() -> SmallDump {
             ("WdmCompanion".into(), kernel + 0x7100_0000, kernel + 0x7100_c000),
         ],
         process: "System".into(),
-        registers: SynthRegisters { rip: kernel + 0x3f_4e40, rsp: stack_base, ..SynthRegisters::default() },
+        state: SynthState { processor_number: 3, ..SynthState::default() },
+        registers: SynthRegisters { rip: kernel + 0x3f_4e40, rsp: stack_base, ..SynthRegisters::default() }
+            .into(),
         stack_base,
         stack,
         blocks,
@@ -116,6 +120,7 @@ pub(super) fn office_machine() -> SmallDump {
             bios_date: "07/26/2023".into(),
             board_vendor: "LENOVO".into(),
             board: "20XW0026GE".into(),
+            ..SynthSmbios::default()
         }),
         processor: Some(SynthProcessor {
             name: "11th Gen Intel(R) Core(TM) i5-1145G7 @ 2.60GHz".into(),
@@ -127,7 +132,136 @@ pub(super) fn office_machine() -> SmallDump {
         kd_debugger_data_block: kernel + 0xc0_0b20,
         filler: 0,
         seed: 1,
+        details: SynthDetails::default(),
         drivers,
+    }
+    .with_size(180 * 1024)
+}
+
+/// A Windows 11 tablet with an ARM64 processor: `0x7E`, an access violation in a Wi-Fi driver.
+pub(super) fn arm64_tablet() -> SmallDump {
+    let third_party =
+        [("qcwlan63.sys", 0x0056_a000, 0x61d3_4f0b), ("qcdxkm8280.sys", 0x01c2_0000, 0x6215_77a9)];
+    let drivers = windows_drivers(22000, 11, &third_party);
+    let kernel = drivers[0].base;
+    let wireless =
+        drivers.iter().find(|driver| driver.name == "qcwlan63.sys").map_or(kernel, |found| found.base);
+    let fault = wireless + 0x4_7a10;
+    let stack_base = 0xffff_a080_3c51_d2d0;
+    let faulting = SynthArm64Registers {
+        x: std::array::from_fn(|place| if place == 8 { 0x18 } else { 0xffff_d20b_0040_0000 + place as u64 }),
+        fp: stack_base + 0x720,
+        lr: wireless + 0x4_6e3c,
+        sp: stack_base + 0x700,
+        pc: fault,
+        cpsr: 0,
+    };
+    let mut stack = noise(31, 0x930);
+    let record = exception_record(0xc000_0005, fault, &[0, 0x18]);
+    stack[0x40..0x40 + record.len()].copy_from_slice(&record);
+    let context = super::context_record(&faulting);
+    stack[0x100..0x100 + context.len()].copy_from_slice(&context);
+    for (place, address) in
+        [wireless + 0x4_6e3c, drivers[48].base + 0x1_2a70, kernel + 0x28_b3e4].into_iter().enumerate()
+    {
+        let at = 0x720 + 0x40 * place;
+        stack[at..at + 8].copy_from_slice(&(stack_base + at as u64 + 0x40).to_le_bytes());
+        stack[at + 8..at + 16].copy_from_slice(&address.to_le_bytes());
+    }
+    SmallDump {
+        build: 22000,
+        bugcheck: 0x1000_007e,
+        parameters: [0xffff_ffff_c000_0005, fault, stack_base + 0x40, stack_base + 0x100],
+        blocks: vec![stack_page(stack_base, &stack), (fault & !0xfff, noise(33, 0x1000))],
+        registers: faulting.into(),
+        stack_base,
+        stack,
+        smbios: Some(SynthSmbios {
+            vendor: "Microsoft Corporation".into(),
+            model: "Surface Pro 9".into(),
+            bios_vendor: "Microsoft Corporation".into(),
+            bios_version: "9.50.235".into(),
+            bios_date: "10/27/2023".into(),
+            board_vendor: "Microsoft Corporation".into(),
+            board: "Surface Pro 9 With 5G".into(),
+            ..SynthSmbios::default()
+        }),
+        processor: Some(SynthProcessor {
+            name: "Microsoft SQ3 @ 3.0 GHz".into(),
+            vendor: "Qualcomm Technologies Inc".into(),
+            identifier: "ARMv8 (64-bit) Family 8 Model D4B Revision 0".into(),
+            mhz: 2995,
+        }),
+        ps_loaded_module_list: kernel + 0xc2_a770,
+        kd_debugger_data_block: kernel + 0xc0_0b20,
+        drivers,
+        ..office_machine()
+    }
+    .with_size(180 * 1024)
+}
+
+/// A Windows 7 desktop of 32 bits: `0x8E`, an access violation in `win32k.sys`.
+pub(super) fn windows_7_desktop() -> SmallDump {
+    let mut drivers = windows_drivers(7601, 13, &[("RTKVHDA.sys", 0x0030_1000, 0x4e1d_88aa)]);
+    // a 32-bit kernel has a gigabyte or two to lay its drivers out in
+    let mut next = 0x82a1_2000_u32;
+    for driver in &mut drivers {
+        driver.size = driver.size.min(0x41_5000);
+        driver.base = u64::from(next);
+        next += driver.size.next_multiple_of(0x1000);
+    }
+    let kernel = drivers[0].base;
+    let win32k = drivers.iter().find(|driver| driver.name == "win32k.sys").map_or(kernel, |found| found.base);
+    let fault = win32k + 0x4_17d7;
+    let stack_base = 0x9a3e_eb60_u64;
+    let faulting = SynthX86Registers {
+        eip: fault as u32,
+        esp: stack_base as u32 + 0x74,
+        ebp: stack_base as u32 + 0x120,
+        eax: 0,
+        ecx: 0x4b,
+        edx: 0x4c,
+        ebx: 0,
+        esi: 0x8265_6c98,
+        edi: 0,
+        eflags: 0x1_0297,
+    };
+    let mut stack = noise(41, 0x9a0);
+    stack[..0x74].copy_from_slice(&trap_frame(&faulting, 0)[..0x74]);
+    for (place, address) in
+        [win32k + 0x3_f0a2, kernel + 0x8_2b1a, drivers[30].base + 0x1a04].into_iter().enumerate()
+    {
+        let at = 0x120 + 0x40 * place;
+        stack[at..at + 4].copy_from_slice(&(stack_base as u32 + at as u32 + 0x40).to_le_bytes());
+        stack[at + 4..at + 8].copy_from_slice(&(address as u32).to_le_bytes());
+    }
+    let record = exception_record_32(0xc000_0005, fault as u32, &[0, 0x4c]);
+    stack[0x300..0x300 + record.len()].copy_from_slice(&record);
+    SmallDump {
+        build: 7601,
+        bugcheck: 0x1000_008e,
+        parameters: [0xc000_0005, fault, stack_base, 0],
+        processors: 4,
+        unloaded: vec![
+            ("spsys.sys".into(), 0x8fcb_8130, 0x8fcb_87d0),
+            ("crashdmp.sys".into(), 0x8a20_0000, 0x8a20_d000),
+        ],
+        process: "conhost.exe".into(),
+        state: SynthState {
+            process_id: 4496,
+            parent_id: 680,
+            peb: 0x7fff_f000,
+            thread_id: 10568,
+            ..SynthState::default()
+        },
+        blocks: vec![stack_page(stack_base, &stack), (fault & !0xfff, noise(43, 0x1000))],
+        registers: faulting.into(),
+        stack_base,
+        stack,
+        ps_loaded_module_list: kernel + 0x14_a5b0,
+        kd_debugger_data_block: kernel + 0x12_ac30,
+        drivers,
+        ..office_machine()
     }
     .with_size(180 * 1024)
 }

@@ -31,6 +31,10 @@ impl Image {
         self.bytes.len() as u32
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -53,6 +57,11 @@ impl Image {
 
     pub(super) fn u64(&mut self, at: usize, value: u64) {
         self.put(at, &value.to_le_bytes());
+    }
+
+    /// A pointer-sized value: of `bytes` bytes, 4 or 8.
+    pub(super) fn word(&mut self, bytes: usize, at: usize, value: u64) {
+        self.put(at, &value.to_le_bytes()[..bytes]);
     }
 
     /// Appends, and says where.

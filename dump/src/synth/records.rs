@@ -1,47 +1,39 @@
-//! Records that a dump's memory holds: CONTEXT, `EXCEPTION_RECORD64` and `KTRAP_FRAME` of x64.
+//! Records that a dump's memory holds: CONTEXT, `EXCEPTION_RECORD` and `KTRAP_FRAME`, one file per machine.
 
-use super::SynthRegisters;
+mod arm64;
+mod x64;
+mod x86;
+
 use super::image::Image;
 use super::noise;
+use super::registers::SynthContext;
 
-/// Kernel segment selectors and an ordinary floating-point control word.
-const KERNEL_CS: u16 = 0x10;
-const KERNEL_SS: u16 = 0x18;
-const USER_DATA: u16 = 0x2b;
-const USER_FS: u16 = 0x53;
-const MXCSR: u32 = 0x1f80;
-/// `CONTEXT_AMD64` with control, integer, segments and floating point.
-const CONTEXT_FLAGS: u32 = 0x0010_000f;
-const INTERRUPTS_ON: u32 = 0x246;
-
-fn eflags(registers: &SynthRegisters) -> u32 {
-    if registers.eflags == 0 { INTERRUPTS_ON } else { registers.eflags }
+/// A CONTEXT record, to place in stack memory for the parameters that point to one: 0x4D0 bytes on x64, 0x390 on
+/// ARM64, 0x2CC on x86.
+pub fn context_record<'a, R>(registers: &'a R) -> Vec<u8>
+where
+    SynthContext: From<&'a R>,
+{
+    match registers.into() {
+        SynthContext::X64(registers) => x64::context(&registers),
+        SynthContext::Arm64(registers) => arm64::context(&registers),
+        SynthContext::X86(registers) => x86::context(&registers),
+    }
 }
 
-/// A CONTEXT record (0x4D0 bytes), to place in stack memory for the parameters that point to one.
-pub fn context_record(registers: &SynthRegisters) -> Vec<u8> {
-    let r = registers;
-    let mut record = Image::zeros(0x4d0);
-    record.u32(0x30, CONTEXT_FLAGS);
-    record.u32(0x34, MXCSR);
-    record.u16(0x38, KERNEL_CS);
-    record.u16(0x3a, USER_DATA);
-    record.u16(0x3c, USER_DATA);
-    record.u16(0x3e, USER_FS);
-    record.u16(0x40, USER_DATA);
-    record.u16(0x42, KERNEL_SS);
-    record.u32(0x44, eflags(r));
-    let integers = [
-        r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13,
-        r.r14, r.r15, r.rip,
-    ];
-    for (place, value) in integers.into_iter().enumerate() {
-        record.u64(0x78 + 8 * place, value);
+/// A `KTRAP_FRAME` of a fault in the kernel on `fault_address`: 0x190 bytes on x64, 0x150 on ARM64, 0x8C on x86.
+///
+/// An x86 frame has no place for the address (it is in CR2), and none for the stack pointer of a fault in the
+/// kernel: the interrupted stack begins at 0x74, so the last 0x18 bytes are for the caller to overwrite.
+pub fn trap_frame<'a, R>(registers: &'a R, fault_address: u64) -> Vec<u8>
+where
+    SynthContext: From<&'a R>,
+{
+    match registers.into() {
+        SynthContext::X64(registers) => x64::trap_frame(&registers, fault_address),
+        SynthContext::Arm64(registers) => arm64::trap_frame(&registers, fault_address),
+        SynthContext::X86(registers) => x86::trap_frame(&registers),
     }
-    // the floating-point save area: control word, and the control and status register once more
-    record.u16(0x100, 0x27f);
-    record.u32(0x118, MXCSR);
-    record.into_bytes()
 }
 
 /// An `EXCEPTION_RECORD64` (0x98 bytes); at most 15 information words.
@@ -57,24 +49,17 @@ pub fn exception_record(code: u32, address: u64, information: &[u64]) -> Vec<u8>
     record.into_bytes()
 }
 
-/// A `KTRAP_FRAME` (0x190 bytes) of a fault in the kernel on `fault_address`.
-pub fn trap_frame(registers: &SynthRegisters, fault_address: u64) -> Vec<u8> {
-    let r = registers;
-    let mut frame = Image::zeros(0x190);
-    frame.u32(0x2c, MXCSR);
-    for (place, value) in [r.rax, r.rcx, r.rdx, r.r8, r.r9, r.r10, r.r11].into_iter().enumerate() {
-        frame.u64(0x30 + 8 * place, value);
+/// An `EXCEPTION_RECORD32` (0x50 bytes); at most 15 information words.
+pub fn exception_record_32(code: u32, address: u32, information: &[u32]) -> Vec<u8> {
+    let mut record = Image::zeros(0x50);
+    let words = &information[..information.len().min(15)];
+    record.u32(0x00, code);
+    record.u32(0x0c, address);
+    record.u32(0x10, words.len() as u32);
+    for (place, &word) in words.iter().enumerate() {
+        record.u32(0x14 + 4 * place, word);
     }
-    frame.u64(0xd0, fault_address);
-    for (place, value) in [r.rbx, r.rdi, r.rsi, r.rbp].into_iter().enumerate() {
-        frame.u64(0x140 + 8 * place, value);
-    }
-    frame.u64(0x168, r.rip);
-    frame.u16(0x170, KERNEL_CS);
-    frame.u32(0x178, eflags(r));
-    frame.u64(0x180, r.rsp);
-    frame.u16(0x188, KERNEL_SS);
-    frame.into_bytes()
+    record.into_bytes()
 }
 
 /// The page that holds the stack's lowest address, as the data block that both writers add: it overlaps the stack and

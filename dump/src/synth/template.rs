@@ -1,6 +1,7 @@
 //! Many distinct dumps from one: the areas stay, the header's facts of the crash change. As cheap as a copy.
 
 use super::SmallDump;
+use super::header::has_boot_id;
 
 /// How far into the file a [`Template`] changes bytes; everything from here on is the same in all its dumps.
 pub const PATCHED_BYTES: usize = 0x1058;
@@ -22,13 +23,14 @@ pub struct Crash {
 #[derive(Debug, Clone)]
 pub struct Template {
     bytes: Vec<u8>,
+    is_64_bit: bool,
     has_boot_id: bool,
 }
 
 impl Template {
     /// Writes the dump once.
     pub fn new(dump: &SmallDump) -> Self {
-        Self { bytes: dump.to_bytes(), has_boot_id: dump.writer == super::SynthWriter::Kernel }
+        Self { bytes: dump.to_bytes(), is_64_bit: dump.machine().is_64_bit(), has_boot_id: has_boot_id(dump) }
     }
 
     /// The dump as described.
@@ -51,14 +53,16 @@ impl Template {
     }
 
     fn patch(&self, bytes: &mut [u8], crash: &Crash) {
-        let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        let (first, word, time, uptime, boot_id) =
+            if self.is_64_bit { (0x040, 8, 0xfa8, 0x1030, 0x1054) } else { (0x02c, 4, 0xfc0, 0xfb8, 0x8a4) };
         for (place, parameter) in crash.parameters.into_iter().enumerate() {
-            put(0x040 + 8 * place, parameter);
+            put(first + word * place, &parameter.to_le_bytes()[..word]);
         }
-        put(0xfa8, crash.system_time);
-        put(0x1030, crash.uptime);
+        put(time, &crash.system_time.to_le_bytes());
+        put(uptime, &crash.uptime.to_le_bytes());
         if self.has_boot_id {
-            bytes[0x1054..0x1058].copy_from_slice(&crash.boot_id.to_le_bytes());
+            put(boot_id, &crash.boot_id.to_le_bytes());
         }
     }
 }

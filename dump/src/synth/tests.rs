@@ -1,15 +1,32 @@
 //! Tests of the writer without the parser: against the same dump as Windows wrote it, and of what callers rely on.
 
+mod large;
 mod real;
-mod round_trip;
+mod records;
+mod small;
 
-use super::{Crash, PATCHED_BYTES, SmallDump, SynthWriter, Template, UserDump, noise, user_minidump};
+use super::{
+    Crash, PATCHED_BYTES, SmallDump, SynthMachine, SynthWriter, Template, UserDump, noise, user_minidump,
+};
 
-fn forms() -> [SmallDump; 3] {
-    let kernel = SmallDump::example();
-    let engine = SmallDump { writer: SynthWriter::DebugEngine, ..kernel.clone() };
-    let newer = SmallDump { build: 26100, ubr: Some(2314), ..kernel.clone() };
-    [kernel, engine, newer]
+/// Every machine, both writers, and builds on each side of every change of the format.
+fn forms() -> Vec<SmallDump> {
+    let machines = [
+        (SynthMachine::X64, &[7600, 7601, 9600, 17763, 19041, 22000, 22621, 26100][..]),
+        (SynthMachine::Arm64, &[22000, 26100]),
+        (SynthMachine::X86, &[7601, 19041]),
+    ];
+    let mut forms = Vec::new();
+    for (machine, builds) in machines {
+        let example = SmallDump::example_of(machine);
+        for &build in builds {
+            for writer in [SynthWriter::Kernel, SynthWriter::DebugEngine] {
+                let ubr = (build >= 26100).then_some(2314);
+                forms.push(SmallDump { build, ubr, writer, ..example.clone() });
+            }
+        }
+    }
+    forms
 }
 
 #[test]

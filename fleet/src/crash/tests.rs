@@ -57,14 +57,14 @@ fn records_lie_in_stack_memory() {
     check(Cause::SystemService, |dump, fault| {
         let [status, instruction, context, _] = dump.header().parameters;
         assert_eq!((status, instruction), (0xc000_0005, fault));
-        assert_eq!(dump.context_at(context).unwrap().rip, fault);
+        assert_eq!(dump.context_at(context).unwrap().pc(), fault);
     });
     check(Cause::ThreadException, |dump, fault| {
         assert_eq!((dump.header().bugcheck_raw, dump.header().bugcheck), (0x1000_007e, 0x7e));
         let [_, instruction, record, context] = dump.header().parameters;
         assert_eq!(instruction, fault);
-        assert_eq!(dump.context_at(context).unwrap().rip, fault);
-        assert_eq!(dump.context().unwrap().rip, fault);
+        assert_eq!(dump.context_at(context).unwrap().pc(), fault);
+        assert_eq!(dump.context().unwrap().pc(), fault);
         let record = dump.exception_at(record).unwrap();
         assert_eq!((record.code, record.address), (0xc000_0005, fault));
         assert_eq!(record.information, [0, 0x9c]);
@@ -72,7 +72,7 @@ fn records_lie_in_stack_memory() {
     check(Cause::FastFail, |dump, fault| {
         let [corrupt_list, frame, record, _] = dump.header().parameters;
         assert_eq!(corrupt_list, 3);
-        assert_eq!(dump.trap_frame_at(frame).unwrap().rip, fault);
+        assert_eq!(dump.trap_frame_at(frame).unwrap().pc(), fault);
         assert_eq!(dump.exception_at(record).unwrap().code, 0xc000_0409);
     });
 }
@@ -86,7 +86,7 @@ fn a_power_irp_leads_to_its_holder() {
         let object = dump.read_u64(device + 8).unwrap();
         assert_eq!(dump.read_u64(object + 0x18).unwrap(), fault - 0x4_2468);
         let name = dump.read(dump.read_u64(object + 0x40).unwrap(), 6).unwrap();
-        assert_eq!(name, b"\\\0D\0r\0");
+        assert_eq!(&*name, b"\\\0D\0r\0");
     });
 }
 
