@@ -1,5 +1,5 @@
 //! How long it takes to read a dump that is in memory: its identity, what the blame rules ask for, and everything.
-#![expect(clippy::expect_used, reason = "a benchmark")]
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a benchmark")]
 
 use std::hint::black_box;
 use std::path::Path;

@@ -28,7 +28,7 @@ impl Budget {
     }
 
     /// How many items there is room for.
-    pub(crate) fn room<T>(&self) -> usize {
+    fn room<T>(&self) -> usize {
         self.left.checked_div(size_of::<T>().max(1)).unwrap_or(0)
     }
 

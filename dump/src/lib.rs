@@ -8,6 +8,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 
 mod blobs;
+mod block_map;
 mod boot;
 mod budget;
 mod bugcheck;

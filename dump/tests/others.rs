@@ -1,6 +1,5 @@
 //! What other parsers make of the same bytes: the rows of the README's table that can be run. What they refuse is
 //! shown here; what `kdmp-parser` reads as well is compared byte by byte in `large.rs`.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::Cursor;
 

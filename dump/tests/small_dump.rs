@@ -1,4 +1,5 @@
 //! What the reader makes of synthetic dumps, whose writer shares no layout with it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bluescope_dump::synth::{
     SmallDump, SynthDriver, SynthMachine, SynthRegisters, SynthState, SynthWriter, context_record,

@@ -150,7 +150,7 @@ fn ids_are_at_the_offsets_of_the_build() {
         (SynthMachine::X64, 22621, [0x440, 0x5a8, 0x4c8]),
         (SynthMachine::X64, 26100, [0x1d0, 0x338, 0x508]),
         (SynthMachine::Arm64, 22000, [0x3f8, 0x560, 0x498]),
-        (SynthMachine::Arm64, 26100, [0x1d0, 0x338, 0x4e8]),
+        (SynthMachine::Arm64, 26100, [0x1c0, 0x328, 0x4e8]),
         (SynthMachine::X86, 7601, [0xb4, 0x16c, 0x22c]),
         (SynthMachine::X86, 19041, [0xe8, 0x1ac, 0x2ac]),
     ];
