@@ -79,7 +79,12 @@ pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> V
     let mut blobs = Vec::new();
     let mut at = offset.saturating_add(header_size.into());
     for entry in 1..=MAX_BLOBS {
-        let Some(entry_header) = EntryHeader::read(store, at) else { break };
+        let Some(entry_header) = EntryHeader::read(store, at) else {
+            if (1..BLOB_HEADER_LEN).contains(&store.size().saturating_sub(at)) {
+                problems.add(Part::Blobs, Damage::EntryCut { entry, count: entry, offset: at });
+            }
+            break;
+        };
         let begin = at.saturating_add(entry_header.before);
         let len = entry_header.size.min(store.size().saturating_sub(begin));
         if len < entry_header.size {

@@ -158,6 +158,7 @@ fn sorted(mut blocks: Vec<Block>) -> Vec<Block> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "small numbers")]
 mod tests {
     use proptest::prelude::*;
 

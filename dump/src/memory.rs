@@ -27,16 +27,25 @@ pub(crate) struct Pieces {
     table: Table,
 }
 
+/// A piece of memory that the secondary data hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extra {
+    pub(crate) va: u64,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
 /// Saved memory.
 #[derive(Debug)]
 pub(crate) struct Memory {
     pieces: Pieces,
+    extras: Vec<Extra>,
     map: OnceLock<(BlockMap, Vec<Problem>)>,
 }
 
 impl Memory {
     /// The stack, the debugger data and all data blocks of a small dump.
-    pub(crate) fn of_triage(layout: &Layout, header: &Header, triage: &Triage) -> Self {
+    pub(crate) fn of_triage(layout: &Layout, header: &Header, triage: &Triage, extras: Vec<Extra>) -> Self {
         let debugger_data = (header.kd_debugger_data_block, triage.debugger_data_offset);
         let own = [
             (Part::Stack, triage.top_of_stack, triage.call_stack_offset, triage.size_of_call_stack),
@@ -52,7 +61,7 @@ impl Memory {
             spare: OWN_PARTS,
         };
         let pieces = Pieces { width: layout.width, own, table };
-        Self { pieces, map: OnceLock::new() }
+        Self { pieces, extras, map: OnceLock::new() }
     }
 
     /// What was wrong with the pieces.
@@ -64,7 +73,11 @@ impl Memory {
         self.map.get_or_init(|| {
             let mut problems = Problems::default();
             let mut budget = Budget::large(file.len());
-            let blocks = self.pieces.read(file, &mut budget, &mut problems);
+            let mut blocks = self.pieces.read(file, &mut budget, &mut problems);
+            let extras = self.extras.iter();
+            blocks.extend(
+                extras.filter_map(|extra| self.pieces.block(file, extra.va, extra.offset, extra.len).0),
+            );
             let map = BlockMap::new(blocks, &mut budget);
             (map, problems.into_vec())
         })

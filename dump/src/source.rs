@@ -189,6 +189,7 @@ impl<'a> Paged<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "small numbers")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

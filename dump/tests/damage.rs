@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bluescope_dump::synth::{SmallDump, SynthWriter};
-use bluescope_dump::{KernelDump, ParseError};
+use bluescope_dump::{Blob, KernelDump, ParseError};
 
 // TRIAGE_DUMP64 behind the header, and its tables
 const TRIAGE: usize = 0x2000;
@@ -205,4 +205,62 @@ fn absurd_counts_read_what_is_there() {
     }
     assert!(told.len() < 40, "{told:#?}");
     assert!(told.last().unwrap().ends_with(" more problems"), "{told:#?}");
+}
+
+/// Of a dump that is cut anywhere, everything that lies before the cut is read.
+#[test]
+fn a_cut_hides_nothing_before_it() {
+    for writer in [SynthWriter::Kernel, SynthWriter::DebugEngine] {
+        let written = SmallDump { writer, filler: 0x2000, ..SmallDump::example() };
+        let bytes = written.to_bytes();
+        let whole = KernelDump::parse(&bytes).unwrap();
+        let table = |field| get(&bytes, field) as usize;
+        let starts =
+            [0x18, 0x1c, 0x20, 0x24, 0x28, 0x30, 0x38, 0x70, 0x78].map(|field| table(TRIAGE + field));
+        let around = starts.iter().flat_map(|start| start.saturating_sub(2)..start + 3);
+        for len in (0x2080..bytes.len()).step_by(61).chain(around) {
+            check_cut(&bytes, &whole, len);
+        }
+    }
+}
+
+fn check_cut(bytes: &[u8], whole: &KernelDump<'_>, len: usize) {
+    let cut = KernelDump::parse(&bytes[..len]).unwrap();
+    let field = |at| get(bytes, at) as usize;
+    assert_eq!((cut.header(), cut.context()), (whole.header(), whole.context()));
+    // where a piece of secondary data ends, the whole list may end
+    let behind = |blob: &Blob| blob.offset + blob.len..=blob.offset + blob.len.next_multiple_of(8);
+    let between = whole.blobs().iter().any(|blob| behind(blob).contains(&(len as u64)));
+    assert!(between || !cut.problems().is_empty(), "{len}");
+
+    let drivers = (len.saturating_sub(field(DRIVERS_OFFSET)) / 0x90).min(whole.drivers().len());
+    assert_eq!(cut.drivers().len(), drivers, "{len}");
+    for (entry, (driver, expected)) in cut.drivers().iter().zip(whole.drivers()).enumerate() {
+        let name = field(field(DRIVERS_OFFSET) + 0x90 * entry);
+        let is_before = name + 4 + 2 * field(name) <= len;
+        assert_eq!(driver.name.as_str(), if is_before { &expected.name } else { "" }, "{len}");
+        assert_eq!((driver.base, driver.timestamp), (expected.base, expected.timestamp), "{len}");
+    }
+    let unloaded = (len.saturating_sub(field(UNLOADED_OFFSET) + 8) / 56).min(whole.unloaded().len());
+    assert_eq!(cut.unloaded(), &whole.unloaded()[..unloaded], "{len}");
+
+    let stack = len.saturating_sub(field(STACK_OFFSET)).min(field(STACK_OFFSET + 4));
+    let expected = &whole.stack().unwrap().1[..stack];
+    assert_eq!(cut.stack().map_or(0, |(_, bytes)| bytes.len()), stack, "{len}");
+    assert!(cut.stack().is_none_or(|(_, bytes)| *bytes == *expected), "{len}");
+    for block in 0..field(BLOCK_COUNT) {
+        let entry = field(BLOCKS_OFFSET) + 16 * block;
+        let address = u64::from_le_bytes(bytes[entry..entry + 8].try_into().unwrap());
+        let (offset, size) = (field(entry + 8), field(entry + 12));
+        if entry + 16 <= len && offset + size <= len {
+            assert_eq!(cut.read(address, size), whole.read(address, size), "{len}: {address:#x}");
+        }
+    }
+    let before = whole.blobs().iter().filter(|blob| blob.offset <= len as u64);
+    for (blob, expected) in cut.blobs().iter().zip(before) {
+        assert_eq!((blob.guid, blob.offset), (expected.guid, expected.offset), "{len}");
+        assert!(whole.blob_data(expected).starts_with(&cut.blob_data(blob)), "{len}");
+    }
+    let blobs = whole.blobs().iter().filter(|blob| blob.offset + blob.len <= len as u64).count();
+    assert!(cut.blobs().len() >= blobs, "{len}");
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bluescope_dump::KernelDump;
-use bluescope_dump::fuzz::fuzz_one;
+use bluescope_dump::fuzz::{facts, fuzz_one};
 use bluescope_dump::synth::{SmallDump, SynthWriter, UserDump, noise, user_minidump};
 use proptest::prelude::*;
 
@@ -10,16 +10,21 @@ fn put(bytes: &mut [u8], offset: usize, value: u32) {
     bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Reads `bytes` and checks that the memory it took stays below twice their length and a constant.
+/// Asks `bytes` everything, and checks that what the dump keeps, and what it takes at any time to answer, stays below
+/// twice their length and a constant.
 fn check_memory(name: &str, bytes: &[u8]) {
-    const FIXED: u64 = 256 * 1024;
-    let mut drivers = 0;
-    let took = allocation_counter::measure(|| {
+    const KEPT: u64 = 256 * 1024;
+    const ANSWERS: u64 = 1024 * 1024;
+    let twice = 2 * bytes.len() as u64;
+    let kept = allocation_counter::measure(|| {
         let dump = KernelDump::parse(bytes).unwrap();
-        drivers = dump.drivers().len();
+        assert!(dump.problems().len() < 200, "{name}");
     });
-    let limit = 2 * bytes.len() as u64 + FIXED;
-    assert!(took.bytes_total <= limit, "{name}: {took:?} for {} bytes, {drivers} drivers", bytes.len());
+    assert!(kept.bytes_total <= twice + KEPT, "{name}: {kept:?} for {} bytes", bytes.len());
+    let asked = allocation_counter::measure(|| {
+        facts(&KernelDump::parse(bytes).unwrap());
+    });
+    assert!(asked.bytes_max <= twice + ANSWERS, "{name}: {asked:?} for {} bytes", bytes.len());
 }
 
 /// A dump whose tables begin behind its header and fill `len` bytes.

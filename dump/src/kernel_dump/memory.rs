@@ -3,19 +3,29 @@
 use std::borrow::Cow;
 
 use super::{Body, KernelDump};
+use crate::blobs::TriageBlock;
 use crate::bytes::{Bytes, Width};
 use crate::exception::{self, ExceptionRecord64};
-use crate::memory::Memory;
+use crate::memory::{Extra, Memory};
 use crate::problem::Problem;
 use crate::registers::{self, Registers};
 use crate::triage::Triage;
 
 /// Longest stack that is read from a large dump. Kernel stacks have 24 KB, at most 72 KB when they grow.
 const MOST_STACK: usize = 128 * 1024;
+/// Pieces of memory in secondary data: real dumps have 56 at most.
+const MOST_EXTRAS: usize = 4096;
 
 impl KernelDump<'_> {
     fn saved(&self, triage: &Triage) -> &Memory {
-        self.memory.get_or_init(|| Memory::of_triage(self.layout, &self.header, triage))
+        let extras = || {
+            let blocks = self.triage_components().into_iter().flat_map(|component| component.blocks);
+            let extra = |block: TriageBlock| {
+                Some(Extra { va: block.va, offset: block.offset?, len: block.len.into() })
+            };
+            blocks.filter_map(extra).take(MOST_EXTRAS).collect()
+        };
+        self.memory.get_or_init(|| Memory::of_triage(self.layout, &self.header, triage, extras()))
     }
 
     pub(super) fn memory_problems(&self) -> &[Problem] {
