@@ -2,14 +2,17 @@
 //! Field names are a published contract: add, never rename.
 
 mod kernel;
+mod secondary;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::kernel::{
-    AcpiDetails, BootDetails, ComponentDetails, CpuDetails, DisplayDetails, ExceptionRecordDetails,
-    HeaderDetails, KernelDetails, KmdfDriver, KmdfLog, NtfsDetails, NvidiaDetails, PnpDetails,
-    ProcessDetails, ProcessorState, RecordDetails, RecorderDetails, SecondaryDetails, StorageDetails,
-    ThreadDetails,
+    CpuDetails, ExceptionRecordDetails, HeaderDetails, KernelDetails, ProcessDetails, ProcessorState,
+    RecordDetails, ThreadDetails,
+};
+pub use self::secondary::{
+    AcpiDetails, BootDetails, ComponentDetails, DisplayDetails, KmdfDriver, KmdfLog, NtfsDetails,
+    NvidiaDetails, PnpDetails, RecorderDetails, SecondaryDetails, StorageDetails,
 };
 
 /// Everything learnt from one dump, and everything that was wrong with it.
@@ -177,6 +180,9 @@ pub struct ModuleReport {
     pub vendor: String,
     /// Ships with Windows, by the driver table.
     pub inbox: bool,
+    /// Where it was loaded from, where the dump tells, of those that do not ship with Windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// An unloaded driver or module.
@@ -188,4 +194,7 @@ pub struct UnloadedReport {
     pub start: String,
     /// End address, `0x...`.
     pub end: String,
+    /// When, RFC 3339, where the dump tells: large ones do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }

@@ -6,6 +6,7 @@ mod analyze;
 mod blame;
 mod bucket;
 mod facts;
+mod hex;
 mod kernel;
 mod limits;
 mod os;

@@ -33,8 +33,37 @@ pub(crate) fn name(build: u32, server: bool) -> String {
     releases.iter().find(|release| build >= release.0).map_or("Windows", |release| release.1).to_owned()
 }
 
+/// First build of each version of the kernel, newest first.
+const VERSIONS: [(u32, &str); 8] = [
+    (10240, "10.0"),
+    (9600, "6.3"),
+    (9200, "6.2"),
+    (7600, "6.1"),
+    (6000, "6.0"),
+    (3790, "5.2"),
+    (2600, "5.1"),
+    (2195, "5.0"),
+];
+
+/// `10.0.19041`; the build alone where it is older than every version.
+pub(crate) fn version(build: u32) -> String {
+    match VERSIONS.iter().find(|version| build >= version.0) {
+        Some((_, version)) => format!("{version}.{build}"),
+        None => build.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn versions() {
+        let check = |build, expected| assert_eq!(super::version(build), expected);
+        check(19041, "10.0.19041");
+        check(9600, "6.3.9600");
+        check(7601, "6.1.7601");
+        check(0, "0");
+    }
+
     #[test]
     fn names() {
         let check = |build, server, expected| assert_eq!(super::name(build, server), expected);

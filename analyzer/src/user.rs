@@ -17,6 +17,7 @@ use minidump::{
 
 use crate::analysis::{Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport};
 use crate::facts::Access;
+use crate::hex::hex;
 use crate::text::clean;
 use crate::{ANALYZER_VERSION, Limits, Unreadable, os};
 
@@ -106,10 +107,6 @@ fn base_name(path: &str, limits: &Limits) -> String {
     clean(base, limits.text).into_owned()
 }
 
-fn hex(value: u64) -> String {
-    format!("0x{value:x}")
-}
-
 fn exception_of(stream: &MinidumpException<'_>, system: Option<&MinidumpSystemInfo>) -> UserException {
     let record = &stream.raw.exception_record;
     // On 32-bit systems addresses arrive sign-extended at times.
@@ -194,6 +191,8 @@ fn module_report(module: &MinidumpModule, limits: &Limits) -> ModuleReport {
         vendor: if inbox { "Microsoft".to_owned() } else { String::new() },
         inbox,
         name,
+        // of a process it may name a person's folder
+        path: None,
     }
 }
 
@@ -212,6 +211,7 @@ fn unloaded(
         name: base_name(&module.name, limits),
         start: hex(module.base_address()),
         end: hex(module.base_address().saturating_add(module.size())),
+        time: None,
     };
     list.iter().take(limits.unloaded).map(report).collect()
 }

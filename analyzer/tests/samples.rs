@@ -120,3 +120,170 @@ fn a_cut_dump_is_still_read() {
     assert!(!analysis.problems.is_empty());
     assert_eq!(analysis.bugcheck.unwrap().name, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED");
 }
+
+/// What the manifest does not say: the name of the bug check, and the process as a debugger shows it.
+const PRINTED: [(&str, &str, &str); 14] = [
+    ("eolaruhagen__083125-14875-01.dmp", "IRQL_GT_ZERO_AT_SYSTEM_SERVICE (4a)", "notmyfault64.e"),
+    ("nforest__pagedump.dmp", "KERNEL_MODE_EXCEPTION_NOT_HANDLED (8e)", "conhost.exe"),
+    ("proxyrule__011620-8250-01.dmp", "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED (7e)", "System"),
+    ("r-techsupport__116_0.dmp", "VIDEO_TDR_FAILURE (116)", "System"),
+    ("r-techsupport__13a.dmp", "KERNEL_MODE_HEAP_CORRUPTION (13a)", "svchost.exe"),
+    ("r-techsupport__1e.dmp", "KMODE_EXCEPTION_NOT_HANDLED (1e)", "obs64.exe"),
+    ("r-techsupport__3b_0.dmp", "SYSTEM_SERVICE_EXCEPTION (3b)", "explorer.exe"),
+    ("r-techsupport__50_0.dmp", "PAGE_FAULT_IN_NONPAGED_AREA (50)", "System"),
+    ("r-techsupport__7e_0.dmp", "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED (7e)", "System"),
+    ("r-techsupport__9f.dmp", "DRIVER_POWER_STATE_FAILURE (9f)", "EpicGamesLaunc"),
+    ("r-techsupport__be_0.dmp", "ATTEMPTED_WRITE_TO_READONLY_MEMORY (be)", "Discord.exe"),
+    ("r-techsupport__d1.dmp", "DRIVER_IRQL_NOT_LESS_OR_EQUAL (d1)", "audiodg.exe"),
+    ("r-techsupport__ef.dmp", "CRITICAL_PROCESS_DIED (ef)", "svchost.exe"),
+    ("rizinorg__triage_x64.dmp", "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED (7e)", "System"),
+];
+
+/// What `explain` prints of a sample.
+fn explained(name: &str) -> Option<(Analysis, String)> {
+    let bytes = std::fs::read(samples("kernel")?.join(name)).unwrap();
+    let analysis = analyze(&bytes, &Limits::with_details()).unwrap();
+    let printed = text(&analysis, Style { colour: false });
+    Some((analysis, printed))
+}
+
+/// The value printed under a name.
+fn field<'t>(printed: &'t str, name: &str) -> Option<&'t str> {
+    let lines = printed.lines().filter(|line| !line.starts_with(' '));
+    lines.filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name).map(|(_, value)| value.trim())
+}
+
+/// The number behind a heading: `UNLOADED: 9  (newest first)`.
+fn count(printed: &str, heading: &str) -> usize {
+    field(printed, heading).map_or(0, |value| value.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn explain_prints_what_the_manifest_says() {
+    let Some(folder) = samples("kernel") else { return };
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let mut lines = manifest.lines();
+    let columns: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    for line in lines {
+        let row: Vec<&str> = line.split('\t').collect();
+        let of = |column: &str| row[columns.iter().position(|it| *it == column).unwrap()];
+        let (_, bugcheck, process) = PRINTED.into_iter().find(|(file, ..)| *file == of("file")).unwrap();
+        let (analysis, printed) = explained(of("file")).unwrap();
+        let file = of("file");
+        let drivers = count(&printed, "THIRD-PARTY OR UNKNOWN") + count(&printed, "PART OF WINDOWS");
+        assert_eq!(drivers.to_string(), of("drivers"), "{file}");
+        assert_eq!(count(&printed, "UNLOADED").to_string(), of("unloaded"), "{file}");
+        assert_eq!(count(&printed, "SECONDARY DATA").to_string(), of("secondary_blobs"), "{file}");
+        assert!(printed.lines().any(|line| line == bugcheck), "{file}");
+        assert_eq!(field(&printed, "PROCESS_NAME"), Some(process), "{file}");
+        let parameters = [1, 2, 3, 4].map(|number| {
+            let value = field(&printed, &format!("BUGCHECK_P{number}")).unwrap();
+            value.split(' ').next().unwrap()
+        });
+        assert_eq!(parameters.join(" "), of("params"), "{file}");
+        let time = field(&printed, "CRASH_TIME").unwrap();
+        assert!(time.starts_with(of("time_utc").trim_end_matches('Z')), "{file}: {time}");
+        assert!(field(&printed, "KERNEL_BASE").is_some() && field(&printed, "PROCESSOR").is_some(), "{file}");
+
+        let details = serde_json::to_string(&analysis.kernel).unwrap();
+        assert!(details.len() < 25_000, "{file}: {} bytes", details.len());
+    }
+}
+
+/// Where we differ from the debugger, and why: it has symbols and the image.
+const DIFFERENT: [(&str, &str); 3] = [
+    ("IMAGE_NAME", "ntoskrnl.exe"),
+    ("FAILURE_BUCKET_ID", "RAISED_IRQL_FAULT_notmyfault64.e_nt!unknown_function"),
+    ("FAILURE_ID_HASH", "{1c691557-9f80-f79f-7ba1-9efd727e568c}"),
+];
+
+#[test]
+fn fields_under_the_debuggers_names_have_its_values() {
+    const FILE: &str = "eolaruhagen__083125-14875-01";
+    let Some((_, printed)) = explained(&format!("{FILE}.dmp")) else { return };
+    let answers = samples("answers").unwrap();
+    let theirs = std::fs::read_to_string(answers.join(format!("{FILE}.analyze_v.txt"))).unwrap();
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let mut same = Vec::new();
+    for line in theirs.lines() {
+        let Some((name, value)) = line.split_once(':').filter(|(name, _)| is_name(name)) else { continue };
+        let (Some(ours), value) = (field(&printed, name), value.trim()) else { continue };
+        if let Some((_, expected)) = DIFFERENT.iter().find(|(it, _)| *it == name) {
+            assert_eq!(ours, *expected);
+            assert_ne!(ours, value, "{name} is no different any more");
+            continue;
+        }
+        // what follows the value is ours: the meaning of a parameter, the names of bits, what a black box tells
+        let first = |text: &str| text.split(" (").next().unwrap_or_default().to_owned();
+        let ours = if name.starts_with("BUGCHECK_P") || name == "DUMP_FILE_ATTRIBUTES" {
+            ours.split(' ').next().unwrap_or_default().to_owned()
+        } else {
+            first(ours)
+        };
+        if name != "STACK_TEXT" {
+            assert_eq!(ours, first(value), "{name}");
+            same.push(name);
+        }
+    }
+    let expected = [
+        "BUGCHECK_CODE",
+        "BUGCHECK_P1",
+        "BUGCHECK_P2",
+        "BUGCHECK_P3",
+        "BUGCHECK_P4",
+        "VIRTUAL_MACHINE",
+        "DUMP_FILE_ATTRIBUTES",
+        "PROCESS_NAME",
+        "BLACKBOXBSD",
+        "BLACKBOXNTFS",
+        "BLACKBOXWINLOGON",
+        "MODULE_NAME",
+        "OSPLATFORM_TYPE",
+        "OSNAME",
+    ];
+    assert_eq!(same, expected);
+    assert!(field(&printed, "DUMP_FILE_ATTRIBUTES").unwrap().ends_with("Kernel Generated Triage Dump"));
+    assert!(theirs.lines().any(|line| line == "Kernel Generated Triage Dump"));
+}
+
+/// The debugger's key-value pairs, as far as we print what they say.
+#[test]
+fn keys_of_the_debugger_agree() {
+    const FILE: &str = "eolaruhagen__083125-14875-01";
+    let Some((analysis, printed)) = explained(&format!("{FILE}.dmp")) else { return };
+    let answers = samples("answers").unwrap();
+    let theirs = std::fs::read_to_string(answers.join(format!("{FILE}.analyze_v.txt"))).unwrap();
+    let key = |wanted: &str| {
+        let mut lines = theirs.lines();
+        lines.find(|line| line.strip_prefix("Key  : ") == Some(wanted)).unwrap();
+        lines.next().unwrap().strip_prefix("Value: ").unwrap()
+    };
+    let details = analysis.kernel.unwrap();
+    assert_eq!(details.header.attributes.unwrap().to_string(), key("Dump.Attributes.AsUlong"));
+    assert_eq!(format!("0x{}", field(&printed, "BUGCHECK_CODE").unwrap()), key("Bugcheck.Code.LegacyAPI"));
+    assert_eq!(key("Hypervisor.Flags.AnyHypervisorPresent"), "1");
+    assert!(field(&printed, "HYPERVISOR").is_some());
+    let (before_function, _) = key("Failure.Bucket").split_once('!').unwrap();
+    assert_eq!(analysis.verdict.bucket.split_once('!').unwrap().0, before_function);
+}
+
+/// The debugger's stack: frame, stack pointer, return address.
+#[test]
+fn the_debuggers_stack_begins_where_ours_does() {
+    const FILE: &str = "eolaruhagen__083125-14875-01";
+    let Some((analysis, _)) = explained(&format!("{FILE}.dmp")) else { return };
+    let answers = samples("answers").unwrap();
+    let theirs = std::fs::read_to_string(answers.join(format!("{FILE}.kv.txt"))).unwrap();
+    let address = |word: &str| format!("0x{}", word.replace('`', "").trim_start_matches('0'));
+    let frames: Vec<(String, String)> = theirs
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().skip(1).take(2).map(address).collect::<Vec<_>>())
+        .map(|words| (words[0].clone(), words[1].clone()))
+        .collect();
+    let (_, rsp) = analysis.registers.iter().find(|(name, _)| name == "rsp").unwrap();
+    assert_eq!(*rsp, frames[0].0);
+    // the first two return into the kernel, the third into the process
+    let ours: Vec<&str> = analysis.stack.iter().map(|frame| frame.address.as_str()).collect();
+    assert_eq!(ours[1..3], [frames[0].1.as_str(), frames[1].1.as_str()]);
+}

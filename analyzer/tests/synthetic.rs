@@ -3,6 +3,8 @@
 
 #[path = "synthetic/blame.rs"]
 mod blame;
+#[path = "synthetic/details.rs"]
+mod details;
 #[path = "synthetic/machine.rs"]
 mod machine;
 #[path = "synthetic/reports.rs"]

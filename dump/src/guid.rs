@@ -104,8 +104,10 @@ impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g, h, i, j, k, tail @ ..] = self.0;
         let [l, m, n, o, p, q] = tail;
-        write!(f, "{d:02x}{c:02x}{b:02x}{a:02x}-{g:02x}{e:02x}-{i:02x}{h:02x}-{j:02x}{k:02x}-")?;
-        write!(f, "{l:02x}{m:02x}{n:02x}{o:02x}{p:02x}{q:02x}")
+        let first = u32::from_le_bytes([a, b, c, d]);
+        let (second, third) = (u16::from_le_bytes([e, g]), u16::from_le_bytes([h, i]));
+        let (fourth, fifth) = (u16::from_be_bytes([j, k]), u64::from_be_bytes([0, 0, l, m, n, o, p, q]));
+        write!(f, "{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{fifth:012x}")
     }
 }
 

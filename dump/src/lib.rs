@@ -67,6 +67,7 @@ pub use identity::{
     CrashId, DumpFormat, FirstBytes, HEAD_LEN, IdentifyError, Identity, ParseCrashIdError, identify,
 };
 pub use kernel_dump::{KernelDump, OpenError, ParseError};
+pub use memory::DataBlock;
 pub use memory_manager::MemoryManager;
 pub use objects::{
     DeviceObject, DriverObject, Irp, IrpLocation, Location, MachineCheck, PendingDevice, PendingIrp,

@@ -18,6 +18,30 @@ const ENTRY_LEN: u64 = 16;
 /// Stack, data page, debugger data.
 const OWN_PARTS: u64 = 3;
 
+/// A piece of memory as a small dump lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataBlock {
+    /// Its first address.
+    pub va: u64,
+    /// Where its content begins in the file, or would begin.
+    pub offset: u64,
+    /// Its length.
+    pub len: u64,
+}
+
+/// The table of data blocks, as far as it lies inside the file.
+pub(crate) fn data_blocks<'f>(
+    file: Bytes<'f>,
+    width: Width,
+    triage: &Triage,
+) -> impl Iterator<Item = DataBlock> + use<'f> {
+    let len = triage.data_blocks_count.saturating_mul(ENTRY_LEN);
+    let table = file.clip(triage.data_blocks_offset, len).unwrap_or_default();
+    let (entries, _cut) = table.as_chunks::<16>();
+    let blocks = entries.iter().filter_map(|entry| fields(entry));
+    blocks.map(move |(va, offset, len)| DataBlock { va: width.address(va), offset, len })
+}
+
 /// Where the pieces of saved memory are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pieces {

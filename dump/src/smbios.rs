@@ -50,6 +50,10 @@ pub struct Smbios {
     pub board_vendor: Option<String>,
     /// Name of the board.
     pub board: Option<String>,
+    /// Version of the board.
+    pub board_version: Option<String>,
+    /// Release of the firmware, major and minor.
+    pub bios_revision: Option<(u8, u8)>,
     /// Processor sockets, filled ones only.
     pub processors: Vec<SmbiosProcessor>,
     /// Memory modules; empty slots are left out.
@@ -66,6 +70,9 @@ pub(crate) fn read(blob: &[u8]) -> Option<Smbios> {
                 found.bios_vendor = string(4);
                 found.bios_version = string(5);
                 found.bios_date = string(8);
+                // 0xFF, 0xFF where the firmware has none
+                let revision = structure.fixed.u8(0x14).zip(structure.fixed.u8(0x15));
+                found.bios_revision = revision.filter(|revision| !matches!(revision, (0xFF, 0xFF) | (0, 0)));
             }
             1 if found.vendor.is_none() => {
                 found.vendor = string(4);
@@ -77,6 +84,7 @@ pub(crate) fn read(blob: &[u8]) -> Option<Smbios> {
             2 if found.board_vendor.is_none() => {
                 found.board_vendor = string(4);
                 found.board = string(5);
+                found.board_version = string(6);
             }
             3 if found.chassis.is_none() => found.chassis = structure.fixed.u8(5).map(Chassis::from_raw),
             4 if found.processors.len() < MAX_DEVICES => {

@@ -51,6 +51,11 @@ fn kernel_dumps_say_what_their_manifest_says() {
         assert_eq!(dump.drivers().len().to_string(), row["drivers"], "{file}");
         assert_eq!(dump.unloaded().len().to_string(), row["unloaded"], "{file}");
         assert_eq!(dump.blobs().len().to_string(), row["secondary_blobs"], "{file}");
+        assert_eq!(dump.data_blocks().count().to_string(), row["data_blocks"], "{file}");
+        for block in dump.data_blocks() {
+            let len = usize::try_from(block.len).unwrap();
+            assert_eq!(dump.read(block.va, len).map(|bytes| bytes.len()), Some(len), "{file}: {block:?}");
+        }
 
         let kernel = &dump.drivers()[0];
         assert_eq!((&*kernel.name, Some(kernel.base)), ("ntoskrnl.exe", dump.kernel_base()), "{file}");

@@ -4,15 +4,16 @@
 mod machine;
 mod secondary;
 
-use dump::{ExceptionRecord64, KernelDump, Parameter, Registers, Resolved};
+use dump::{ExceptionRecord64, KernelDump, Parameter, Registers, Resolved, Smbios};
 
 use super::context::numbered;
 use super::gather::Gathered;
-use super::report::{hex, named};
+use super::report::named;
 use crate::analysis::{
     ExceptionRecordDetails, HeaderDetails, KernelDetails, ProcessDetails, ProcessorState, RecordDetails,
     ThreadDetails,
 };
+use crate::hex::hex;
 use crate::{Limits, text};
 
 /// Strings out of the dump, cleaned for the report.
@@ -33,7 +34,12 @@ impl Clean {
 }
 
 /// Asks the dump for everything that the verdict does not need.
-pub(super) fn gather(dump: &KernelDump<'_>, gathered: &Gathered<'_>, limits: &Limits) -> KernelDetails {
+pub(super) fn gather(
+    dump: &KernelDump<'_>,
+    firmware: Option<Smbios>,
+    gathered: &Gathered<'_>,
+    limits: &Limits,
+) -> KernelDetails {
     let clean = Clean { limit: limits.text };
     let mut details = KernelDetails {
         header: header(dump, clean),
@@ -54,7 +60,7 @@ pub(super) fn gather(dump: &KernelDump<'_>, gathered: &Gathered<'_>, limits: &Li
         ..KernelDetails::default()
     };
     running(dump, clean, &mut details);
-    machine::gather(dump, clean, &mut details);
+    machine::gather(dump, firmware, clean, &mut details);
     secondary::gather(dump, clean, &mut details);
     details
 }

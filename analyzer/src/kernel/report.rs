@@ -1,6 +1,6 @@
 //! Facts and verdict to the report. Owns the words of the report, never a judgement.
 
-use dump::{DumpType, Identity, KernelDump, Machine, Product, Registers, Writer, status_name};
+use dump::{DumpType, Identity, KernelDump, Machine, Product, Registers, Smbios, Writer, status_name};
 
 use super::gather::Gathered;
 use super::{details, owned};
@@ -10,6 +10,7 @@ use crate::analysis::{
 };
 use crate::blame::{Culprit, Decision};
 use crate::facts::{Fault, Image, KernelFacts, Owner};
+use crate::hex::hex;
 use crate::{ANALYZER_VERSION, Limits, bucket, os, text};
 
 /// What the report is made from besides facts and verdict.
@@ -25,6 +26,7 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
     let Source { dump, identity, limits, .. } = source;
     let header = dump.header();
     let facts = &gathered.facts;
+    let firmware = dump.smbios();
     Analysis {
         analyzer_version: ANALYZER_VERSION,
         crash_id: identity.id.to_string(),
@@ -39,17 +41,13 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         verdict: verdict(facts, decision),
         stack: frames(facts, limits.frames),
         registers: registers(gathered),
-        machine: machine(dump, limits),
+        machine: machine(dump, firmware.as_ref(), limits),
         process: facts.process.map(str::to_owned),
-        modules: modules(dump, facts),
+        modules: modules(dump, facts, limits),
         unloaded: unloaded(dump, facts),
         problems: problems(dump, limits),
-        kernel: limits.details.then(|| Box::new(details::gather(dump, gathered, limits))),
+        kernel: limits.details.then(|| Box::new(details::gather(dump, firmware, gathered, limits))),
     }
-}
-
-pub(super) fn hex(value: u64) -> String {
-    format!("0x{value:x}")
 }
 
 /// 100 ns units to seconds; milliseconds are enough for an uptime.
@@ -166,9 +164,8 @@ pub(super) fn named(registers: &Registers) -> Vec<(String, String)> {
     registers.named().into_iter().map(|(name, value)| (name.to_owned(), hex(value))).collect()
 }
 
-fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
+fn machine(dump: &KernelDump<'_>, smbios: Option<&Smbios>, limits: &Limits) -> MachineReport {
     let header = dump.header();
-    let smbios = dump.smbios();
     let of_smbios = |value: Option<Option<String>>| owned(value.flatten(), limits);
     let server = matches!(header.product, Some(Product::Server | Product::DomainController));
     MachineReport {
@@ -184,9 +181,9 @@ fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
         processors: header.processors,
         cpu: owned(dump.processor().and_then(|processor| processor.name), limits)
             .map(|name| name.split_whitespace().collect::<Vec<_>>().join(" ")),
-        vendor: of_smbios(smbios.as_ref().map(|it| it.vendor.clone())),
-        model: of_smbios(smbios.as_ref().map(|it| it.model.clone())),
-        bios: of_smbios(smbios.as_ref().map(|it| it.bios_version.clone())),
+        vendor: of_smbios(smbios.map(|it| it.vendor.clone())),
+        model: of_smbios(smbios.map(|it| it.model.clone())),
+        bios: of_smbios(smbios.map(|it| it.bios_version.clone())),
         product: header.product.map(|product| match product {
             Product::Workstation => "workstation".to_owned(),
             Product::Server => "server".to_owned(),
@@ -197,7 +194,8 @@ fn machine(dump: &KernelDump<'_>, limits: &Limits) -> MachineReport {
     }
 }
 
-fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<ModuleReport> {
+fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>, limits: &Limits) -> Vec<ModuleReport> {
+    let path = |driver: &dump::Driver| owned(driver.path.clone(), limits);
     let module = |(driver, image): (&dump::Driver, &Image<'_>)| ModuleReport {
         name: image.name.to_owned(),
         base: hex(driver.base),
@@ -206,6 +204,7 @@ fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<ModuleReport> 
         version: None,
         vendor: image.known.map(|known| known.vendor.to_string()).unwrap_or_default(),
         inbox: image.known.is_some_and(|known| known.inbox),
+        path: if image.known.is_some_and(|known| known.inbox) { None } else { path(driver) },
     };
     dump.drivers().iter().zip(&facts.images).map(module).collect()
 }
@@ -215,6 +214,7 @@ fn unloaded(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<UnloadedRepor
         name: (*name).to_owned(),
         start: hex(driver.start),
         end: hex(driver.end),
+        time: driver.time.map(|time| time.to_string()),
     };
     dump.unloaded().iter().zip(&facts.unloaded).map(report).collect()
 }

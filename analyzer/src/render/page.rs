@@ -1,6 +1,9 @@
 //! Lines, fields and colours. Knows nothing of crashes.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+
+use super::shown;
 
 /// Width of the field names' column.
 const NAMES: usize = 27;
@@ -76,6 +79,18 @@ impl Page {
     pub(super) fn optional(&mut self, name: &str, value: Option<Cow<'_, str>>) {
         if let Some(value) = value {
             self.field(name, &value);
+        }
+    }
+
+    /// A text of the report, where there is one.
+    pub(super) fn known(&mut self, name: &str, value: &Option<String>) {
+        self.optional(name, value.as_deref().map(shown));
+    }
+
+    /// A number or name of the report's own, where there is one.
+    pub(super) fn some(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.field(name, &value.to_string());
         }
     }
 

@@ -16,9 +16,10 @@ use minidump_unwind::{
     SymbolProvider, SystemInfo, walk_stack,
 };
 
-use super::{Dump, frame, hex, memory, threads};
+use super::{Dump, frame, memory, threads};
 use crate::Limits;
 use crate::analysis::Frame;
+use crate::hex::hex;
 
 /// What a walk needs.
 pub(super) struct Source<'s> {

@@ -99,7 +99,7 @@ fn address(dump: &[u8], random: &mut Random) -> u64 {
         1 => of_table(triage(0x78), triage(0x7c), 16, 0, random),
         2 => of_table(triage(0x30), triage(0x34), 0x90, 0x38, random),
         3 => u64_at(dump, 0x40 + 8 * random.below(4)),
-        _ => Some(0x1000 * random.below(64) as u64 | 0x63),
+        _ => Some((0x1000 * random.below(64) as u64) | 0x63),
     };
     found.unwrap_or(0xffff_f800_0000_0000)
 }

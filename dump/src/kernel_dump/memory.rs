@@ -6,7 +6,7 @@ use super::{Body, KernelDump};
 use crate::blobs::TriageBlock;
 use crate::bytes::{Bytes, Width};
 use crate::exception::{self, ExceptionRecord64};
-use crate::memory::{Extra, Memory};
+use crate::memory::{self, DataBlock, Extra, Memory};
 use crate::problem::Problem;
 use crate::registers::{self, Registers};
 use crate::triage::Triage;
@@ -50,6 +50,12 @@ impl KernelDump<'_> {
             }
             Body::Nothing => None,
         }
+    }
+
+    /// The pieces of memory that a small dump lists beside its stack, in the order of the file.
+    pub fn data_blocks(&self) -> impl Iterator<Item = DataBlock> {
+        let of = |triage| memory::data_blocks(self.file(), self.layout.width, triage);
+        self.small().map(of).into_iter().flatten()
     }
 
     /// Memory: exactly `len` bytes from an address on.

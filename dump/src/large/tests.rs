@@ -1,3 +1,4 @@
+//! Large dumps that are written here, page by page: what is read of them, sound, damaged and hostile.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

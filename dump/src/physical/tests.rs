@@ -1,3 +1,4 @@
+//! Places of physical pages in files of all types, written by hand.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

@@ -2,6 +2,7 @@
 //! address keeps its bytes; leaves out the saved stack, which is kept apart from the rest.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::bytes::Bytes;
@@ -41,22 +42,31 @@ pub(super) struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
-    pub(super) fn new(file: Bytes<'a>, layout: &Layout, triage: &Triage, stack: &'a [u8]) -> Self {
+    /// The blocks of the dump's table, and further places that hold memory: address, offset in the file, length.
+    pub(super) fn new(
+        file: Bytes<'a>,
+        layout: &Layout,
+        triage: &Triage,
+        stack: &'a [u8],
+        further: impl Iterator<Item = (u64, u64, u64)>,
+    ) -> Self {
         let address = |va| layout.width.address(va);
         let end_of_space = address(u64::MAX);
         let stack_room = end_of_space.saturating_sub(triage.top_of_stack);
         let stack = Run { start: triage.top_of_stack, bytes: clip(stack, stack_room) };
         let size = triage.data_blocks_count.saturating_mul(ENTRY_LEN);
         let table = file.clip(triage.data_blocks_offset, size).unwrap_or_default();
-        let blocks = table.chunks_exact(16).filter_map(|entry| {
-            let entry = Bytes(entry);
-            let start = address(entry.u64(0)?);
-            let bytes = file.clip(entry.u32(8)?.into(), entry.u32(12)?.into())?;
-            Some(Run { start, bytes: clip(bytes, end_of_space.saturating_sub(start)) })
-        });
-        let mut blocks: Vec<Run<'a>> = blocks.filter(|block| !block.bytes.is_empty()).collect();
-        blocks.sort_by_key(|block| (block.start, u64::MAX.saturating_sub(Bytes(block.bytes).len())));
-        blocks.dedup_by(|next, kept| next.end() <= kept.end());
+        let entries = table.chunks_exact(16).map(Bytes);
+        let entries =
+            entries.filter_map(|entry| Some((entry.u64(0)?, entry.u32(8)?.into(), entry.u32(12)?.into())));
+        let block = |(start, offset, len)| {
+            let start = address(start);
+            let bytes = clip(file.clip(offset, len)?, end_of_space.saturating_sub(start));
+            (!bytes.is_empty()).then_some((offset, Run { start, bytes }))
+        };
+        let mut blocks: Vec<(u64, Run<'a>)> = entries.chain(further).filter_map(block).collect();
+        blocks.sort_by_key(|(offset, run)| (run.start, Reverse(run.bytes.len()), *offset));
+        blocks.dedup_by(|(_, next), (_, kept)| next.end() <= kept.end());
         Self { runs: without(&stack, disjoint(&blocks)), stack }
     }
 
@@ -105,9 +115,9 @@ fn clip(bytes: &[u8], len: u64) -> &[u8] {
 }
 
 /// Where two blocks overlap, the one that begins last wins: it also ends last.
-fn disjoint<'a>(blocks: &[Run<'a>]) -> impl Iterator<Item = Run<'a>> {
-    let next_starts = blocks.iter().skip(1).map(|next| next.start).chain([u64::MAX]);
-    blocks.iter().zip(next_starts).filter_map(|(block, next)| block.part(&(0..next)))
+fn disjoint<'a>(blocks: &[(u64, Run<'a>)]) -> impl Iterator<Item = Run<'a>> {
+    let next_starts = blocks.iter().skip(1).map(|(_, next)| next.start).chain([u64::MAX]);
+    blocks.iter().zip(next_starts).filter_map(|((_, block), next)| block.part(&(0..next)))
 }
 
 /// The reader looks for an address on the stack first.

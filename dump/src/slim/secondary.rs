@@ -25,59 +25,91 @@ const ALIGNED: u64 = 8;
 
 struct Piece<'a> {
     guid: Guid,
+    /// Where its content begins in the file.
+    begin: u64,
     data: &'a [u8],
     /// Bytes of it that lie behind the end of the file.
     missing: u64,
 }
 
-/// Appends what is kept of the list that begins at `offset`.
-pub(super) fn append(file: Bytes<'_>, offset: u64, image: &mut Image) {
-    let Some(head) = file.clip(offset, HEAD_LEN) else { return };
-    let Some(first) = Bytes(head).u32(8).filter(|_| head.starts_with(MARK)) else {
-        // no list: what is there instead stays as a sign of the damage
-        image.append(head);
-        return;
-    };
-    image.append(MARK);
-    image.u32(u32::try_from(HEAD_LEN).unwrap_or(0));
-    image.append(head.get(12..).unwrap_or_default());
-    let pieces = pieces(file.from(offset.saturating_add(first.into())));
-    let kept = kept(&pieces);
-    for (piece, keep) in pieces.iter().zip(kept) {
-        let data = if keep { piece.data } else { Default::default() };
-        let len = Bytes(data).len();
-        let padding = len.next_multiple_of(ALIGNED).saturating_sub(len);
-        let padding = if piece.missing == 0 { padding } else { 0 };
-        image.u32(PIECE_HEAD_LEN);
-        image.append(&piece.guid.0);
-        for number in [len.saturating_add(piece.missing), 0, padding] {
-            image.u32(u32::try_from(number).unwrap_or(u32::MAX));
+/// The secondary data of a dump.
+pub(super) struct Secondary<'a> {
+    /// What it begins with.
+    head: &'a [u8],
+    /// Each, and whether it keeps its content.
+    pieces: Vec<(Piece<'a>, bool)>,
+    /// The beginning of a piece that the end of the file cuts.
+    cut: &'a [u8],
+}
+
+impl<'a> Secondary<'a> {
+    /// Reads the list that begins at `offset`.
+    pub(super) fn read(file: Bytes<'a>, offset: u64) -> Self {
+        let head = file.clip(offset, HEAD_LEN).unwrap_or_default();
+        let first = Bytes(head).u32(8).filter(|_| head.starts_with(MARK));
+        let begin = first.map_or(u64::MAX, |first| offset.saturating_add(first.into()));
+        let (pieces, end) = pieces(file, begin);
+        let kept = kept(&pieces);
+        let cut = file.from(end).0;
+        let cut = if Bytes(cut).len() < PIECE_HEAD_LEN.into() { cut } else { Default::default() };
+        Self { head, pieces: pieces.into_iter().zip(kept).collect(), cut }
+    }
+
+    /// Whether a place in the file is in a piece that does not keep its content.
+    pub(super) fn drops(&self, offset: u64) -> bool {
+        let has = |piece: &Piece<'_>| {
+            offset.checked_sub(piece.begin).is_some_and(|at| at < Bytes(piece.data).len())
+        };
+        self.pieces.iter().any(|(piece, keep)| !keep && has(piece))
+    }
+
+    /// Appends what is kept.
+    pub(super) fn append(&self, image: &mut Image) {
+        if Bytes(self.head).len() < HEAD_LEN || !self.head.starts_with(MARK) {
+            // no list: what is there instead stays as a sign of the damage
+            image.append(self.head);
+            return;
         }
-        image.append(data);
-        image.zeros(padding);
+        image.append(MARK);
+        image.u32(u32::try_from(HEAD_LEN).unwrap_or(0));
+        image.append(self.head.get(12..).unwrap_or_default());
+        for (piece, keep) in &self.pieces {
+            let data = if *keep { piece.data } else { Default::default() };
+            let len = Bytes(data).len();
+            let padding = len.next_multiple_of(ALIGNED).saturating_sub(len);
+            let padding = if piece.missing == 0 { padding } else { 0 };
+            image.u32(PIECE_HEAD_LEN);
+            image.append(&piece.guid.0);
+            for number in [len.saturating_add(piece.missing), 0, padding] {
+                image.u32(u32::try_from(number).unwrap_or(u32::MAX));
+            }
+            image.append(data);
+            image.zeros(padding);
+        }
+        image.append(self.cut);
     }
 }
 
-/// The list, up to where it ends or is cut.
-fn pieces(mut rest: Bytes<'_>) -> Vec<Piece<'_>> {
+/// The list, up to where it ends or is cut, and where that is.
+fn pieces(file: Bytes<'_>, mut at: u64) -> (Vec<Piece<'_>>, u64) {
     let mut pieces = Vec::new();
-    while let Some((piece, behind)) = piece(rest).filter(|_| pieces.len() < MOST_PIECES) {
+    while let Some((piece, behind)) = piece(file, at).filter(|_| pieces.len() < MOST_PIECES) {
         pieces.push(piece);
-        rest = behind;
+        at = behind;
     }
-    pieces
+    (pieces, at)
 }
 
-fn piece(rest: Bytes<'_>) -> Option<(Piece<'_>, Bytes<'_>)> {
-    let head = Bytes(rest.get(0, PIECE_HEAD_LEN.into())?);
+fn piece(file: Bytes<'_>, at: u64) -> Option<(Piece<'_>, u64)> {
+    let head = Bytes(file.get(at, PIECE_HEAD_LEN.into())?);
     let head_len = head.u32(0).filter(|&len| len >= PIECE_HEAD_LEN)?;
     let guid = Guid(*head.0.get(4..)?.first_chunk()?);
     let (size, before, after) = (u64::from(head.u32(0x14)?), head.u32(0x18)?, head.u32(0x1C)?);
-    let begin = u64::from(head_len).checked_add(before.into())?;
-    let data = rest.clip(begin, size).unwrap_or_default();
+    let begin = at.checked_add(head_len.into())?.checked_add(before.into())?;
+    let data = file.clip(begin, size).unwrap_or_default();
     let missing = size.saturating_sub(Bytes(data).len());
-    let behind = rest.from(begin.checked_add(size)?.checked_add(after.into())?);
-    Some((Piece { guid, data, missing }, behind))
+    let behind = begin.checked_add(size)?.checked_add(after.into())?;
+    Some((Piece { guid, begin, data, missing }, behind))
 }
 
 /// Which pieces keep their content, while the budget lasts.

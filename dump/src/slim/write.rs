@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::choice;
 use super::map::{Map, Run};
-use super::{choice, secondary};
+use super::secondary::Secondary;
 use crate::bytes::{Bytes, Width};
 use crate::header::Writer;
 use crate::kernel_dump::KernelDump;
@@ -111,9 +112,10 @@ pub(super) fn write(input: &Input<'_, '_>) -> Option<Vec<u8>> {
     image.put_u32(field(at.debugger_data_size), kept(triage.debugger_data_offset, debugger_data));
     image.put_u32(field(at.data_page_size), kept(triage.data_page_offset, data_page));
 
+    let secondary = Secondary::read(*file, triage.size_of_dump);
     append_drivers(input, &mut image);
-    append_blocks(input, stack, &mut image);
-    append_end(input, &mut image);
+    append_blocks(input, stack, &secondary, &mut image);
+    append_end(input, &secondary, &mut image);
     (!image.is_too_large()).then_some(image.bytes)
 }
 
@@ -225,9 +227,13 @@ fn append_name(file: Bytes<'_>, offset: u64, image: &mut Image) -> u64 {
 }
 
 /// The table of blocks, and behind it their bytes.
-fn append_blocks(input: &Input<'_, '_>, stack: &[u8], image: &mut Image) {
+fn append_blocks(input: &Input<'_, '_>, stack: &[u8], secondary: &Secondary<'_>, image: &mut Image) {
     let Input { file, layout, dump, triage } = input;
-    let map = Map::new(*file, layout, triage, stack);
+    // Windows 11 24H2 keeps memory in secondary data: where that goes, the memory may still be wanted.
+    let components = dump.triage_components().into_iter().flat_map(|component| component.blocks);
+    let dropped = components.filter_map(|block| Some((block.va, block.offset?, block.len.into())));
+    let dropped = dropped.filter(|(_, offset, _)| secondary.drops(*offset));
+    let map = Map::new(*file, layout, triage, stack, dropped);
     let runs = choice::choose(&map, dump, layout.width);
     let blocks: Vec<&[Run<'_>]> = runs.chunk_by(|a, b| a.end() == b.start).collect();
     let field = |offset: u64| layout.header.size.saturating_add(offset);
@@ -261,7 +267,7 @@ fn address(va: u64, width: Width) -> u64 {
 }
 
 /// The end mark, the secondary data, and the sizes.
-fn append_end(input: &Input<'_, '_>, image: &mut Image) {
+fn append_end(input: &Input<'_, '_>, secondary: &Secondary<'_>, image: &mut Image) {
     let Input { file, layout, dump, triage } = input;
     let header = dump.header();
     let field = |offset: u64| layout.header.size.saturating_add(offset);
@@ -277,7 +283,7 @@ fn append_end(input: &Input<'_, '_>, image: &mut Image) {
     // Never inside another part, which would end there.
     image.put_u32(field(layout.triage.valid_offset), size_of_dump.saturating_sub(4).max(mark));
     if cut == 0 {
-        secondary::append(*file, triage.size_of_dump, image);
+        secondary.append(image);
     }
     // The kernel notes the size of its file; the debugger engine leaves that of the dump which it shrank.
     if let Some(planned) = header.required_dump_space.filter(|_| header.writer == Writer::Kernel) {

@@ -8,8 +8,13 @@ use crate::analysis::{CpuDetails, KernelDetails};
 /// Devices of a kind that are listed; a machine with more has them all alike.
 const DEVICES: usize = 32;
 
-pub(super) fn gather(dump: &KernelDump<'_>, clean: Clean, details: &mut KernelDetails) {
-    details.firmware = dump.smbios().map(|smbios| firmware(smbios, clean));
+pub(super) fn gather(
+    dump: &KernelDump<'_>,
+    smbios: Option<Smbios>,
+    clean: Clean,
+    details: &mut KernelDetails,
+) {
+    details.firmware = smbios.map(|smbios| firmware(smbios, clean));
     details.cpu = cpu(dump, clean);
     details.hypervisor = dump.hypervisor().map(|hypervisor| Hypervisor {
         vendor: clean.optional(hypervisor.vendor),
@@ -39,6 +44,7 @@ fn firmware(mut smbios: Smbios, clean: Clean) -> Smbios {
         &mut smbios.bios_date,
         &mut smbios.board_vendor,
         &mut smbios.board,
+        &mut smbios.board_version,
     ];
     for text in of_machine.into_iter().chain(of_sockets).chain(of_modules) {
         *text = clean.optional(text.take());

@@ -1,13 +1,13 @@
 //! What drivers and parts of Windows left behind the dump: summaries of what is understood, names of the rest.
 
-use dump::{BootStatus, KernelDump, PciFunction, StorageLog, StoragePort};
+use dump::{BootStatus, Guid, KernelDump, PciFunction, StorageLog, StoragePort};
 
 use super::Clean;
 use crate::analysis::{
     AcpiDetails, BootDetails, ComponentDetails, DisplayDetails, KernelDetails, KmdfDriver, KmdfLog,
     NtfsDetails, NvidiaDetails, PnpDetails, RecorderDetails, SecondaryDetails, StorageDetails,
 };
-use crate::kernel::report::hex;
+use crate::hex::{self, hex};
 
 /// Entries of a list: real dumps have up to 60 drivers, 42 functions, 36 pieces of data.
 const LISTED: usize = 128;
@@ -39,7 +39,7 @@ pub(super) fn gather(dump: &KernelDump<'_>, clean: Clean, details: &mut KernelDe
     });
     details.recorder_logs = logs.collect();
     let secondary = dump.blobs().iter().take(LISTED).map(|blob| SecondaryDetails {
-        guid: blob.guid.to_string(),
+        guid: guid(blob.guid),
         name: blob.guid.name().map(str::to_owned),
         size: blob.len,
     });
@@ -143,15 +143,29 @@ fn acpi(dump: &KernelDump<'_>, clean: Clean) -> Option<AcpiDetails> {
     (!tables.is_empty()).then(|| AcpiDetails { oem: clean.optional(oem), tables })
 }
 
+/// `00:1f.2 8086:a102 class 010601 rev 31`
 fn pci(function: &PciFunction) -> String {
     let [class, subclass, interface] = function.class;
-    format!(
-        "{:02x}:{:02x}.{:x} {:04x}:{:04x} class {class:02x}{subclass:02x}{interface:02x} rev {:02x}",
-        function.bus,
-        function.device,
-        function.function,
-        function.vendor_id,
-        function.device_id,
-        function.revision
-    )
+    let parts: [(&str, u64, u32); 9] = [
+        ("", function.bus.into(), 2),
+        (":", function.device.into(), 2),
+        (".", function.function.into(), 1),
+        (" ", function.vendor_id.into(), 4),
+        (":", function.device_id.into(), 4),
+        (" class ", class.into(), 2),
+        ("", subclass.into(), 2),
+        ("", interface.into(), 2),
+        (" rev ", function.revision.into(), 2),
+    ];
+    let mut text = String::with_capacity(40);
+    for (before, value, digits) in parts {
+        text.push_str(before);
+        hex::push(&mut text, value, digits);
+    }
+    text
+}
+
+/// Several times as fast as the GUID's own text.
+fn guid(guid: Guid) -> String {
+    uuid::Uuid::from_bytes_le(guid.0).to_string()
 }

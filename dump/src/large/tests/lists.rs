@@ -1,3 +1,5 @@
+//! Lists of drivers and of unloaded drivers: sound, with links that lead astray, and cut off.
+
 use super::machine::{Head, Opened, open};
 use super::{Kind, Machine};
 use crate::bytes::{Bytes, Width};

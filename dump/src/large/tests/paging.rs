@@ -1,3 +1,5 @@
+//! Page tables of all machines, by hand.
+
 use super::machine::{Head, open};
 use super::{Kind, Machine};
 use crate::problem::{Damage, Part, Problem};
