@@ -27,6 +27,8 @@ pub use storage::{StorageLog, StoragePort, StorageRequest};
 pub use triage_data::{TriageBlock, TriageComponent};
 pub use wdf::{WdfDriver, WdfLog, WdfMessage, WdfVersion};
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -39,6 +41,9 @@ const FILE_MARK: &[u8] = b"DumpBlob";
 const FILE_HEADER_LEN: usize = 0x10;
 const FILE_HEADER_SIZE: u64 = 0x08;
 const BLOB_HEADER_LEN: u64 = 0x20;
+const BLOB_HEADER: usize = 0x20;
+/// All headers seen have the first length; stale bytes behind a list have any.
+pub(crate) const HEADER_LENS: RangeInclusive<u64> = BLOB_HEADER_LEN..=0x100;
 /// Real dumps have 9 to 36.
 const MAX_BLOBS: u64 = 4096;
 
@@ -80,10 +85,10 @@ pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> V
     let mut at = offset.saturating_add(header_size.into());
     for entry in 1..=MAX_BLOBS {
         let Some(entry_header) = EntryHeader::read(store, at) else {
-            if (1..BLOB_HEADER_LEN).contains(&store.size().saturating_sub(at)) {
+            if EntryHeader::is_cut(store, at) {
                 problems.add(Part::Blobs, Damage::EntryCut { entry, count: entry, offset: at });
             }
-            break;
+            return blobs;
         };
         let begin = at.saturating_add(entry_header.before);
         let len = entry_header.size.min(store.size().saturating_sub(begin));
@@ -93,11 +98,12 @@ pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> V
         // a vector that grows holds up to three times its content for a moment
         if budget.take(size_of::<Blob>().saturating_mul(3)).is_none() {
             problems.add(Part::Blobs, Damage::Budget);
-            break;
+            return blobs;
         }
         blobs.push(Blob { guid: entry_header.guid, offset: begin, len });
         at = begin.saturating_add(entry_header.size).saturating_add(entry_header.after);
     }
+    problems.add(Part::Blobs, Damage::Count { count: MAX_BLOBS.saturating_add(1), read: MAX_BLOBS });
     blobs
 }
 
@@ -111,11 +117,17 @@ struct EntryHeader {
 }
 
 impl EntryHeader {
+    /// Whether the file ends within a header. What is left of a file behind the list may be padding.
+    fn is_cut(store: &Store<'_>, at: u64) -> bool {
+        let left = store.clip(at, BLOB_HEADER_LEN).unwrap_or_default();
+        left.len() < BLOB_HEADER && left.first().is_some_and(|&size| u64::from(size) == BLOB_HEADER_LEN)
+    }
+
     /// `None` at the end of the list: kernel-written files go on with zeros or stale bytes.
     fn read(store: &Store<'_>, at: u64) -> Option<Self> {
         let bytes = store.clip(at, BLOB_HEADER_LEN)?;
         let header = Bytes(&bytes);
-        let header_size = header.u32(0).map(u64::from).filter(|&size| size >= BLOB_HEADER_LEN)?;
+        let header_size = header.u32(0).map(u64::from).filter(|size| HEADER_LENS.contains(size))?;
         Some(Self {
             guid: Guid(*header.get(4, 16)?.first_chunk::<16>()?),
             size: header.u32(0x14)?.into(),

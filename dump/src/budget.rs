@@ -13,9 +13,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// For the drivers or the memory map of a dump of `len` bytes: three quarters of them.
+    /// For the drivers or the memory map of a dump of `len` bytes: three eighths of them. A small dump that is read
+    /// through a source is in memory, too.
     pub(crate) fn large(len: u64) -> Self {
-        Self::of((len / 4).saturating_mul(3))
+        Self::of((len / 8).saturating_mul(3))
     }
 
     /// For a part that has little to remember: an eighth.

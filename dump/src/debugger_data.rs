@@ -113,27 +113,29 @@ fields! {
         /// `MmTotalCommittedPages`
         mm_total_committed_pages: address at 0x150,
         /// `MmAvailablePages`
-        mm_available_pages: address at 0x1B0,
+        mm_available_pages: address at 0x1A8,
         /// `MmResidentAvailablePages`
-        mm_resident_available_pages: address at 0x1B8,
+        mm_resident_available_pages: address at 0x1B0,
         /// `PoolTrackTable`: who has allocated how much, by tag.
-        pool_track_table: address at 0x1C0,
+        pool_track_table: address at 0x1B8,
         /// `NonPagedPoolDescriptor`
-        non_paged_pool_descriptor: address at 0x1C8,
+        non_paged_pool_descriptor: address at 0x1C0,
         /// `MmHighestUserAddress`
-        mm_highest_user_address: address at 0x1D0,
+        mm_highest_user_address: address at 0x1C8,
         /// `MmSystemRangeStart`
-        mm_system_range_start: address at 0x1D8,
+        mm_system_range_start: address at 0x1D0,
         /// `MmUserProbeAddress`
-        mm_user_probe_address: address at 0x1E0,
+        mm_user_probe_address: address at 0x1D8,
         /// What drivers printed for a debugger.
-        kd_print_circular_buffer: address at 0x1E8,
+        kd_print_circular_buffer: address at 0x1E0,
         /// Its end.
-        kd_print_circular_buffer_end: address at 0x1F0,
+        kd_print_circular_buffer_end: address at 0x1E8,
         /// Where the next text would go.
-        kd_print_write_pointer: address at 0x1F8,
+        kd_print_write_pointer: address at 0x1F0,
         /// How often it was overwritten.
-        kd_print_rollover_count: address at 0x200,
+        kd_print_rollover_count: address at 0x1F8,
+        /// Modules of user mode, for a debugger.
+        mm_loaded_user_image_list: address at 0x200,
         /// Full name of the build: `19041.1.amd64fre.vb_release.191206-1406`.
         nt_build_lab: address at 0x208,
         /// Array of addresses of the processors' `KPRCB`.

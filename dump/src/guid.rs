@@ -4,10 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A GUID, as stored.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Guid(pub [u8; 16]);
 
 impl Guid {
@@ -111,6 +111,18 @@ impl fmt::Display for Guid {
     }
 }
 
+impl Serialize for Guid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Guid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Debug for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -129,6 +141,8 @@ mod tests {
         assert_eq!(guid.to_string(), text);
         assert_eq!(format!("{{{}}}", text.to_uppercase()).parse(), Ok(guid));
         assert_eq!(guid.name(), Some("SMBIOS tables"));
+        assert_eq!(serde_json::to_value(guid).unwrap(), text);
+        assert_eq!(serde_json::from_value::<Guid>(text.into()).unwrap(), guid);
     }
 
     #[test]

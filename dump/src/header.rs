@@ -71,7 +71,7 @@ pub struct Header {
     pub suite_mask: Option<u32>,
     /// `DUMP_FILE_ATTRIBUTES` flags.
     pub attributes: Option<u32>,
-    /// Counter of boots; where the header has none, that of the secondary data.
+    /// Counter of boots; the debugger engine does not write it.
     pub boot_id: Option<u32>,
     /// A live dump: the machine did not go down.
     pub live: bool,

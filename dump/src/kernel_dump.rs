@@ -14,7 +14,7 @@ use crate::bytes::Bytes;
 use crate::debugger_data::DebuggerData;
 use crate::drivers::Drivers;
 use crate::exception::{self, ExceptionRecord64};
-use crate::header::{self, DumpType, Header};
+use crate::header::{self, DumpType, Header, Writer};
 use crate::identity::{FirstBytes, first_bytes};
 use crate::large::{Current, Large};
 use crate::layout::Layout;
@@ -115,8 +115,11 @@ impl<'a> KernelDump<'a> {
     fn of(store: Store<'a>, head: Vec<u8>) -> Result<Self, ParseError> {
         let file = head_of(&store, &head);
         let layout = header::layout_of(file).ok_or(ParseError::NotAKernelDump(first_bytes(file)))?;
-        let header = header::read(file, layout)
+        let mut header = header::read(file, layout)
             .ok_or(ParseError::HeaderCut { needed: layout.header.size, len: store.size() })?;
+        if triage::is_by_debug_engine(file, layout, &header) {
+            header.writer = Writer::DebugEngine;
+        }
         let mut problems = Problems::default();
         let context = header_context(file, layout, &header, &mut problems);
         let body = match header.dump_type {
@@ -236,7 +239,8 @@ fn header_context(
 ) -> Option<Registers> {
     let record = file.get(layout.header.context_record, layout.header.context_record_size)?;
     let context = registers::context(Bytes(record), header.machine);
-    if context.is_none() && !record.starts_with(b"PAGEPAGE") {
+    let unwritten = record.starts_with(b"PAGEPAGE") || record.iter().all(|&byte| byte == 0);
+    if context.is_none() && !unwritten {
         problems.add(Part::Context, Damage::Invalid);
     }
     context

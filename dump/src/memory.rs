@@ -118,7 +118,8 @@ impl Memory {
     /// run of the file has them all.
     pub(crate) fn up_to<'f>(&self, file: Bytes<'f>, va: u64, most: usize) -> Option<Cow<'f, [u8]>> {
         let va = self.pieces.width.address(va);
-        let most = u64::try_from(most).ok()?;
+        // one place of the file may be at any number of addresses
+        let most = u64::try_from(most).ok()?.min(file.len());
         let (offset, mut len) = self.run(file, va)?;
         let mut bytes: Cow<'f, [u8]> = Cow::Borrowed(&[]);
         while len < most {
@@ -142,7 +143,11 @@ impl Pieces {
     fn block(self, file: Bytes<'_>, start: u64, offset: u64, size: u64) -> (Option<Block>, u64) {
         let start = self.width.address(start);
         let kept = size.min(file.len().saturating_sub(offset));
-        let len = kept.min(self.width.address(u64::MAX).saturating_sub(start));
+        let end_of_memory = match self.width {
+            Width::W32 => 1 << 32,
+            Width::W64 => u64::MAX,
+        };
+        let len = kept.min(end_of_memory.saturating_sub(start));
         let block = match (u32::try_from(offset), u32::try_from(len)) {
             (Ok(offset), Ok(len @ 1..)) => Some(Block { start, offset, len }),
             _ => None,

@@ -2,7 +2,7 @@
 //! table.
 
 use crate::bytes::Bytes;
-use crate::header::{Header, Writer};
+use crate::header::{DumpType, Header, Writer};
 use crate::layout::Layout;
 use crate::problem::{Damage, Part, Problems};
 
@@ -58,6 +58,13 @@ impl Area {
         let len = self.end.checked_sub(self.offset)?.min(MAX_AREA_LEN);
         if self.offset == 0 { None } else { file.clip(self.offset, len).map(Bytes) }
     }
+}
+
+/// Whether `TriageOptions` are those of the debugger engine, which in some dumps is all that tells it: its header is
+/// copied from the dump that it shrank.
+pub(crate) fn is_by_debug_engine(file: Bytes<'_>, layout: &Layout, header: &Header) -> bool {
+    let options = layout.header.size.saturating_add(layout.triage.triage_options);
+    header.dump_type == DumpType::Triage && file.u32(options) == Some(ALL_OPTIONS)
 }
 
 /// Reads the header of a small dump.

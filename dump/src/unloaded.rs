@@ -57,10 +57,17 @@ pub(crate) fn read(
     for (number, entry) in entries {
         match driver(entry, layout, &mut budget) {
             Some(driver) => unloaded.push(driver),
+            None if is_empty(entry, layout) => {}
             None => problems.add(Part::Unloaded, Damage::EntryInvalid { entry: number, count }),
         }
     }
     unloaded
+}
+
+/// Whether a place of the list was never used.
+fn is_empty(entry: Bytes<'_>, layout: &Layout) -> bool {
+    let address = |offset| entry.word(layout.width, offset);
+    (address(layout.unloaded.start_address), address(layout.unloaded.end_address)) == (Some(0), Some(0))
 }
 
 /// `None` for an entry without a range.

@@ -174,6 +174,8 @@ fn debugger_data() {
             _ => 0x380,
         };
         assert_eq!(data.size, size, "{file}");
+        let buffer = (data.addresses.kd_print_circular_buffer, data.addresses.kd_print_circular_buffer_end);
+        assert_eq!(buffer.1.unwrap() - buffer.0.unwrap(), 0x1000, "{file}");
         // a variable of the kernel is in its image
         let variables = [
             data.addresses.ps_active_process_head,

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bluescope_dump::synth::{SmallDump, SynthWriter};
-use bluescope_dump::{Blob, KernelDump, ParseError};
+use bluescope_dump::{Blob, KernelDump, ParseError, Writer};
 
 // TRIAGE_DUMP64 behind the header, and its tables
 const TRIAGE: usize = 0x2000;
@@ -263,4 +263,30 @@ fn check_cut(bytes: &[u8], whole: &KernelDump<'_>, len: usize) {
     }
     let blobs = whole.blobs().iter().filter(|blob| blob.offset + blob.len <= len as u64).count();
     assert!(cut.blobs().len() >= blobs, "{len}");
+}
+
+#[test]
+fn padding_behind_the_last_blob_is_no_damage() {
+    let written = SmallDump { writer: SynthWriter::DebugEngine, ..SmallDump::example() };
+    for padding in 0..40 {
+        let mut bytes = written.to_bytes();
+        bytes.resize(bytes.len() + padding, 0);
+        assert_eq!(problems(&KernelDump::parse(&bytes).unwrap()), [""; 0], "{padding}");
+    }
+}
+
+#[test]
+fn a_context_of_zeros_was_never_taken() {
+    let mut bytes = example();
+    bytes[0x348..0xf00].fill(0);
+    assert_whole_but(&bytes, &["context"], &[]);
+}
+
+/// What the debugger engine copies from the dump that it shrinks may be the kernel's.
+#[test]
+fn the_options_tell_the_writer() {
+    let mut bytes = SmallDump { writer: SynthWriter::DebugEngine, ..SmallDump::example() }.to_bytes();
+    put(&mut bytes, 0x1048, u32::from_le_bytes(*b"PAGE"));
+    let dump = KernelDump::parse(&bytes).unwrap();
+    assert_eq!((dump.header().writer, dump.problems()), (Writer::DebugEngine, &[][..]));
 }

@@ -102,6 +102,48 @@ fn a_million_empty_blobs() {
     fuzz_one(&bytes);
 }
 
+/// Adjacent blocks that are one and the same piece of the file.
+#[test]
+fn one_piece_at_every_address() {
+    let blocks = 20_000_u32;
+    let mut bytes = with_tables(0x3000 + 16 * blocks as usize, &[(0x78, 0x3000), (0x7c, blocks)]);
+    for block in 0..blocks {
+        let entry = 0x3000 + 16 * block as usize;
+        put(&mut bytes, entry, block << 16);
+        put(&mut bytes, entry + 4, 0xffff_8000);
+        put(&mut bytes, entry + 8, 0x2000);
+        put(&mut bytes, entry + 12, 0x1_0000);
+    }
+    check_memory("one piece", &bytes);
+    let took = allocation_counter::measure(|| {
+        let dump = KernelDump::parse(&bytes).unwrap();
+        assert_eq!(dump.read_run(0xffff_8000_0000_0000, usize::MAX).unwrap().len(), bytes.len());
+    });
+    assert!(took.bytes_max <= 4 * bytes.len() as u64, "{took:?}");
+}
+
+/// Lists of memory that secondary data hold: 32 bytes for each 16 of the file.
+#[test]
+fn lists_of_memory_in_secondary_data() {
+    const BLOCKS: u32 = 8193;
+    let mut bytes = with_tables(0x3010, &[(0x04, 0x3000)]);
+    bytes[0x3000..0x3008].copy_from_slice(b"DumpBlob");
+    put(&mut bytes, 0x3008, 0x10);
+    for guid in [0x2b4a_e195_a64d_4f04_8ede_7e4f_981b_d42a_u128, 0x0d91_0545_e694_4b15_870c_0162_5fb3_2a6f] {
+        let [a, b, c, d, e, f, g, h, tail @ ..] = guid.to_be_bytes();
+        for _ in 0..8 {
+            bytes.extend(0x20_u32.to_le_bytes());
+            bytes.extend([d, c, b, a, f, e, h, g]);
+            bytes.extend(tail);
+            bytes.extend([16 * BLOCKS + 16, 0, 0, BLOCKS, 1].into_iter().flat_map(u32::to_le_bytes));
+            bytes.extend((0..4 * BLOCKS).flat_map(|word| (word * 77).to_le_bytes()));
+            bytes.extend(*b"b\0\0\0\0\0\0\0");
+        }
+    }
+    check_memory("lists", &bytes);
+    fuzz_one(&bytes);
+}
+
 #[test]
 fn sound_dumps_take_little() {
     for writer in [SynthWriter::Kernel, SynthWriter::DebugEngine] {

@@ -29,8 +29,8 @@ fn read_all(blob: &[u8]) -> usize {
     printed.push(format!("{:?} {:?}", recorder::log(Guid([0; 16]), blob), recorder::owner(blob)));
     printed.push(format!(
         "{:?} {:?}",
-        triage_data::list(blob),
-        triage_data::list_with_content(blob, u64::MAX >> 1)
+        triage_data::list(blob, &mut 1000),
+        triage_data::list_with_content(blob, u64::MAX >> 1, &mut 1000)
     ));
     printed.push(format!("{:?}", boot::read(blob)));
     printed.push(format!("{:?}", processor::read(blob)));

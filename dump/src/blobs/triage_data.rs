@@ -9,7 +9,7 @@ use crate::text;
 /// Address, length, zero.
 const BLOCK_LEN: u64 = 16;
 /// Real dumps have 22 to 56.
-const MAX_BLOCKS: usize = 16_384;
+pub(crate) const MAX_BLOCKS: usize = 16_384;
 const MAX_COMPONENTS: usize = 256;
 const MAX_NAME: u64 = 64;
 
@@ -34,22 +34,22 @@ pub struct TriageBlock {
     pub offset: Option<u64>,
 }
 
-/// Reads a list without content: of each component u32 number of blocks, u32 length of its name, the blocks, the name.
+/// Reads a list without content, of at most `left` blocks: of each component u32 number of blocks, u32 length of its name, the blocks, the name.
 /// `None` where it does not end with the blob.
-pub(crate) fn list(blob: &[u8]) -> Option<Vec<TriageComponent>> {
+pub(crate) fn list(blob: &[u8], left: &mut usize) -> Option<Vec<TriageComponent>> {
     let mut rest = Bytes(blob);
     let mut components = Vec::new();
-    let mut left = MAX_BLOCKS;
     while rest.len() != 0 {
         let (count, name_len) = (rest.u32(0)?, rest.u32(4)?);
         let blocks_len = BLOCK_LEN.checked_mul(count.into())?;
         let blocks = Bytes(rest.get(8, blocks_len)?);
-        left = left.checked_sub(usize::try_from(count).ok()?)?;
+        *left = left.checked_sub(usize::try_from(count).ok()?)?;
         let name_at = blocks_len.checked_add(8)?;
         let name = name(rest.get(name_at, name_len.into())?)?;
         let (blocks, _) = blocks.0.as_chunks::<16>();
-        let blocks = blocks.iter().map(|entry| block(Bytes(entry), None)).collect::<Option<_>>()?;
-        components.push(TriageComponent { name, blocks });
+        let mut read = Vec::with_capacity(blocks.len());
+        read.extend(blocks.iter().filter_map(|entry| block(Bytes(entry), None)));
+        components.push(TriageComponent { name, blocks: read });
         if components.len() > MAX_COMPONENTS {
             return None;
         }
@@ -61,18 +61,17 @@ pub(crate) fn list(blob: &[u8]) -> Option<Vec<TriageComponent>> {
 const HEADER_LEN: u64 = 0x18;
 const COMPONENT_HEADER_LEN: u64 = 0x14;
 
-/// Reads a list with content, whose first byte is at `offset` of the file: u32 length of the header, u16 1, u16 number of
+/// Reads a list with content, of at most `left` blocks, whose first byte is at `offset` of the file: u32 length of the header, u16 1, u16 number of
 /// components, twice u32 length of the whole; of each component u32 length of its header, u32 number of blocks, u64
 /// length of what follows the header, u32 length of its name, the name; then the blocks, each with its content behind it.
 /// `None` where the parts do not add up.
-pub(crate) fn list_with_content(blob: &[u8], offset: u64) -> Option<Vec<TriageComponent>> {
+pub(crate) fn list_with_content(blob: &[u8], offset: u64, left: &mut usize) -> Option<Vec<TriageComponent>> {
     let whole = Bytes(blob);
     whole.u32(0).filter(|&len| u64::from(len) == HEADER_LEN)?;
     whole.u32(8).filter(|&len| u64::from(len) == whole.len())?;
     let count = usize::from(whole.u16(6)?);
     let mut at = HEADER_LEN;
     let mut components = Vec::new();
-    let mut left = MAX_BLOCKS;
     for _ in 0..count.min(MAX_COMPONENTS) {
         let header = whole.from(at);
         let (header_len, blocks, body_len) = (u64::from(header.u32(0)?), header.u32(4)?, header.u64(8)?);
@@ -82,7 +81,7 @@ pub(crate) fn list_with_content(blob: &[u8], offset: u64) -> Option<Vec<TriageCo
         }
         let name = name(header.get(COMPONENT_HEADER_LEN, name_len)?)?;
         let begin = at.checked_add(header_len)?;
-        left = left.checked_sub(usize::try_from(blocks).ok()?)?;
+        *left = left.checked_sub(usize::try_from(blocks).ok()?)?;
         let body = Bytes(whole.get(begin, body_len)?);
         let blocks = blocks_with_content(body, blocks, offset.checked_add(begin)?)?;
         components.push(TriageComponent { name, blocks });
@@ -92,7 +91,8 @@ pub(crate) fn list_with_content(blob: &[u8], offset: u64) -> Option<Vec<TriageCo
 }
 
 fn blocks_with_content(body: Bytes<'_>, count: u32, offset: u64) -> Option<Vec<TriageBlock>> {
-    let mut blocks = Vec::new();
+    body.get(0, BLOCK_LEN.checked_mul(count.into())?)?;
+    let mut blocks = Vec::with_capacity(usize::try_from(count).ok()?);
     let mut at = 0_u64;
     for _ in 0..count {
         let content = at.checked_add(BLOCK_LEN)?;
@@ -131,13 +131,13 @@ mod tests {
     fn components_follow_one_another() {
         let blob = [component(&[(0xFFFF_8000_0000_1000, 16)], b"IoTriageDumpData\0"), component(&[], b"b\0")]
             .concat();
-        let found = list(&blob).unwrap();
+        let found = list(&blob, &mut 100).unwrap();
         let block = TriageBlock { va: 0xFFFF_8000_0000_1000, len: 16, offset: None };
         assert_eq!(found[0], TriageComponent { name: "IoTriageDumpData".to_owned(), blocks: vec![block] });
         assert_eq!((found[1].name.as_str(), found[1].blocks.len()), ("b", 0));
-        assert_eq!(list(&blob[..blob.len() - 1]), None, "cut");
-        assert_eq!(list(&component(&[], b"\x01\0")), None, "no name");
-        assert_eq!(list(&[]), None);
+        assert_eq!(list(&blob[..blob.len() - 1], &mut 100), None, "cut");
+        assert_eq!(list(&component(&[], b"\x01\0"), &mut 100), None, "no name");
+        assert_eq!(list(&[], &mut 100), None);
     }
 
     fn with_content(blocks: &[(u64, u32)], name: &[u8]) -> Vec<u8> {
@@ -168,7 +168,7 @@ mod tests {
             with_content(&[(0x1000, 3), (0x2000, 5)], b"IoTriageDumpData\0\0\0\0"),
             with_content(&[(0x3000, 1)], b"M\0\0\0"),
         ]);
-        let found = list_with_content(&blob, 0x100).unwrap();
+        let found = list_with_content(&blob, 0x100, &mut 100).unwrap();
         let blocks: Vec<_> = found.iter().flat_map(|component| &component.blocks).copied().collect();
         let first = 0x100 + 0x18 + 0x14 + 20 + 16;
         let expected = [
@@ -186,13 +186,13 @@ mod tests {
     #[test]
     fn parts_must_add_up() {
         let blob = whole(&[with_content(&[(0x1000, 3)], b"Io\0\0")]);
-        assert!(list_with_content(&blob, 0).is_some());
-        assert_eq!(list_with_content(&blob[..blob.len() - 1], 0), None, "cut");
+        assert!(list_with_content(&blob, 0, &mut 100).is_some());
+        assert_eq!(list_with_content(&blob[..blob.len() - 1], 0, &mut 100), None, "cut");
         let mut more = blob.clone();
         more[6] = 2;
-        assert_eq!(list_with_content(&more, 0), None, "fewer components than it says");
+        assert_eq!(list_with_content(&more, 0, &mut 100), None, "fewer components than it says");
         let mut longer = blob;
         longer[0x18 + 0x14 + 4 + 8] = 2;
-        assert_eq!(list_with_content(&longer, 0), None, "a block of another length");
+        assert_eq!(list_with_content(&longer, 0, &mut 100), None, "a block of another length");
     }
 }

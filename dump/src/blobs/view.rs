@@ -157,13 +157,19 @@ impl KernelDump<'_> {
 
     /// Components that added memory to the dump.
     pub fn triage_components(&self) -> Vec<TriageComponent> {
+        let mut left = triage_data::MAX_BLOCKS;
         let lists = self.blobs_of(TRIAGE_DATA).take(MAX_LISTS);
-        let lists = lists.filter_map(|blob| triage_data::list(&self.blob_data(blob)));
-        let with_content = self
-            .blobs_of(TRIAGE_DATA_WITH_CONTENT)
-            .take(MAX_LISTS)
-            .filter_map(|blob| triage_data::list_with_content(&self.blob_data(blob), blob.offset));
-        lists.chain(with_content).flatten().collect()
+        let lists = lists.filter_map(|blob| triage_data::list(&self.blob_data(blob), &mut left));
+        lists.flatten().collect::<Vec<_>>().into_iter().chain(self.triage_contents()).collect()
+    }
+
+    /// Of these, the ones whose memory is in the secondary data.
+    pub(crate) fn triage_contents(&self) -> Vec<TriageComponent> {
+        let mut left = triage_data::MAX_BLOCKS;
+        let lists = self.blobs_of(TRIAGE_DATA_WITH_CONTENT).take(MAX_LISTS);
+        let of_blob =
+            |blob: &Blob| triage_data::list_with_content(&self.blob_data(blob), blob.offset, &mut left);
+        lists.filter_map(of_blob).flatten().collect()
     }
 
     /// Logs that drivers kept of their trace messages, in the order of the dump.

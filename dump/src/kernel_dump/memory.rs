@@ -19,7 +19,7 @@ const MOST_EXTRAS: usize = 4096;
 impl KernelDump<'_> {
     fn saved(&self, triage: &Triage) -> &Memory {
         let extras = || {
-            let blocks = self.triage_components().into_iter().flat_map(|component| component.blocks);
+            let blocks = self.triage_contents().into_iter().flat_map(|component| component.blocks);
             let extra = |block: TriageBlock| {
                 Some(Extra { va: block.va, offset: block.offset?, len: block.len.into() })
             };
@@ -81,7 +81,7 @@ impl KernelDump<'_> {
         }
         let mut bytes = Cow::Borrowed(on_stack);
         let behind = va.checked_add(Bytes(on_stack).len());
-        let rest = most.saturating_sub(on_stack.len());
+        let rest = most.min(self.file().0.len()).saturating_sub(on_stack.len());
         if let Some(more) = behind.and_then(|behind| elsewhere(behind, rest)) {
             bytes.to_mut().extend_from_slice(&more);
         }

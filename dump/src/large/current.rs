@@ -69,7 +69,8 @@ pub(crate) fn current(
         }
     }
     let best = best.filter(|best| best.agrees != Agrees::Not || count == 1);
-    if best.is_none() {
+    // no processor stopped a machine that went on
+    if best.is_none() && !header.live {
         let damage = if any { Damage::Invalid } else { Damage::Absent { address: block } };
         problems.add(Part::Processors, damage);
     }

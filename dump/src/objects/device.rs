@@ -124,8 +124,9 @@ impl fmt::Display for DeviceObject {
             Some(driver) => write!(f, "device of {driver}")?,
             None => write!(f, "device {:#x}", self.address)?,
         }
-        if let Some(instance) = &self.instance {
-            write!(f, " ({instance})")?;
+        // without its last part, which tells one device from another of its kind: a serial number, for many
+        if let Some((kind, _)) = self.instance.as_ref().and_then(|instance| instance.rsplit_once('\\')) {
+            write!(f, " ({kind})")?;
         }
         for (index, attached) in self.attached.iter().enumerate() {
             f.write_str(if index == 0 { ", under " } else { ", " })?;

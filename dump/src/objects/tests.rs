@@ -115,7 +115,7 @@ fn a_device_with_its_stack() {
     assert_eq!(device.service.as_deref(), Some("disk"));
     assert_eq!(device.driver.as_ref().unwrap().name.as_deref(), Some("\\Driver\\iaStorAC"));
     assert_eq!(device.attached.len(), 1);
-    assert_eq!(device.to_string(), "device of iaStorAC.sys (SCSI\\Disk&Ven_Intel\\4&31e3), under disk.sys");
+    assert_eq!(device.to_string(), "device of iaStorAC.sys (SCSI\\Disk&Ven_Intel), under disk.sys");
 }
 
 #[test]
