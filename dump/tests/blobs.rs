@@ -1,10 +1,12 @@
 //! Secondary data of real dumps, where they are at hand (`../shared` beside this repository; none is part of it). What
 //! they hold is compared with what other parts of the same dump say; nothing that names a machine is written here.
+//! Then secondary data that take more memory than they have, made for that.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::PathBuf;
 
+use bluescope_dump::synth::SmallDump;
 use bluescope_dump::{FileTime, KernelDump, StoragePort};
 
 /// Names and bytes of all real dumps.
@@ -320,4 +322,72 @@ fn memory_modules_are_real() {
         }
     }
     println!("{modules} memory modules");
+}
+
+/// A framework's log of `records` messages, each of which has all bytes that a length can say, its own successors among
+/// them.
+fn overlapping_log(records: u16, driver: &[u8; 8]) -> Vec<u8> {
+    let mut log = vec![0; 0x48 + 28 * usize::from(records) + 0x1_0000];
+    let len = u32::try_from(log.len() - 0x48).unwrap();
+    log[..16].copy_from_slice(b"\x9d\x4c\x4d\x54\x2c\x94\xd5\x46\xbf\x50\xdf\x5c\xd9\x52\x4a\x50");
+    log[0x18..0x1c].copy_from_slice(&len.to_le_bytes());
+    log[0x1e..0x20].copy_from_slice(&(28 * (records - 1)).to_le_bytes());
+    log[0x20..0x24].copy_from_slice(&u32::from(records).to_le_bytes());
+    log[0x24..0x2c].copy_from_slice(driver);
+    for (record, number) in log[0x48..].chunks_exact_mut(28).zip(0..records) {
+        record[..4].copy_from_slice(b"LR\xff\xff");
+        record[4..8].copy_from_slice(&(u32::from(number) + 1).to_le_bytes());
+        record[8..10].copy_from_slice(&(28 * number.saturating_sub(1)).to_le_bytes());
+    }
+    log
+}
+
+/// A small dump without anything but secondary data, all of the framework's log.
+fn with_logs(logs: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = SmallDump::example().to_bytes();
+    bytes.truncate(0x2000);
+    bytes.resize(0x3000, 0);
+    bytes[0x2004..0x2008].copy_from_slice(&0x3000_u32.to_le_bytes());
+    bytes.extend(*b"DumpBlob\x10\0\0\0\0\0\0\0");
+    for log in logs {
+        bytes.extend(0x20_u32.to_le_bytes());
+        bytes.extend(*b"\x88\x48\xc8\x54\xd1\x01\x1e\x4c\xbe\xd6\x28\x2c\x98\x24\x13\x03");
+        bytes.extend([u32::try_from(log.len()).unwrap(), 0, 0].into_iter().flat_map(u32::to_le_bytes));
+        bytes.extend(log);
+    }
+    bytes
+}
+
+/// The log that is told is the last that is one, and of records that overlap only as many as there is room for.
+#[test]
+fn records_that_overlap_take_memory_in_proportion() {
+    for logs in [1, 2, 16] {
+        let mut logs = vec![overlapping_log(2340, b"first\0\0\0"); logs];
+        logs.push(overlapping_log(2340, b"second\0\0"));
+        logs.push(b"no log".to_vec());
+        let bytes = with_logs(&logs);
+        let dump = KernelDump::parse(&bytes).unwrap();
+        assert_eq!(dump.blobs().len(), logs.len());
+        let took = allocation_counter::measure(|| {
+            let log = dump.wdf_log().unwrap();
+            assert_eq!((log.driver.as_str(), log.written), ("second", 2340));
+            let values: usize = log.messages.iter().map(|message| message.values.len()).sum();
+            assert!(!log.messages.is_empty() && values < 0x2_0000, "{values}");
+        });
+        assert!(took.bytes_max < 0x4_0000, "{} logs: {took:?}", logs.len());
+    }
+}
+
+/// Records of the least length: of one log there are never more than offsets.
+#[test]
+fn the_most_messages_of_a_log_take_memory_in_proportion() {
+    let mut log = overlapping_log(2340, b"first\0\0\0");
+    for record in log[0x48..].chunks_exact_mut(28).take(2340) {
+        record[2..4].copy_from_slice(&28_u16.to_le_bytes());
+    }
+    let bytes = with_logs(&[log]);
+    let dump = KernelDump::parse(&bytes).unwrap();
+    assert_eq!(dump.blobs().len(), 1);
+    let took = allocation_counter::measure(|| assert_eq!(dump.wdf_log().unwrap().messages.len(), 2340));
+    assert!(took.bytes_max < 0x10_0000, "{took:?}");
 }

@@ -117,6 +117,82 @@ fn it_takes_little_memory() {
     assert!(took.bytes_total < 2 << 20, "{took:?}");
 }
 
+/// Blocks of any size, one behind the other in memory or not, that are the same few bytes of the file.
+fn with_block_table(len: usize, blocks: u32, distance: u64, size: u32) -> Vec<u8> {
+    let mut bytes = SmallDump::example().to_bytes();
+    bytes.truncate(0x2000);
+    bytes.resize(len, 0);
+    bytes[0x2078..0x207c].copy_from_slice(&0x3000_u32.to_le_bytes());
+    bytes[0x207c..0x2080].copy_from_slice(&blocks.to_le_bytes());
+    for (entry, number) in bytes[0x3000..].chunks_exact_mut(16).zip(0..blocks) {
+        entry[..8].copy_from_slice(&(0xffff_8000_0000_0000 + u64::from(number) * distance).to_le_bytes());
+        entry[8..12].copy_from_slice(&0x2000_u32.to_le_bytes());
+        entry[12..].copy_from_slice(&size.to_le_bytes());
+    }
+    bytes
+}
+
+/// The output counts: for the work there is one more length.
+#[test]
+fn tables_of_blocks_take_memory_in_proportion() {
+    const CONSTANT: u64 = 1024 * 1024;
+    for (len, blocks) in
+        [(0x3000 + 8_000_000, 500_000), (8 << 20, 100_000), (8 << 20, 112_000), (1 << 20, 8192)]
+    {
+        for (distance, size) in [(0x20, 0x10), (1, 1), (0x10, 0x1000), (0x1000, 0x1000), (0, 0x40)] {
+            let bytes = with_block_table(len, blocks, distance, size);
+            let took = allocation_counter::measure(|| assert!(slim(&bytes).unwrap().len() <= bytes.len()));
+            let most = 2 * bytes.len() as u64 + CONSTANT;
+            assert!(took.bytes_max <= most, "{blocks} of {size:#x}: {took:?} for {} bytes", bytes.len());
+        }
+    }
+}
+
+/// A memory map of absurdly many pieces is not worth the room that reading it takes.
+#[test]
+fn a_dump_of_nothing_but_a_table_stays_as_it_is() {
+    let table = with_block_table(0x3000 + 8_000_000, 500_000, 0x20, 0x10);
+    assert_eq!(slimmed(&table), table);
+    let less = with_block_table(0x3000 + 8_000_000, 50_000, 0x20, 0x10);
+    assert!(slimmed(&less).len() < 100_000);
+}
+
+/// Parts that repeat one another fill the new file up to the length of the old one.
+#[test]
+fn a_result_as_large_as_the_dump_takes_memory_in_proportion() {
+    const NAME: usize = 0x804;
+    const DRIVERS: u32 = 4096;
+    let names = 0x3000 + DRIVERS as usize * 0x90;
+    let mut bytes = with_block_table(names + DRIVERS as usize * NAME, 0, 0, 0);
+    for (field, value) in [(0x2030, 0x3000), (0x2034, DRIVERS)] {
+        bytes[field..field + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    for driver in 0..DRIVERS as usize {
+        let name = names + driver * NAME;
+        bytes[name..name + 4].copy_from_slice(&1024_u32.to_le_bytes());
+        bytes[name + 4..name + NAME].fill(b'a');
+        let entry = 0x3000 + driver * 0x90;
+        bytes[entry..entry + 4].copy_from_slice(&u32::try_from(name).unwrap().to_le_bytes());
+    }
+    let took = allocation_counter::measure(|| assert!(slim(&bytes).unwrap().len() > bytes.len() / 2));
+    assert!(took.bytes_max <= 2 * bytes.len() as u64 + (1 << 20), "{took:?} for {} bytes", bytes.len());
+}
+
+#[test]
+fn a_table_of_blocks_takes_little_memory() {
+    const ENTRIES: u32 = 400_000;
+    let mut bytes = SmallDump::example().to_bytes();
+    let table = u32::try_from(bytes.len()).unwrap();
+    for entry in 0..ENTRIES {
+        bytes.extend((0xffff_8000_0000_0000 + u64::from(entry) * 0x10).to_le_bytes());
+        bytes.extend([entry, 8].into_iter().flat_map(u32::to_le_bytes));
+    }
+    bytes[0x2078..0x207c].copy_from_slice(&table.to_le_bytes());
+    bytes[0x207c..0x2080].copy_from_slice(&ENTRIES.to_le_bytes());
+    let took = allocation_counter::measure(|| assert!(slim(&bytes).is_ok()));
+    assert!(took.bytes_max <= 2 * bytes.len() as u64 + (1 << 20), "{took:?} for {}", bytes.len());
+}
+
 /// Everything that a dump says but for its size and its bulk.
 fn said(dump: &KernelDump<'_>) -> Vec<String> {
     let stack = dump.stack();

@@ -98,8 +98,8 @@ impl KernelDump<'_> {
     /// The framework's log of the driver that it thinks was at work. Where two drivers' logs are there, the last is of the
     /// driver whose code the bug check's parameters name.
     pub fn wdf_log(&self) -> Option<WdfLog> {
-        let logs = self.blobs_of(WDF_LOG).filter_map(|blob| wdf::log(&self.blob_data(blob), self.width()));
-        logs.last()
+        let blobs: Vec<&Blob> = self.blobs_of(WDF_LOG).collect();
+        blobs.into_iter().rev().find_map(|blob| wdf::log(&self.blob_data(blob), self.width()))
     }
 
     /// What the graphics kernel wrote: in every dump, not only after a timeout of an adapter.

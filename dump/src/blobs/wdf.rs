@@ -121,15 +121,18 @@ pub(crate) fn log(blob: &[u8], width: Width) -> Option<WdfLog> {
     (records.len() == size).then_some(WdfLog { driver, written, messages: messages(records, last, written) })
 }
 
-/// Follows the log back from its last record, as long as each is the one before.
+/// Follows the log back from its last record, as long as each is the one before. Records do not overlap: together they
+/// are no longer than the log.
 fn messages(log: Bytes<'_>, last: u16, written: u32) -> Vec<WdfMessage> {
     let mut messages = VecDeque::new();
-    let (mut at, mut sequence) = (last, written);
+    let (mut at, mut sequence, mut left) = (last, written, log.len());
     while messages.len() < MAX_MESSAGES {
         let Some((message, before)) = message(log, at).filter(|(message, _)| message.sequence == sequence)
         else {
             break;
         };
+        let Some(rest) = left.checked_sub(message.len()) else { break };
+        left = rest;
         messages.push_front(message);
         // the first record names itself as the one before
         if before == at {
@@ -138,6 +141,13 @@ fn messages(log: Bytes<'_>, last: u16, written: u32) -> Vec<WdfMessage> {
         (at, sequence) = (before, sequence.wrapping_sub(1));
     }
     messages.into()
+}
+
+impl WdfMessage {
+    /// Bytes of its record, at least.
+    fn len(&self) -> u64 {
+        u64::from(RECORD_LEN).saturating_add(Bytes(&self.values).len())
+    }
 }
 
 /// The message at an offset, and the offset of the one before.
@@ -241,6 +251,24 @@ mod tests {
         let found = log(&log_of(&records, 0, 3, Width::W64), Width::W64).unwrap();
         let times: Vec<_> = found.messages.iter().map(|message| (message.sequence, message.time)).collect();
         assert_eq!(times, [(2, Some(FileTime(66))), (3, Some(FileTime(77)))]);
+    }
+
+    #[test]
+    fn records_that_overlap_are_no_longer_than_the_log() {
+        const COUNT: u16 = 2000;
+        let heads: Vec<Vec<u8>> = (0..COUNT)
+            .map(|index| {
+                let mut head = record(None, u32::from(index) + 1, index.saturating_sub(1) * 28, b"");
+                head[2..4].fill(0xFF);
+                head
+            })
+            .collect();
+        let mut records = heads.concat();
+        records.resize(records.len() + 0x1_0000, 0);
+        let blob = log_of(&records, (COUNT - 1) * 28, COUNT.into(), Width::W64);
+        let found = log(&blob, Width::W64).unwrap();
+        let read: usize = found.messages.iter().map(|message| message.values.len()).sum();
+        assert!(!found.messages.is_empty() && read <= blob.len(), "{read} of {}", blob.len());
     }
 
     #[test]

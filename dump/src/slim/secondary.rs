@@ -57,10 +57,11 @@ impl<'a> Secondary<'a> {
 
     /// Whether a place in the file is in a piece that does not keep its content.
     pub(super) fn drops(&self, offset: u64) -> bool {
-        let has = |piece: &Piece<'_>| {
-            offset.checked_sub(piece.begin).is_some_and(|at| at < Bytes(piece.data).len())
-        };
-        self.pieces.iter().any(|(piece, keep)| !keep && has(piece))
+        let behind = self.pieces.partition_point(|(piece, _)| piece.begin <= offset);
+        let before = behind.checked_sub(1).and_then(|at| self.pieces.get(at));
+        before.is_some_and(|(piece, keep)| {
+            !keep && offset.checked_sub(piece.begin).is_some_and(|at| at < Bytes(piece.data).len())
+        })
     }
 
     /// Appends what is kept.

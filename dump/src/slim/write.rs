@@ -92,9 +92,18 @@ struct Placed<'a> {
     bytes: Option<&'a [u8]>,
 }
 
+/// A dump of more blocks than one in so many bytes, and so many more, is a table of them: sorting it takes several times
+/// its memory. Real dumps have one block in 850 bytes at most.
+const BYTES_OF_A_BLOCK: u64 = 128;
+const MORE_BLOCKS: u64 = 2048;
+
 /// The slim dump; `None` where it is larger than the dump, which only a damaged one can be.
 pub(super) fn write(input: &Input<'_, '_>) -> Option<Vec<u8>> {
     let Input { file, layout, triage, .. } = input;
+    let blocks = triage.data_blocks_count.min(file.from(triage.data_blocks_offset).len() / 16);
+    if blocks > (file.len() / BYTES_OF_A_BLOCK).saturating_add(MORE_BLOCKS) {
+        return None;
+    }
     let at = &layout.triage;
     let begin = layout.header.size;
     let head = file.get(0, begin.checked_add(at.size)?)?;
