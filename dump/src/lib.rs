@@ -3,6 +3,26 @@
 //!
 //! Never does I/O, never panics, and takes time and memory proportional to its input, whatever the bytes. A damaged
 //! part never hides a good one: what could not be read is in [`KernelDump::problems`], everything else is there.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bluescope_dump::KernelDump;
+//!
+//! let bytes = std::fs::read(r"C:\Windows\Minidump\071924-9640-01.dmp")?;
+//! let dump = KernelDump::parse(&bytes)?;
+//! println!("bug check {:x} in {:?}, {} drivers", dump.header().bugcheck, dump.process_name(), dump.drivers().len());
+//! for parameter in dump.parameters() {
+//!     let leads_to = parameter.resolved.map(|found| found.to_string()).unwrap_or_default();
+//!     println!("{:16x} {leads_to} ({})", parameter.value, parameter.meaning);
+//! }
+//! dump.problems().iter().for_each(|problem| println!("damaged: {problem}"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A dump that is too large for memory is read by ranges: [`KernelDump::open`]. Every dump of one crash has the same id:
+//! [`identify`]. What to send where bytes are dear: [`slim`]. What is read of which dumps, and which test shows it, is in
+//! the README.
 #![cfg_attr(all(doctest, feature = "synth"), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]

@@ -160,8 +160,10 @@ fn a_dump_of_nothing_but_a_table_stays_as_it_is() {
 /// Parts that repeat one another fill the new file up to the length of the old one.
 #[test]
 fn a_result_as_large_as_the_dump_takes_memory_in_proportion() {
-    const NAME: usize = 0x804;
-    const DRIVERS: u32 = 4096;
+    const UNITS: usize = 216;
+    // length, text, its end
+    const NAME: usize = 4 + 2 * UNITS + 4;
+    const DRIVERS: u32 = 4000;
     let names = 0x3000 + DRIVERS as usize * 0x90;
     let mut bytes = with_block_table(names + DRIVERS as usize * NAME, 0, 0, 0);
     for (field, value) in [(0x2030, 0x3000), (0x2034, DRIVERS)] {
@@ -169,8 +171,8 @@ fn a_result_as_large_as_the_dump_takes_memory_in_proportion() {
     }
     for driver in 0..DRIVERS as usize {
         let name = names + driver * NAME;
-        bytes[name..name + 4].copy_from_slice(&1024_u32.to_le_bytes());
-        bytes[name + 4..name + NAME].fill(b'a');
+        bytes[name] = u8::try_from(UNITS).unwrap();
+        bytes[name + 4..][..2 * UNITS].fill(b'a');
         let entry = 0x3000 + driver * 0x90;
         bytes[entry..entry + 4].copy_from_slice(&u32::try_from(name).unwrap().to_le_bytes());
     }

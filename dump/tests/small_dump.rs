@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bluescope_dump::synth::{
-    SmallDump, SynthDriver, SynthMachine, SynthRegisters, SynthState, SynthWriter, context_record,
-    exception_record, trap_frame,
+    SmallDump, SynthDetails, SynthDriver, SynthMachine, SynthMemoryManager, SynthRegisters, SynthState,
+    SynthWriter, context_record, exception_record, trap_frame,
 };
-use bluescope_dump::{DumpType, KernelDump, Machine, Product, Registers, Writer};
+use bluescope_dump::{DumpType, Guid, KernelDump, Machine, Product, Registers, Writer};
 use proptest::prelude::*;
 
 const WRITERS: [SynthWriter; 2] = [SynthWriter::Kernel, SynthWriter::DebugEngine];
@@ -104,6 +104,41 @@ fn check_everything(written: SmallDump, machine: Machine, bits: u8) {
     assert_eq!(processor.vendor, Some(expected.vendor));
     assert_eq!(processor.identifier, Some(expected.identifier));
     assert_eq!(processor.mhz, Some(expected.mhz));
+}
+
+#[test]
+fn what_few_dumps_have_is_read() {
+    for (machine, ..) in MACHINES {
+        let of_kernel = SynthMemoryManager { special_pool_tag: 0x6d75_6e70, ..SynthMemoryManager::example() };
+        let own_guid = [7; 16];
+        let mut written = SmallDump::example_of(machine);
+        written.details = SynthDetails {
+            broken_driver: Some(5),
+            driver_list_overflow: true,
+            memory_manager: Some(of_kernel),
+            blobs: vec![(own_guid, b"of a driver".to_vec()), (own_guid, Vec::new())],
+            live: true,
+        };
+        let smbios = written.smbios.get_or_insert_default();
+        (smbios.serial, smbios.uuid) = ("PF-2ABCDE".into(), [0x11; 16]);
+        let bytes = written.to_bytes();
+        let read = KernelDump::parse(&bytes).unwrap();
+        assert_eq!(read.problems(), [], "{machine:?}");
+        assert_eq!(read.broken_driver(), Some(&read.drivers()[5]), "{machine:?}");
+        assert!(
+            read.drivers_overflowed() && (read.header().live || machine == SynthMachine::X86),
+            "{machine:?}"
+        );
+        let memory = read.memory_manager().unwrap();
+        assert_eq!((memory.special_pool_tag, memory.committed_pages), (0x6d75_6e70, 0x7_7d59), "{machine:?}");
+        let own: Vec<_> = read.blobs().iter().filter(|blob| blob.guid.0 == own_guid).collect();
+        assert_eq!((own.len(), &*read.blob_data(own[0]), own[1].len), (2, &b"of a driver"[..], 0));
+
+        let told = format!("{:?}", read.smbios());
+        assert!(!told.contains("PF-2ABCDE"), "only on request: {told}");
+        let identity = read.smbios_identity().unwrap();
+        assert_eq!((identity.serial.as_deref(), identity.uuid), (Some("PF-2ABCDE"), Some(Guid([0x11; 16]))));
+    }
 }
 
 #[test]

@@ -48,13 +48,14 @@ impl Around {
 }
 
 /// The runs of memory to keep, ascending.
-pub(super) fn choose<'a>(map: &Map<'a>, dump: &KernelDump<'_>, width: Width) -> Vec<Run<'a>> {
+pub(super) fn choose<'a>(map: Map<'a>, dump: &KernelDump<'_>, width: Width) -> Vec<Run<'a>> {
     // As they will be written: runs without a gap between them are one block.
     let blocks = map.runs().chunk_by(|a, b| a.end() == b.start);
     let costs = blocks.filter_map(|block| Some(cost(block.first()?.start, block.last()?.end())));
     if costs.fold(0, u64::saturating_add) <= BUDGET {
-        return map.runs().to_vec();
+        return map.into_runs();
     }
+    let map = &map;
     let mut choice = Choice { map, kept: BTreeMap::new(), left: BUDGET };
     for range in objects::ranges(map, dump, width) {
         choice.keep(range);
@@ -158,7 +159,7 @@ impl Choice<'_, '_> {
     /// What is left, in pieces: in the debugger engine's dumps the windows around the frames of the stack.
     fn keep_smallest(&mut self) {
         let mut runs: Vec<Run<'_>> = self.map.runs().to_vec();
-        runs.sort_by_key(|run| (run.bytes.len(), run.start));
+        runs.sort_unstable_by_key(|run| (run.bytes.len(), run.start));
         for run in runs {
             if Bytes(run.bytes).len() > self.left {
                 return;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::layout::Layout;
 use crate::triage::Triage;
@@ -42,14 +43,15 @@ pub(super) struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// The blocks of the dump's table, and further places that hold memory: address, offset in the file, length.
+    /// The blocks of the dump's table, and further places that hold memory: address, offset in the file, length. `None`
+    /// where they are so many that they take more memory than the dump is worth: real ones have a block in 850 bytes.
     pub(super) fn new(
         file: Bytes<'a>,
         layout: &Layout,
         triage: &Triage,
         stack: &'a [u8],
-        further: impl Iterator<Item = (u64, u64, u64)>,
-    ) -> Self {
+        further: impl Iterator<Item = (u64, u64, u64)> + Clone,
+    ) -> Option<Self> {
         let address = |va| layout.width.address(va);
         let end_of_space = address(u64::MAX);
         let stack_room = end_of_space.saturating_sub(triage.top_of_stack);
@@ -62,12 +64,18 @@ impl<'a> Map<'a> {
         let block = |(start, offset, len)| {
             let start = address(start);
             let bytes = clip(file.clip(offset, len)?, end_of_space.saturating_sub(start));
-            (!bytes.is_empty()).then_some((offset, Run { start, bytes }))
+            (!bytes.is_empty()).then_some(Run { start, bytes })
         };
-        let mut blocks: Vec<(u64, Run<'a>)> = entries.chain(further).filter_map(block).collect();
-        blocks.sort_by_key(|(offset, run)| (run.start, Reverse(run.bytes.len()), *offset));
-        blocks.dedup_by(|(_, next), (_, kept)| next.end() <= kept.end());
-        Self { runs: without(&stack, disjoint(&blocks)), stack }
+        let blocks = entries.chain(further).filter_map(block);
+        // the stack parts one of them in two at most
+        let wanted = u64::try_from(blocks.clone().count()).ok()?.checked_add(1)?;
+        let (mut runs, room) = Budget::large(file.len()).vec::<Run<'a>>(wanted);
+        if room < wanted {
+            return None;
+        }
+        runs.extend(blocks);
+        arrange(stack, &mut runs);
+        Some(Self { runs, stack })
     }
 
     /// The runs that have bytes in a range of addresses, cut to it.
@@ -80,6 +88,12 @@ impl<'a> Map<'a> {
     /// All runs.
     pub(super) fn runs(&self) -> &[Run<'a>] {
         &self.runs
+    }
+
+    /// All runs, without the room for blocks that repeated them.
+    pub(super) fn into_runs(mut self) -> Vec<Run<'a>> {
+        self.runs.shrink_to_fit();
+        self.runs
     }
 
     /// The saved stack.
@@ -114,14 +128,70 @@ fn clip(bytes: &[u8], len: u64) -> &[u8] {
     usize::try_from(len).ok().and_then(|len| bytes.get(..len)).unwrap_or(bytes)
 }
 
+/// Puts blocks into order, none over another or the stack.
+fn arrange<'a>(stack: Run<'a>, runs: &mut Vec<Run<'a>>) {
+    // all are parts of one file: where they begin in it is the order of their pointers
+    runs.sort_unstable_by_key(|run| (run.start, Reverse(run.bytes.len()), run.bytes.as_ptr()));
+    runs.dedup_by(|next, kept| next.end() <= kept.end());
+    disjoint(runs);
+    without(stack, runs);
+}
+
 /// Where two blocks overlap, the one that begins last wins: it also ends last.
-fn disjoint<'a>(blocks: &[(u64, Run<'a>)]) -> impl Iterator<Item = Run<'a>> {
-    let next_starts = blocks.iter().skip(1).map(|(_, next)| next.start).chain([u64::MAX]);
-    blocks.iter().zip(next_starts).filter_map(|((_, block), next)| block.part(&(0..next)))
+fn disjoint(runs: &mut [Run<'_>]) {
+    let mut next = u64::MAX;
+    for run in runs.iter_mut().rev() {
+        run.bytes = clip(run.bytes, next.saturating_sub(run.start));
+        next = run.start;
+    }
 }
 
 /// The reader looks for an address on the stack first.
-fn without<'a>(stack: &Run<'a>, runs: impl Iterator<Item = Run<'a>>) -> Vec<Run<'a>> {
+fn without<'a>(stack: Run<'a>, runs: &mut Vec<Run<'a>>) {
     let (below, above) = (0..stack.start, stack.end()..u64::MAX);
-    runs.flat_map(|run| run.part(&below).into_iter().chain(run.part(&above))).collect()
+    let mut parted = None;
+    runs.retain_mut(|run| {
+        let (first, last) = (run.part(&below), run.part(&above));
+        if first.is_some() && last.is_some() {
+            parted = last;
+        }
+        first.or(last).map(|part| *run = part).is_some()
+    });
+    if let Some(last) = parted {
+        runs.insert(runs.partition_point(|run| run.start < last.start), last);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "small numbers")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against the plain definition: of the blocks that have an address, the one that ends last, of those the longest,
+        /// of those the first in the file.
+        #[test]
+        fn runs_are_what_the_blocks_say(
+            blocks in prop::collection::vec((0_u64..30, 0_usize..20, 1_usize..20), 0..12),
+            stack in (0_u64..30, 0_usize..10),
+        ) {
+            let file: [u8; 64] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+            let stack = Run { start: stack.0, bytes: &file[..stack.1] };
+            let run = |&(start, at, len): &(u64, usize, usize)| Run { start, bytes: &file[at..at + len] };
+            let all: Vec<Run<'_>> = blocks.iter().map(run).collect();
+            let mut runs = all.clone();
+            arrange(stack, &mut runs);
+            prop_assert!(runs.iter().all(|run| !run.bytes.is_empty()));
+            prop_assert!(runs.windows(2).all(|pair| pair[0].end() <= pair[1].start), "{:?}", runs);
+            for va in 0..64 {
+                let has = |run: &&Run<'_>| (run.start..run.end()).contains(&va);
+                let byte = |run: &Run<'_>| run.bytes[usize::try_from(va - run.start).unwrap()];
+                let preferred = |run: &&Run<'_>| (run.end(), run.bytes.len(), Reverse(run.bytes[0]));
+                let best = all.iter().filter(has).max_by_key(preferred).filter(|_| !has(&&stack));
+                prop_assert_eq!(runs.iter().find(has).map(byte), best.map(byte), "{}", va);
+            }
+        }
+    }
 }

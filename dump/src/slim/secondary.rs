@@ -128,3 +128,49 @@ fn kept(pieces: &[Piece<'_>]) -> Vec<bool> {
     }
     kept
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+mod tests {
+    use super::*;
+
+    /// A list whose pieces have a number of bytes each, and as many behind them; without its last bytes.
+    fn list(lens: &[u32], without: usize) -> Vec<u8> {
+        let mut list = [MARK, &[0x10, 0, 0, 0, 0, 0, 0, 0]].concat();
+        for &len in lens {
+            list.extend(PIECE_HEAD_LEN.to_le_bytes());
+            list.extend([0xAB; 16]);
+            list.extend([len, 0, len].into_iter().flat_map(u32::to_le_bytes));
+            list.resize(list.len() + 2 * usize::try_from(len).unwrap(), 0xCD);
+        }
+        list.truncate(list.len() - without);
+        list
+    }
+
+    /// Against the plain definition, at every place.
+    #[test]
+    fn a_place_is_dropped_with_its_piece() {
+        const BULK: u32 = 0x4001;
+        for (lens, without) in [
+            (vec![], 0),
+            (vec![BULK], 0),
+            (vec![0, 3, 0, 0, BULK, 0, 8, BULK, BULK, 0], 0),
+            (vec![5, BULK, 0, BULK], 0x6000),
+            (vec![0x4000; 5], 0),
+        ] {
+            let list = list(&lens, without);
+            let file = Bytes(&list);
+            let secondary = Secondary::read(file, 0);
+            assert_eq!(secondary.pieces.len(), lens.len());
+            let dropped = secondary.pieces.iter().filter(|(_, keep)| !keep);
+            let dropped: Vec<_> =
+                dropped.map(|(piece, _)| piece.begin..piece.begin + Bytes(piece.data).len()).collect();
+            for offset in 0..file.len() + 0x100 {
+                let plain = dropped.iter().any(|range| range.contains(&offset));
+                assert_eq!(secondary.drops(offset), plain, "{offset:#x} of {lens:?}");
+            }
+            assert!(!secondary.drops(u64::MAX));
+            assert_eq!(dropped.is_empty(), lens.is_empty());
+        }
+    }
+}

@@ -25,6 +25,8 @@ const MOST_DRIVERS: u64 = 4096;
 /// The reader's own bound, in UTF-16 units.
 const MOST_UNITS: u64 = 1024;
 const ALIGNED: u64 = 8;
+/// Slim dumps of real ones have 90 to 200 KB.
+const USUAL: usize = 256 << 10;
 /// `StringPoolSize`, from `StringPoolOffset`.
 const STRING_POOL_SIZE: u64 = 4;
 const END_MARK: &[u8] = b"TRGD";
@@ -44,9 +46,18 @@ pub(super) struct Image {
 }
 
 impl Image {
+    fn new(most: usize) -> Self {
+        Self { bytes: Vec::with_capacity(USUAL.min(most.saturating_add(1))), most }
+    }
+
     pub(super) fn append(&mut self, bytes: &[u8]) {
         let room = self.most.saturating_add(1).saturating_sub(self.bytes.len());
-        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        if self.bytes.capacity().saturating_sub(self.bytes.len()) < bytes.len() {
+            // At once as much as it may become: a vector that grows by itself takes three times its content for a moment.
+            self.bytes.reserve_exact(room);
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(super) fn u32(&mut self, value: u32) {
@@ -92,27 +103,22 @@ struct Placed<'a> {
     bytes: Option<&'a [u8]>,
 }
 
-/// A dump of more blocks than one in so many bytes, and so many more, is a table of them: sorting it takes several times
-/// its memory. Real dumps have one block in 850 bytes at most.
-const BYTES_OF_A_BLOCK: u64 = 128;
-const MORE_BLOCKS: u64 = 2048;
-
-/// The slim dump; `None` where it is larger than the dump, which only a damaged one can be.
+/// The slim dump; `None` where it is larger than the dump, or that is nearly nothing but a table of blocks: which only a
+/// damaged one can be.
 pub(super) fn write(input: &Input<'_, '_>) -> Option<Vec<u8>> {
     let Input { file, layout, triage, .. } = input;
-    let blocks = triage.data_blocks_count.min(file.from(triage.data_blocks_offset).len() / 16);
-    if blocks > (file.len() / BYTES_OF_A_BLOCK).saturating_add(MORE_BLOCKS) {
-        return None;
-    }
     let at = &layout.triage;
     let begin = layout.header.size;
     let head = file.get(0, begin.checked_add(at.size)?)?;
-    let mut image = Image { bytes: Vec::new(), most: file.0.len() };
-    image.append(head);
     let field = |offset: u64| begin.saturating_add(offset);
 
     let stack =
         file.clip(triage.call_stack_offset, triage.size_of_call_stack.min(MOST_STACK)).unwrap_or_default();
+    let secondary = Secondary::read(*file, triage.size_of_dump);
+    // The map of all memory is gone when the new file begins to take some.
+    let runs = choice::choose(map(input, stack, &secondary)?, input.dump, layout.width);
+    let mut image = Image::new(file.0.len());
+    image.append(head);
     let debugger_data = triage.debugger_data_size.min(MOST_DEBUGGER_DATA);
     let data_page = triage.data_page_size.min(MOST_DATA_PAGE);
     append_areas(input, stack, &mut image);
@@ -121,9 +127,8 @@ pub(super) fn write(input: &Input<'_, '_>) -> Option<Vec<u8>> {
     image.put_u32(field(at.debugger_data_size), kept(triage.debugger_data_offset, debugger_data));
     image.put_u32(field(at.data_page_size), kept(triage.data_page_offset, data_page));
 
-    let secondary = Secondary::read(*file, triage.size_of_dump);
     append_drivers(input, &mut image);
-    append_blocks(input, stack, &secondary, &mut image);
+    append_blocks(input, &runs, &mut image);
     append_end(input, &secondary, &mut image);
     (!image.is_too_large()).then_some(image.bytes)
 }
@@ -235,15 +240,20 @@ fn append_name(file: Bytes<'_>, offset: u64, image: &mut Image) -> u64 {
     }
 }
 
-/// The table of blocks, and behind it their bytes.
-fn append_blocks(input: &Input<'_, '_>, stack: &[u8], secondary: &Secondary<'_>, image: &mut Image) {
+/// All memory that would not be kept with other parts.
+fn map<'a>(input: &Input<'a, '_>, stack: &'a [u8], secondary: &Secondary<'_>) -> Option<Map<'a>> {
     let Input { file, layout, dump, triage } = input;
     // Windows 11 24H2 keeps memory in secondary data: where that goes, the memory may still be wanted.
-    let components = dump.triage_components().into_iter().flat_map(|component| component.blocks);
-    let dropped = components.filter_map(|block| Some((block.va, block.offset?, block.len.into())));
+    let components = dump.triage_contents();
+    let blocks = components.iter().flat_map(|component| &component.blocks);
+    let dropped = blocks.filter_map(|block| Some((block.va, block.offset?, block.len.into())));
     let dropped = dropped.filter(|(_, offset, _)| secondary.drops(*offset));
-    let map = Map::new(*file, layout, triage, stack, dropped);
-    let runs = choice::choose(&map, dump, layout.width);
+    Map::new(*file, layout, triage, stack, dropped)
+}
+
+/// The table of blocks, and behind it their bytes.
+fn append_blocks(input: &Input<'_, '_>, runs: &[Run<'_>], image: &mut Image) {
+    let layout = input.layout;
     let blocks: Vec<&[Run<'_>]> = runs.chunk_by(|a, b| a.end() == b.start).collect();
     let field = |offset: u64| layout.header.size.saturating_add(offset);
     let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
@@ -256,7 +266,7 @@ fn append_blocks(input: &Input<'_, '_>, stack: &[u8], secondary: &Secondary<'_>,
         image.u32(u32::try_from(len).unwrap_or(u32::MAX));
         data = data.saturating_add(len);
     }
-    for run in &runs {
+    for run in runs {
         image.append(run.bytes);
     }
     image.put_u32(field(layout.triage.data_blocks_offset), if count == 0 { 0 } else { table });
