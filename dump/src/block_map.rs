@@ -1,5 +1,5 @@
-//! Which of many blocks of memory has the bytes from an address on. Blocks are unsorted, repeat and overlap: the one that
-//! reaches furthest is believed, of those the longest, of those the first in the file. Never looks at the bytes.
+//! Which of many blocks of memory has the bytes from an address on. Blocks are unsorted, repeat and overlap: the one
+//! that reaches furthest is believed, of those the longest, of those the first in the file. Never looks at the bytes.
 
 use std::cmp::Reverse;
 
@@ -44,8 +44,9 @@ impl Block {
 pub(crate) enum BlockMap {
     /// A table of the pages that have any: made in a fourth of the time that sorting takes.
     Paged(Paged),
-    /// For blocks of absurdly many pages, or absurdly many of one page. In ascending order, none inside another: starts and ends both ascend. So the
-    /// block with the most bytes from an address on is always the last that begins at or before it.
+    /// For blocks of absurdly many pages, or absurdly many of one page. In ascending order, none inside another:
+    /// starts and ends both ascend. So the block with the most bytes from an address on is always the last that begins
+    /// at or before it.
     Sorted(Vec<Block>),
 }
 

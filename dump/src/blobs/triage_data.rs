@@ -29,13 +29,13 @@ pub struct TriageBlock {
     pub va: u64,
     /// Length.
     pub len: u32,
-    /// Where in the file its content is. Windows 11 24H2 writes it here, and that of some components nowhere else; before,
-    /// it is among the dump's blocks of memory, if anywhere.
+    /// Where in the file its content is. Windows 11 24H2 writes it here, and that of some components nowhere else;
+    /// before, it is among the dump's blocks of memory, if anywhere.
     pub offset: Option<u64>,
 }
 
-/// Reads a list without content, of at most `left` blocks: of each component u32 number of blocks, u32 length of its name, the blocks, the name.
-/// `None` where it does not end with the blob.
+/// Reads a list without content, of at most `left` blocks: of each component u32 number of blocks, u32 length of its
+/// name, the blocks, the name. `None` where it does not end with the blob.
 pub(crate) fn list(blob: &[u8], left: &mut usize) -> Option<Vec<TriageComponent>> {
     let mut rest = Bytes(blob);
     let mut components = Vec::new();
@@ -61,10 +61,10 @@ pub(crate) fn list(blob: &[u8], left: &mut usize) -> Option<Vec<TriageComponent>
 const HEADER_LEN: u64 = 0x18;
 const COMPONENT_HEADER_LEN: u64 = 0x14;
 
-/// Reads a list with content, of at most `left` blocks, whose first byte is at `offset` of the file: u32 length of the header, u16 1, u16 number of
-/// components, twice u32 length of the whole; of each component u32 length of its header, u32 number of blocks, u64
-/// length of what follows the header, u32 length of its name, the name; then the blocks, each with its content behind it.
-/// `None` where the parts do not add up.
+/// Reads a list with content, of at most `left` blocks, whose first byte is at `offset` of the file: u32 length of the
+/// header, u16 1, u16 number of components, twice u32 length of the whole; of each component u32 length of its header,
+/// u32 number of blocks, u64 length of what follows the header, u32 length of its name, the name; then the blocks,
+/// each with its content behind it. `None` where the parts do not add up.
 pub(crate) fn list_with_content(blob: &[u8], offset: u64, left: &mut usize) -> Option<Vec<TriageComponent>> {
     let whole = Bytes(blob);
     whole.u32(0).filter(|&len| u64::from(len) == HEADER_LEN)?;
