@@ -43,7 +43,7 @@ const FILE_HEADER_SIZE: u64 = 0x08;
 const BLOB_HEADER_LEN: u64 = 0x20;
 const BLOB_HEADER: usize = 0x20;
 /// All headers seen have the first length; stale bytes behind a list have any.
-pub(crate) const HEADER_LENS: RangeInclusive<u64> = BLOB_HEADER_LEN..=0x100;
+const HEADER_LENS: RangeInclusive<u64> = BLOB_HEADER_LEN..=0x100;
 /// Real dumps have 9 to 36.
 const MAX_BLOBS: u64 = 4096;
 
@@ -84,7 +84,8 @@ pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> V
     let mut blobs = Vec::new();
     let mut at = offset.saturating_add(header_size.into());
     for entry in 1..=MAX_BLOBS {
-        let Some(entry_header) = EntryHeader::read(store, at) else {
+        let entry_header = store.clip(at, BLOB_HEADER_LEN);
+        let Some(entry_header) = entry_header.and_then(|header| EntryHeader::read(&header)) else {
             if EntryHeader::is_cut(store, at) {
                 problems.add(Part::Blobs, Damage::EntryCut { entry, count: entry, offset: at });
             }
@@ -107,13 +108,14 @@ pub(crate) fn read(store: &Store<'_>, offset: u64, problems: &mut Problems) -> V
     blobs
 }
 
-struct EntryHeader {
-    guid: Guid,
+/// What precedes the content of a piece.
+pub(crate) struct EntryHeader {
+    pub(crate) guid: Guid,
     /// From the header's first byte to the content.
-    before: u64,
-    size: u64,
+    pub(crate) before: u64,
+    pub(crate) size: u64,
     /// From the content's end to the next header.
-    after: u64,
+    pub(crate) after: u64,
 }
 
 impl EntryHeader {
@@ -124,9 +126,8 @@ impl EntryHeader {
     }
 
     /// `None` at the end of the list: kernel-written files go on with zeros or stale bytes.
-    fn read(store: &Store<'_>, at: u64) -> Option<Self> {
-        let bytes = store.clip(at, BLOB_HEADER_LEN)?;
-        let header = Bytes(&bytes);
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let header = Bytes(bytes);
         let header_size = header.u32(0).map(u64::from).filter(|size| HEADER_LENS.contains(size))?;
         Some(Self {
             guid: Guid(*header.get(4, 16)?.first_chunk::<16>()?),

@@ -287,6 +287,11 @@ fn update_revision(header: Bytes<'_>, build_string: u64, build: u32) -> Option<u
 }
 
 impl Header {
+    /// Width of the dump's pointers.
+    pub(crate) fn width(&self) -> Width {
+        if self.bits == 32 { Width::W32 } else { Width::W64 }
+    }
+
     pub(crate) fn set_bug_check(&mut self, code: u32, parameters: [u64; 4]) {
         self.bugcheck_raw = code;
         self.bugcheck = code & BUGCHECK_MASK;

@@ -164,7 +164,7 @@ impl KernelDump<'_> {
 
 impl View for KernelDump<'_> {
     fn width(&self) -> Width {
-        if self.header().bits == 32 { Width::W32 } else { Width::W64 }
+        self.header().width()
     }
 
     fn bytes(&self, va: u64, len: usize) -> Option<Cow<'_, [u8]>> {

@@ -22,16 +22,12 @@ pub(crate) struct Structure<'a> {
 
 impl<'a> Structure<'a> {
     pub(crate) fn new(bytes: Bytes<'a>, header: &'a Header) -> Self {
-        let width = if header.bits == 32 { Width::W32 } else { Width::W64 };
-        Self { bytes, width, header }
+        Self { bytes, width: header.width(), header }
     }
 
     /// Size of a pointer.
     pub(crate) fn word_len(&self) -> u64 {
-        match self.width {
-            Width::W32 => 4,
-            Width::W64 => 8,
-        }
+        self.width.len()
     }
 
     pub(crate) fn word(&self, offset: u64) -> Option<u64> {

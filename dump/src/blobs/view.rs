@@ -13,7 +13,6 @@ use super::triage_data::{self, TriageComponent};
 use super::wdf::{self, WdfDriver, WdfLog};
 use super::{BOOT_STATUS, Blob, PROCESSOR, SMBIOS};
 use crate::boot::{self, BootStatus};
-use crate::bytes::Width;
 use crate::guid::Guid;
 use crate::kernel_dump::KernelDump;
 use crate::processor::{self, Processor};
@@ -60,10 +59,6 @@ impl KernelDump<'_> {
         })
     }
 
-    fn width(&self) -> Width {
-        if self.header().bits == 32 { Width::W32 } else { Width::W64 }
-    }
-
     /// What the firmware says of the machine.
     pub fn smbios(&self) -> Option<Smbios> {
         self.first_of(SMBIOS, smbios::read)
@@ -92,14 +87,14 @@ impl KernelDump<'_> {
 
     /// Drivers that use the Kernel-Mode Driver Framework, the framework itself first.
     pub fn wdf_drivers(&self) -> Vec<WdfDriver> {
-        self.first_of(WDF_DRIVERS, |blob| wdf::drivers(blob, self.width())).unwrap_or_default()
+        self.first_of(WDF_DRIVERS, |blob| wdf::drivers(blob, self.header().width())).unwrap_or_default()
     }
 
     /// The framework's log of the driver that it thinks was at work. Where two drivers' logs are there, the last is of the
     /// driver whose code the bug check's parameters name.
     pub fn wdf_log(&self) -> Option<WdfLog> {
         let blobs: Vec<&Blob> = self.blobs_of(WDF_LOG).collect();
-        blobs.into_iter().rev().find_map(|blob| wdf::log(&self.blob_data(blob), self.width()))
+        blobs.into_iter().rev().find_map(|blob| wdf::log(&self.blob_data(blob), self.header().width()))
     }
 
     /// What the graphics kernel wrote: in every dump, not only after a timeout of an adapter.
@@ -128,6 +123,11 @@ impl KernelDump<'_> {
     /// PCI functions.
     pub fn pci_functions(&self) -> Vec<PciFunction> {
         self.first_of(PCI, pci::read).unwrap_or_default()
+    }
+
+    /// Counter of boots: the header's, else that of the secondary data.
+    pub fn boot_id(&self) -> Option<u32> {
+        self.header().boot_id.or_else(|| self.first_of(BOOT_STATUS, boot::boot_id))
     }
 
     /// What Windows noted about its boots.

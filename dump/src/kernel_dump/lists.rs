@@ -48,8 +48,7 @@ impl KernelDump<'_> {
                 Body::Large(large) if blobs::begin_at(&self.store, large.end()) => {
                     blobs::read(&self.store, large.end(), &mut problems)
                 }
-                Body::Large(_) => Vec::new(),
-                Body::Nothing => Vec::new(),
+                Body::Large(_) | Body::Nothing => Vec::new(),
             };
             (blobs, problems.into_vec())
         })

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Body, KernelDump, Read};
-use crate::blobs;
-use crate::boot;
 use crate::bytes::Bytes;
 use crate::debugger_data::DebuggerData;
 use crate::large::{self, Current, Large, Piece};
@@ -116,14 +114,5 @@ impl KernelDump<'_> {
     pub fn memory_manager(&self) -> Option<MemoryManager> {
         let bytes = self.small()?.memory_manager.of(self.file())?;
         memory_manager::read(bytes, self.layout.width)
-    }
-
-    /// Counter of boots: the header's, else that of the secondary data.
-    pub fn boot_id(&self) -> Option<u32> {
-        let of_blob = || {
-            let mut blobs = self.blobs().iter().filter(|blob| blob.guid == blobs::BOOT_STATUS);
-            blobs.find_map(|blob| boot::boot_id(&self.blob_data(blob)))
-        };
-        self.header.boot_id.or_else(of_blob)
     }
 }

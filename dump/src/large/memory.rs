@@ -96,19 +96,13 @@ impl<'s> Virtual<'s> {
 
     /// A number of the dump's own width; an address, mostly.
     pub(crate) fn word(self, va: u64) -> Option<u64> {
-        Bytes(&self.read(va, self.word_len())?).word(self.width, 0)
-    }
-
-    pub(super) fn word_len(self) -> usize {
-        match self.width {
-            Width::W32 => 4,
-            Width::W64 => 8,
-        }
+        let len = usize::try_from(self.width.len()).ok()?;
+        Bytes(&self.read(va, len)?).word(self.width, 0)
     }
 
     /// Address of the `index`th word from `va` on.
     pub(super) fn nth_word(self, va: u64, index: u64) -> Option<u64> {
-        va.checked_add(index.checked_mul(u64::try_from(self.word_len()).ok()?)?)
+        va.checked_add(index.checked_mul(self.width.len())?)
     }
 
     /// The text of the `UNICODE_STRING` at `offset` in a structure. `None` where the dump does not have it, it is longer

@@ -3,7 +3,7 @@
 //! kinds are the bulk: trace buffers and what display drivers add, 25 KB to 2.5 MB each.
 
 use super::write::Image;
-use crate::blobs::{BOOT_STATUS, HEADER_LENS, PROCESSOR, SMBIOS};
+use crate::blobs::{BOOT_STATUS, EntryHeader, PROCESSOR, SMBIOS};
 use crate::bytes::Bytes;
 use crate::guid::Guid;
 
@@ -102,14 +102,11 @@ fn pieces(file: Bytes<'_>, mut at: u64) -> (Vec<Piece<'_>>, u64) {
 }
 
 fn piece(file: Bytes<'_>, at: u64) -> Option<(Piece<'_>, u64)> {
-    let head = Bytes(file.get(at, PIECE_HEAD_LEN.into())?);
-    let head_len = head.u32(0).map(u64::from).filter(|len| HEADER_LENS.contains(len))?;
-    let guid = Guid(*head.0.get(4..)?.first_chunk()?);
-    let (size, before, after) = (u64::from(head.u32(0x14)?), head.u32(0x18)?, head.u32(0x1C)?);
-    let begin = at.checked_add(head_len)?.checked_add(before.into())?;
+    let EntryHeader { guid, before, size, after } = EntryHeader::read(file.get(at, PIECE_HEAD_LEN.into())?)?;
+    let begin = at.checked_add(before)?;
     let data = file.clip(begin, size).unwrap_or_default();
     let missing = size.saturating_sub(Bytes(data).len());
-    let behind = begin.checked_add(size)?.checked_add(after.into())?;
+    let behind = begin.checked_add(size)?.checked_add(after)?;
     Some((Piece { guid, begin, data, missing }, behind))
 }
 
