@@ -10,12 +10,13 @@ use serde_json::Value;
 
 /// Who may depend on whom. The arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bluescope", &["alerts", "analyzer", "dashboards", "fleet", "ingest", "storage"]),
+    ("bluescope", &["alerts", "analyzer", "dashboards", "fleet", "ingest", "storage", "symbols"]),
     ("dump", &[]),
+    ("symbols", &[]),
     ("embedded", &[]),
     ("storage", &["embedded"]),
-    ("ingest", &["dump", "storage"]),
-    ("analyzer", &["dump", "storage"]),
+    ("ingest", &["dump", "storage", "symbols"]),
+    ("analyzer", &["dump", "storage", "symbols"]),
     ("alerts", &["storage"]),
     ("dashboards", &["storage"]),
     ("fleet", &["dump"]),
