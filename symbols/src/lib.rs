@@ -8,6 +8,7 @@ pub mod identify;
 pub mod image;
 pub mod module;
 pub mod names;
+mod reader;
 pub mod set;
 pub mod unwind;
 

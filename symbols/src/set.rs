@@ -56,6 +56,11 @@ impl SymbolSet {
         self.answers.get(want)
     }
 
+    /// How many answers there are.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
     /// Whether nothing was asked yet.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
