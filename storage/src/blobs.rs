@@ -1,5 +1,6 @@
-//! Dumps too large for the queue, and the few dumps kept for people. Owns keys and their durability in the object
-//! store; never looks inside a dump, and never makes a key of anything but a crash id.
+//! Dumps too large for the queue, the few dumps kept for people, and the bytes of symbol files. Owns keys and their
+//! durability in the object store; never looks inside a file, and never makes a key of anything but a crash id: those of
+//! symbol files are made and checked by `symbols`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -203,6 +204,7 @@ fn check_key(key: &str) -> Result<Key, BlobError> {
     let ours = match parts.as_slice() {
         ["spool", crash, upload] => is_id(crash) && is_id(upload),
         ["kept", crash] => is_id(crash),
+        ["symbols", tenant, name, key, file_name] => crate::symbols::is_key(tenant, name, key, file_name),
         _ => false,
     };
     if !ours {

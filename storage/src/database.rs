@@ -10,7 +10,7 @@ use clickhouse::query::Query;
 use clickhouse::{Client, Compression};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::rows::CrashRow;
+use crate::rows::{CrashRow, DeepRow, SymbolFileRow};
 
 pub use error::DatabaseError;
 
@@ -145,6 +145,25 @@ impl Database {
             return Ok(());
         }
         self.insert("crashes", rows).await
+    }
+
+    /// Writes analyses with symbols. `Ok` means fsynced; the newest of a crash counts, so writing one again changes nothing.
+    pub async fn insert_deep(&self, rows: &[DeepRow]) -> Result<(), DatabaseError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if rows.iter().any(|row| row.missing.len() != row.missing_kinds.len()) {
+            return Err(DatabaseError::Invalid("each missing file needs its kind"));
+        }
+        self.insert("deep_analyses", rows).await
+    }
+
+    /// Notes that symbol files have arrived: what lacked them becomes due. Call it once they can be fetched.
+    pub async fn insert_symbol_files(&self, rows: &[SymbolFileRow]) -> Result<(), DatabaseError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.insert("symbol_files", rows).await
     }
 
     /// A question: plain SQL whose values are all `{name:Type}` parameters.

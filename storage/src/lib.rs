@@ -9,3 +9,4 @@ pub mod message;
 pub mod questions;
 pub mod queue;
 pub mod rows;
+pub mod symbols;

@@ -8,21 +8,28 @@ use crate::database::DatabaseError;
 
 mod crash;
 mod crashes;
+mod deep;
+mod deep_jobs;
 mod driver_series;
 mod fleet_now;
 mod fleet_series;
 mod incident_evidence;
 mod incidents;
 mod ledger;
+mod missing_symbols;
 mod notifications;
 mod pulse;
 mod sparklines;
+mod symbol_files;
 mod top_drivers;
 
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
+pub use deep::{DeepBucket, DeepSite};
+pub use deep_jobs::DeepJob;
 pub use incident_evidence::{BucketRow, BugcheckRow, BuildRow, Evidence, Share, SiteRow, VersionRow};
 pub use incidents::{IncidentEvent, IncidentSummary};
 pub use ledger::LedgerCounts;
+pub use missing_symbols::{MissingCursor, MissingSymbol};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use top_drivers::DriverSummary;

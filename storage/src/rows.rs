@@ -4,6 +4,10 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod deep;
+
+pub use self::deep::{DeepRow, SymbolFileRow};
+
 /// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -27,7 +31,7 @@ impl Outcome {
 }
 
 /// One crash, keyed by `(crashed_at, crash_id)`: inserting it twice leaves one row.
-#[derive(Debug, Clone, PartialEq, Row, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Row, Serialize, Deserialize)]
 pub struct CrashRow {
     /// Identity of the crash.
     #[serde(with = "clickhouse::serde::uuid")]

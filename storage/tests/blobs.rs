@@ -4,6 +4,7 @@
 use std::io::Write as _;
 
 use bluescope_storage::blobs::{BlobError, Blobs, kept_key, spool_key};
+use bluescope_storage::symbols::{SymbolKey, SymbolStore};
 use bytes::Bytes;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -128,4 +129,42 @@ fn only_old_temporary_files_are_cleared_away() {
     std::fs::File::options().write(true).open(&old).unwrap().set_modified(yesterday).unwrap();
     Blobs::open(dir.path()).unwrap();
     assert!(!old.exists() && young.exists());
+}
+
+#[tokio::test]
+async fn symbol_files_are_each_tenants_own() {
+    let (dir, blobs) = open();
+    let store = SymbolStore::new(blobs.clone());
+    let pdb = "3249D99D0C4049318610F4E4FB0B69361";
+    let key = SymbolKey::new("Crash.pdb", pdb, "Crash.pdb").unwrap();
+    store.put("../../acme", &key, Bytes::from_static(b"pdb")).await.unwrap();
+    let lower = SymbolKey::new("crash.pdb", &pdb.to_lowercase(), "crash.pdb").unwrap();
+    assert_eq!(store.get("../../acme", &lower, LIMIT).await.unwrap().unwrap(), "pdb");
+    for other in ["", "acme", "../../ACME"] {
+        assert_eq!(store.get(other, &key, LIMIT).await.unwrap(), None, "{other:?}");
+    }
+    let sym = SymbolKey::new("crash.pdb", pdb, "crash.sym").unwrap();
+    let mut file = store.temp_file().unwrap();
+    file.write_all(b"MODULE windows").unwrap();
+    store.put_file("", &sym, file.into_temp_path()).await.unwrap();
+    assert_eq!(store.get("", &sym, LIMIT).await.unwrap().unwrap(), "MODULE windows");
+    assert!(matches!(store.get("", &sym, 3).await.unwrap_err(), BlobError::TooLarge { .. }));
+    // Nothing but what the store makes gets to the disk under its folder either.
+    let tenant = "0".repeat(32);
+    for bad in [
+        format!("symbols/{tenant}/a/0123456789/../a"),
+        format!("symbols/{tenant}/../0123456789/a"),
+        format!("symbols/{tenant}/a/0123456789/b"),
+        format!("symbols/{tenant}/A/0123456789/A"),
+        format!("symbols/{tenant}/a/01234/a"),
+        "symbols/acme/a/0123456789/a".to_owned(),
+        format!("symbols/{tenant}/a/0123456789"),
+    ] {
+        assert!(
+            matches!(blobs.put(&bad, Bytes::new()).await.unwrap_err(), BlobError::BadKey { .. }),
+            "{bad}"
+        );
+    }
+    let folders = std::fs::read_dir(dir.path().join("blobs/symbols")).unwrap().count();
+    assert_eq!(folders, 2);
 }

@@ -3,6 +3,8 @@
 
 #[path = "database/counts.rs"]
 mod counts;
+#[path = "database/deep.rs"]
+mod deep;
 #[path = "database/fixture.rs"]
 mod fixture;
 #[path = "database/incidents.rs"]

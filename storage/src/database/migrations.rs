@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_crash_minutes.sql"),
     migration!(4, "0004_deliveries.sql"),
     migration!(5, "0005_incidents.sql"),
+    migration!(6, "0006_symbols.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

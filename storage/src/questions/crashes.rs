@@ -84,6 +84,8 @@ pub struct CrashSummary {
     pub driver_timestamp: u32,
     /// Offset of the fault inside it.
     pub fault_offset: u64,
+    /// What crashes that failed at the same place share, as 32 hexadecimal digits.
+    pub fault_site: String,
     /// Bucket id.
     pub bucket: String,
     /// `high`, `medium`, `low`, `none`.
@@ -110,7 +112,8 @@ SELECT
     toUnixTimestamp64Milli(happened_at) AS happened_at_ms,
     toUnixTimestamp64Milli(received_at) AS received_at_ms,
     tenant, machine, ring, site, outcome, problem, kind, bugcheck, bugcheck_name, culprit, driver,
-    driver_timestamp, fault_offset, bucket, confidence, os_build, os_ubr, model
+    driver_timestamp, fault_offset, lower(hex(crashes.fault_site)) AS fault_site, bucket, confidence, os_build, os_ubr,
+    model
 FROM crashes FINAL
 WHERE ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
     AND ({driver_timestamp:Nullable(UInt32)} IS NULL OR driver_timestamp = {driver_timestamp:Nullable(UInt32)})

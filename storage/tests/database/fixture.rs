@@ -69,7 +69,15 @@ impl Fixture {
     }
 
     pub(crate) async fn merge(&self) {
-        for table in ["crashes", "arrivals", "crash_minutes", "deliveries"] {
+        for table in [
+            "crashes",
+            "arrivals",
+            "crash_minutes",
+            "deliveries",
+            "kept_dumps",
+            "deep_analyses",
+            "symbol_files",
+        ] {
             self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
         }
     }

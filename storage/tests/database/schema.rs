@@ -29,7 +29,7 @@ async fn two_processes_may_migrate_at_once_and_again_later() {
         .fetch_all()
         .await
         .unwrap();
-    assert_eq!(applied.len(), 5);
+    assert_eq!(applied.len(), 6);
     assert_eq!(applied[0], (1, "0001_crashes.sql".to_owned()));
 
     let changed = "INSERT INTO migrations (number, name, digest) VALUES (1, '0001_crashes.sql', 'other')";
@@ -57,10 +57,13 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "arrivals",
         "crash_minutes",
         "crashes",
+        "deep_analyses",
         "deliveries",
         "incident_events",
+        "kept_dumps",
         "migrations",
         "notifications",
+        "symbol_files",
     ];
     assert_eq!(names, expected);
     for table in &tables {

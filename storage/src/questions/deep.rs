@@ -1,0 +1,103 @@
+//! What is known with symbols: of a crash, by its own analysis or one of its fault site; of a list, by name.
+
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+
+use crate::database::{Database, DatabaseError};
+use crate::rows::{CrashRow, DeepRow};
+
+/// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
+const SQL: &str = "
+SELECT
+    crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size, fault_offset, bucket,
+    analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds, retry_at
+FROM deep_analyses
+WHERE (fault_site, crash_id, analysed_at) IN (
+    SELECT fault_site, crash_id, analysed_at
+    FROM deep_analyses
+    WHERE fault_site IN (
+        SELECT fault_site FROM crashes
+        WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
+        ORDER BY revision DESC LIMIT 1)
+    ORDER BY report != '' DESC, crash_id = {crash_id:UUID} DESC, analysed_at DESC
+    LIMIT 1)
+LIMIT 1";
+
+/// What a fault site is called with symbols.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct DeepBucket {
+    /// The site, as [`crate::questions::CrashSummary::fault_site`] has it.
+    pub fault_site: String,
+    /// Bucket id with symbols.
+    pub deep_bucket: String,
+}
+
+/// What a driver's fault site is called with symbols.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct DeepSite {
+    /// PE timestamp of the driver.
+    pub timestamp: u32,
+    /// Offset inside it.
+    pub offset: u64,
+    /// Bucket id without symbols.
+    pub bucket: String,
+    /// Bucket id with symbols.
+    pub deep_bucket: String,
+}
+
+const BUCKETS: &str = "
+SELECT site AS fault_site, name AS deep_bucket
+FROM (
+    SELECT lower(hex(fault_site)) AS site, argMax(deep_bucket, analysed_at) AS name, any(bucket) AS plain
+    FROM deep_analyses
+    WHERE deep_bucket != '' AND fault_site IN (SELECT toFixedString(unhex(arrayJoin({sites:Array(String)})), 16))
+    GROUP BY fault_site
+)
+WHERE name != plain";
+
+const SITES: &str = "
+SELECT timestamp, offset, bucket, name AS deep_bucket
+FROM (
+    SELECT driver_timestamp AS timestamp, fault_offset AS offset, bucket, argMax(deep_bucket, analysed_at) AS name,
+        max(analysed_at) AS newest
+    FROM deep_analyses
+    WHERE deep_bucket != '' AND driver = {driver:String}
+    GROUP BY timestamp, offset, bucket
+)
+WHERE name != bucket
+ORDER BY newest DESC
+LIMIT 1000";
+
+impl Database {
+    /// The analysis with symbols of a crash; where it has none of its own, the newest of its fault site. One that failed,
+    /// and so has no report, stands behind all others.
+    pub async fn deep_of(&self, crash: &CrashRow) -> Result<Option<DeepRow>, DatabaseError> {
+        self.ask(SQL)
+            .param("crashed_at", crash.crashed_at)
+            .param("crash_id", crash.crash_id.to_string())
+            .fetch_optional()
+            .await
+            .map_err(DatabaseError::while_("read an analysis with symbols"))
+    }
+
+    /// Buckets with symbols of these fault sites; a site without one is left out.
+    pub async fn deep_buckets(&self, sites: &[&str]) -> Result<Vec<DeepBucket>, DatabaseError> {
+        if sites.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(BUCKETS)
+            .param("sites", sites)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("read names of fault sites"))
+    }
+
+    /// Buckets with symbols of all fault sites of a driver, the newest 1,000.
+    pub async fn deep_sites(&self, driver: &str) -> Result<Vec<DeepSite>, DatabaseError> {
+        self.ask(SITES)
+            .param("driver", driver)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("read names of a driver's fault sites"))
+    }
+}
