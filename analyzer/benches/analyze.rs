@@ -26,13 +26,13 @@ fn measure<T>(name: &str, mut run: impl FnMut() -> T) {
 
 fn bench(name: &str, bytes: &[u8]) {
     let limits = Limits::default();
-    measure(&format!("{name}: analyze ({} bytes)", bytes.len()), || analyze(black_box(bytes), &limits));
+    measure(&format!("{name}: analyze ({} bytes)", bytes.len()), || analyze(black_box(bytes), None, &limits));
     let details = Limits::with_details();
-    measure(&format!("{name}: with details"), || analyze(black_box(bytes), &details));
+    measure(&format!("{name}: with details"), || analyze(black_box(bytes), None, &details));
     if bytes.starts_with(b"PAGE") {
         measure(&format!("{name}: of that, parse"), || dump::KernelDump::parse(black_box(bytes)).is_ok());
     }
-    let Ok(analysis) = analyze(bytes, &details) else { return };
+    let Ok(analysis) = analyze(bytes, None, &details) else { return };
     let json = serde_json::to_string(&analysis).unwrap_or_default();
     measure(&format!("{name}: report JSON ({} bytes)", json.len()), || serde_json::to_string(&analysis));
     measure(&format!("{name}: text"), || text(&analysis, Style::default()));

@@ -5,6 +5,7 @@ mod kernel;
 mod secondary;
 
 use serde::{Deserialize, Serialize};
+use symbols::Want;
 
 pub use self::kernel::{
     CpuDetails, ExceptionRecordDetails, HeaderDetails, KernelDetails, ProcessDetails, ProcessorState,
@@ -57,6 +58,12 @@ pub struct Analysis {
     /// What a kernel dump says beyond the crash; only where the limits ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Box<KernelDetails>>,
+    /// The symbol files of the modules on the stack; only of an analysis with symbols.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symbols: Vec<SymbolReport>,
+    /// Symbol files that this analysis would have used and was not given: fetch them, and analyse again.
+    #[serde(skip)]
+    pub wants: Vec<Want>,
 }
 
 /// A bug check, explained.
@@ -124,7 +131,7 @@ pub struct Verdict {
 }
 
 /// One frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// Instruction or return address, `0x...`.
     pub address: String,
@@ -134,6 +141,43 @@ pub struct Frame {
     pub offset: u64,
     /// How the frame was found: `context`, `unwind-info`, `frame-pointer`, `scan`.
     pub trust: String,
+    /// Stack pointer in this frame (Child-SP), `0x...`, where the stack was walked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sp: Option<String>,
+    /// What lies in the home of the first four arguments, `0x...`: compiled code need not have put them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Function, demangled, without arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Offset of `address` inside the function; none for an inlined one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_offset: Option<u32>,
+    /// Source file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Source line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Whether the compiler put this function into that of the next frame: both have the same address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inlined: bool,
+}
+
+/// What became of the symbol files of a module on the stack: `found`, `in the dump`, `not found`, `unreachable` (a server
+/// did not answer), `damaged`, `not asked`, `not needed` (its names have all there is to know), or `unknown` where nothing tells which file it would be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SymbolReport {
+    /// Base name as in the dump.
+    pub module: String,
+    /// Of its image.
+    pub image: String,
+    /// The image as `name/key`.
+    pub image_id: Option<String>,
+    /// Of its PDB or `.sym` file.
+    pub names: String,
+    /// The PDB as `name/key`.
+    pub names_id: Option<String>,
 }
 
 /// The machine.

@@ -7,6 +7,8 @@ use dump::{
     DumpFormat, DumpType, HEAD_LEN, IdentifyError, Identity, KernelDump, OpenError, Source, identify,
 };
 
+use symbols::SymbolSet;
+
 use crate::{Analysis, Limits, Unreadable, kernel, user};
 
 /// Why a [`Source`] gave no analysis.
@@ -20,7 +22,10 @@ pub enum SourceError {
     Read(#[from] io::Error),
 }
 
-/// Reads a dump and says who is to blame: same bytes, same limits, same version, same report, byte for byte.
+/// Reads a dump and says who is to blame: same bytes, same symbols, same limits, same version, same report, byte for byte.
+///
+/// Without a set of symbols this is the fast path: it looks at a stack's words and wants nothing. With one, even an empty
+/// one, the stack is walked frame by frame, and [`Analysis::wants`] says what the set lacks.
 ///
 /// # Errors
 /// [`Unreadable`] where nothing can be said at all; a damaged dump gives an analysis with problems instead.
@@ -28,16 +33,16 @@ pub enum SourceError {
 /// # Panics
 /// Kernel dumps: never. User dumps go through the `minidump` crates, whose panics are not caught here; a caller
 /// that must live on (the worker) catches them at its rim.
-pub fn analyze(bytes: &[u8], limits: &Limits) -> Result<Analysis, Unreadable> {
+pub fn analyze(bytes: &[u8], symbols: Option<&SymbolSet>, limits: &Limits) -> Result<Analysis, Unreadable> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     check_len(len, limits)?;
     let identity = identity(bytes, len).map_err(|error| Unreadable::new(error.code(), error))?;
     match identity.format {
         DumpFormat::Kernel64 | DumpFormat::Kernel32 => {
             let dump = KernelDump::parse(bytes).map_err(|error| Unreadable::new("damaged", error))?;
-            Ok(kernel::analyze(&dump, &identity, len, limits))
+            Ok(kernel::analyze(&dump, &identity, len, symbols, limits))
         }
-        DumpFormat::User => user::analyze(bytes, &identity, limits),
+        DumpFormat::User => user::analyze(bytes, &identity, symbols, limits),
     }
 }
 
@@ -50,19 +55,23 @@ pub fn analyze(bytes: &[u8], limits: &Limits) -> Result<Analysis, Unreadable> {
 ///
 /// # Panics
 /// As [`analyze`].
-pub fn analyze_source(source: &dyn Source, limits: &Limits) -> Result<Analysis, SourceError> {
+pub fn analyze_source(
+    source: &dyn Source,
+    symbols: Option<&SymbolSet>,
+    limits: &Limits,
+) -> Result<Analysis, SourceError> {
     let len = source.size();
     let head = read(source, len.min(u64::try_from(HEAD_LEN).unwrap_or(u64::MAX)))?;
     if !holds_physical_memory(&head) {
         check_len(len, limits)?;
-        return Ok(analyze(&read(source, len)?, limits)?);
+        return Ok(analyze(&read(source, len)?, symbols, limits)?);
     }
     let identity = large_identity(&head, len).map_err(|error| Unreadable::new(error.code(), error))?;
     let dump = KernelDump::open(source).map_err(|error| match error {
         OpenError::Parse(error) => SourceError::Unreadable(Unreadable::new("damaged", error)),
         OpenError::Read(error) => SourceError::Read(error),
     })?;
-    Ok(kernel::analyze(&dump, &identity, len, limits))
+    Ok(kernel::analyze(&dump, &identity, len, symbols, limits))
 }
 
 fn check_len(len: u64, limits: &Limits) -> Result<(), Unreadable> {

@@ -17,8 +17,8 @@ pub(crate) enum Confidence {
     /// A hint: the name comes from words found on the stack, from a framework that runs other people's code, or it is
     /// the code that tripped over damage that somebody else may have done. Look at several dumps before acting.
     Low,
-    /// The dump names it, but indirectly: an object that it owns, the caller of an address that holds no code, or
-    /// several return addresses of it right below the fault.
+    /// The dump names it, but indirectly: an object that it owns, the caller of an address that holds no code, or the
+    /// first driver down a stack that was unwound without a guess.
     Medium,
     /// The failing instruction itself lies in it, or the bug check's own documentation says that the parameter names
     /// the culprit.
@@ -50,6 +50,7 @@ pub(crate) enum Rule {
     BadJumpCaller,
     ParameterPointer,
     ParameterObject,
+    StackWalk,
     StackScan,
     FrameworkAtFault,
     FrameworkOnStack,
@@ -75,6 +76,7 @@ impl Rule {
             Self::BadJumpCaller => "bad-jump-caller",
             Self::ParameterPointer => "parameter-pointer",
             Self::ParameterObject => "parameter-object",
+            Self::StackWalk => "stack-walk",
             Self::StackScan => "stack-scan",
             Self::FrameworkAtFault => "framework-at-fault",
             Self::FrameworkOnStack => "framework-on-stack",

@@ -10,7 +10,7 @@ use dump::Role;
 use md5::{Digest, Md5};
 
 use crate::blame::{Culprit, Decision};
-use crate::facts::{Access, Exception, KernelFacts};
+use crate::facts::{Access, Exception, KernelFacts, Site};
 use crate::tables::fast_fail_name;
 
 /// `FAILURE_ID_HASH`: the MD5 of the lower-cased bucket id with its prefix in UTF-16LE, written as a GUID in
@@ -85,19 +85,23 @@ fn head(facts: &KernelFacts<'_>) -> String {
 }
 
 /// The part after the head, for a culprit that is an image.
-fn tail(facts: &KernelFacts<'_>, image: &str, module: &str) -> String {
+fn tail(facts: &KernelFacts<'_>, image: &str, module: &str, function: Option<String>) -> String {
     match facts.code {
         0x116 | 0x117 | 0x141 => image.to_owned(),
         0x9F => match facts.bus {
             Some(bus) => format!("{module}_IMAGE_{}", facts.name(bus)),
             None => format!("{module}_IMAGE_{image}"),
         },
-        _ => format!("{module}!unknown_function"),
+        _ => format!("{module}!{}", function.as_deref().unwrap_or("unknown_function")),
     }
 }
 
-/// The bucket id of a kernel crash.
-pub(crate) fn kernel(facts: &KernelFacts<'_>, decision: &Decision) -> String {
+/// The bucket id of a kernel crash; `function` tells the name of the one at a place, where symbols do.
+pub(crate) fn kernel(
+    facts: &KernelFacts<'_>,
+    decision: &Decision,
+    function: &dyn Fn(Site) -> Option<String>,
+) -> String {
     let mut bucket = if facts.live { "LKD_".to_owned() } else { String::new() };
     if facts.code == 0x124 {
         let vendor = facts.processor_vendor.unwrap_or("hardware");
@@ -107,11 +111,11 @@ pub(crate) fn kernel(facts: &KernelFacts<'_>, decision: &Decision) -> String {
         return bucket;
     }
     bucket.push_str(&head(facts));
-    let named = |name: &str| tail(facts, name, &module_name(name, false));
+    let named = |name: &str| tail(facts, name, &module_name(name, false), None);
     bucket.push_str(&match &decision.culprit {
         Culprit::Image(site) => {
             let kernel = facts.images.get(site.image).is_some_and(|image| image.kernel);
-            tail(facts, facts.name(*site), &module_name(facts.name(*site), kernel))
+            tail(facts, facts.name(*site), &module_name(facts.name(*site), kernel), function(*site))
         }
         Culprit::Unloaded(index, _) => named(facts.unloaded.get(*index).copied().unwrap_or("unknown")),
         Culprit::Name(name) => named(name),

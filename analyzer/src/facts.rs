@@ -98,11 +98,13 @@ pub(crate) struct Exception {
     pub(crate) accessed: Option<u64>,
 }
 
-/// A word on the stack that points into an image; one in four or five is a return address.
+/// A return address, or a word on the stack that looks like one: of those, one in four or five is real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hit {
     pub(crate) address: u64,
     pub(crate) site: Site,
+    /// Whether it and everything above it was unwound, nothing guessed.
+    pub(crate) certain: bool,
 }
 
 /// A driver that a kernel object led to.
@@ -181,6 +183,11 @@ impl KernelFacts<'_> {
     pub(crate) fn is_third_party(&self, site: Site) -> bool {
         let inbox = |image: &Image<'_>| image.known.is_some_and(|known| known.inbox);
         self.rank(site) == Rank::Definite && !self.images.get(site.image).is_some_and(inbox)
+    }
+
+    /// Whether the stack shows an image for certain, or so often that it is no chance.
+    pub(crate) fn is_sign(&self, hit: &Hit, times: usize) -> bool {
+        hit.certain || self.times_on_stack(hit.site.image) >= times
     }
 
     /// How many different words on the stack point into an image.

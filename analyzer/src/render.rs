@@ -5,12 +5,13 @@ mod kernel;
 mod lists;
 mod page;
 mod secondary;
+mod stack;
 mod system;
 
 use std::borrow::Cow;
 
 use self::page::{Page, Paint};
-use crate::analysis::{Analysis, BugCheckReport, ExceptionRecordDetails, KernelDetails, Verdict};
+use crate::analysis::{Analysis, BugCheckReport, ExceptionRecordDetails, Frame, KernelDetails, Verdict};
 use crate::bucket::module_name;
 use crate::tables::is_kernel;
 use crate::text::clean;
@@ -38,7 +39,7 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
     exception(&mut page, analysis);
     failure(&mut page, analysis);
     system::print(&mut page, analysis);
-    lists::stack(&mut page, &analysis.stack);
+    stack::print(&mut page, analysis);
     lists::registers(&mut page, "REGISTERS", "", &analysis.registers);
     if let Some(details) = details {
         kernel::print(&mut page, analysis, details);
@@ -172,6 +173,7 @@ fn failure(page: &mut Page, analysis: &Analysis) {
     if matches!(verdict.culprit.as_str(), "driver" | "module") {
         let image = shown(&verdict.name);
         page.field("MODULE_NAME", &module_name(&image, is_kernel(&image.to_ascii_lowercase())));
+        page.optional("SYMBOL_NAME", symbol(analysis).map(Into::into));
         page.field("IMAGE_NAME", &image);
         page.optional(
             "DEBUG_FLR_IMAGE_TIMESTAMP",
@@ -182,4 +184,16 @@ fn failure(page: &mut Page, analysis: &Analysis) {
     }
     page.field("FAILURE_BUCKET_ID", &shown(&verdict.bucket));
     page.field("FAILURE_ID_HASH", &shown(&verdict.bucket_hash));
+}
+
+/// Function and offset at the blamed place, where symbols tell.
+fn symbol(analysis: &Analysis) -> Option<String> {
+    let verdict = &analysis.verdict;
+    let is_it = |frame: &&Frame| {
+        !frame.inlined
+            && frame.module == verdict.name
+            && Some(frame.offset) == verdict.offset
+            && frame.function.is_some()
+    };
+    analysis.stack.iter().find(is_it).map(|frame| stack::call_site(frame, ""))
 }

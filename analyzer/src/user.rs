@@ -1,5 +1,4 @@
-//! A user-mode minidump to an [`Analysis`], through the `minidump` crates: only the thread that failed is walked, and
-//! without symbols. Pure.
+//! A user-mode minidump to an [`Analysis`], through the `minidump` crates: only the thread that failed is walked. Pure.
 //!
 //! Hostile input: the crates check counts against the bytes that are there; this module bounds what it asks them for
 //! (one thread, a capped stack, capped lists). Their panics are not caught here but at the worker's rim.
@@ -10,14 +9,17 @@ mod walk;
 
 use dump::{Identity, status_name};
 use minidump::{
-    Minidump, MinidumpException, MinidumpMemoryList, MinidumpMiscInfo, MinidumpModule, MinidumpModuleList,
-    MinidumpSystemInfo, MinidumpThreadList, MinidumpUnloadedModuleList, Module, UnifiedMemoryList,
-    system_info,
+    CodeView, Minidump, MinidumpException, MinidumpMemoryList, MinidumpMiscInfo, MinidumpModule,
+    MinidumpModuleList, MinidumpSystemInfo, MinidumpThreadList, MinidumpUnloadedModuleList, Module,
+    UnifiedMemoryList, system_info,
 };
+use symbols::{ImageId, PdbId, SymbolSet};
+use uuid::Uuid;
 
 use crate::analysis::{Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport};
 use crate::facts::Access;
 use crate::hex::hex;
+use crate::module_symbols::{Ids, ModuleSymbols, Page, Walked};
 use crate::text::clean;
 use crate::{ANALYZER_VERSION, Limits, Unreadable, os};
 
@@ -35,7 +37,12 @@ pub(crate) struct UserException {
 }
 
 /// Analyses a user dump.
-pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Result<Analysis, Unreadable> {
+pub(crate) fn analyze(
+    bytes: &[u8],
+    identity: &Identity,
+    symbols: Option<&SymbolSet>,
+    limits: &Limits,
+) -> Result<Analysis, Unreadable> {
     let dump = Minidump::read(bytes).map_err(|error| Unreadable::new("damaged", error))?;
     let mut problems = Vec::new();
     let system = stream::<MinidumpSystemInfo>(&dump, "system information", &mut problems);
@@ -48,12 +55,18 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
     };
     let exception_stream = stream::<MinidumpException<'_>>(&dump, "exception", &mut problems);
     let exception = exception_stream.as_ref().map(|stream| exception_of(stream, system.as_ref()));
-    let walked = system.as_ref().map(|system| {
-        let source =
-            walk::Source { dump: &dump, system, modules: &modules, exception: exception_stream.as_ref() };
+    let regions = memory(&dump);
+    let listed: Vec<&MinidumpModule> = modules.iter().collect();
+    let own = |index: usize, rva| page(&regions, listed.get(index)?, rva);
+    let symbols = ModuleSymbols::new(symbols, modules.iter().map(|module| ids(module, limits)), &own);
+    let stack = system.as_ref().map(|system| {
+        let exception = exception_stream.as_ref();
+        let source = walk::Source { dump: &dump, system, modules: &modules, exception, symbols: &symbols };
         walk::walk(&source, limits, &mut problems)
     });
-    let walk::Walked { frames, registers } = walked.unwrap_or_default();
+    let walk::Stack { frames: walked, registers } = stack.unwrap_or_default();
+    let frames = frames(&walked, &modules, &symbols, limits);
+    let on_stack = || walked.iter().filter_map(|frame| Some(frame.site?.module)).take(MOST_WANTED);
     let listed: Vec<&MinidumpModule> = modules.iter().take(limits.modules).collect();
     if modules.iter().count() > listed.len() {
         problems.push(format!("modules: {} more are not listed", modules.iter().count() - listed.len()));
@@ -89,7 +102,63 @@ pub(crate) fn analyze(bytes: &[u8], identity: &Identity, limits: &Limits) -> Res
         unloaded,
         problems,
         kernel: None,
+        symbols: symbols.reports(on_stack()),
+        wants: symbols.wants(on_stack()),
     })
+}
+
+/// Frames whose modules' symbol files are wanted.
+const MOST_WANTED: usize = 48;
+
+/// What the list of modules tells of their files.
+fn ids(module: &MinidumpModule, limits: &Limits) -> Ids {
+    let pdb = match &module.codeview_info {
+        Some(CodeView::Pdb70(pdb)) => {
+            let name = String::from_utf8_lossy(&pdb.pdb_file_name);
+            let guid = &pdb.signature;
+            let guid = Uuid::from_fields(guid.data1, guid.data2, guid.data3, &guid.data4);
+            PdbId::new(name.trim_end_matches('\0'), guid, pdb.age)
+        }
+        _ => None,
+    };
+    Ids {
+        name: base_name(&module.name, limits),
+        size: module.raw.size_of_image,
+        timestamp: module.raw.time_date_stamp,
+        image: ImageId::new(&module.name, module.raw.time_date_stamp, module.raw.size_of_image),
+        pdb,
+    }
+}
+
+/// A page of a module's image, where the dump's own memory has it: dumps with all memory do.
+fn page(regions: &UnifiedMemoryList<'_>, module: &MinidumpModule, rva: u32) -> Option<Page> {
+    let address = module.base_address().checked_add(rva.into())?;
+    let region = regions.memory_at_address(address)?;
+    let skip = usize::try_from(address.checked_sub(region.base_address())?).ok()?;
+    region.bytes().get(skip..)?.first_chunk().copied()
+}
+
+/// The frames of the report.
+fn frames(
+    walked: &[Walked],
+    modules: &MinidumpModuleList,
+    symbols: &ModuleSymbols<'_>,
+    limits: &Limits,
+) -> Vec<Frame> {
+    let names: Vec<&MinidumpModule> = modules.iter().collect();
+    let name = |frame: &Walked| {
+        let module = frame.site.and_then(|site| names.get(site.module));
+        module.map(|module| base_name(&module.name, limits)).unwrap_or_default()
+    };
+    let frames = walked.iter().flat_map(|frame| {
+        // Without symbols a frame is its address, its module and how it was found.
+        let mut frames = symbols.frames(frame, &name(frame));
+        if !symbols.asked_for() {
+            frames.iter_mut().for_each(|frame| frame.sp = None);
+        }
+        frames
+    });
+    frames.take(limits.frames).collect()
 }
 
 /// A stream, or a problem that says why there is none.
@@ -214,17 +283,6 @@ fn unloaded(
         time: None,
     };
     list.iter().take(limits.unloaded).map(report).collect()
-}
-
-/// A frame of the report.
-fn frame(address: u64, modules: &MinidumpModuleList, trust: &str, limits: &Limits) -> Frame {
-    let module = modules.module_at_address(address);
-    Frame {
-        address: hex(address),
-        module: module.map(|module| base_name(&module.name, limits)).unwrap_or_default(),
-        offset: module.map_or(0, |module| address.saturating_sub(module.base_address())),
-        trust: trust.to_owned(),
-    }
 }
 
 /// The dump's memory, whichever list it has.

@@ -2,14 +2,14 @@
 //! former is being inserted; commits a batch only after its rows are durable. Never decides who is to blame.
 
 mod batch;
-mod inflate;
+pub(crate) mod inflate;
 mod intake;
 mod keep;
 mod metrics;
 mod outlet;
 mod prepare;
-mod retry;
-mod row;
+pub(crate) mod retry;
+pub(crate) mod row;
 
 use std::time::Duration;
 

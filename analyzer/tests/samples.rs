@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bluescope_analyzer::render::{Style, text};
 use bluescope_analyzer::{Analysis, Limits, analyze};
+use symbols::{Answer, Missing, SymbolSet};
 
 fn samples(kind: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples").join(kind);
@@ -17,7 +18,7 @@ fn samples(kind: &str) -> Option<PathBuf> {
 
 fn read(kind: &str, name: &str) -> Option<Analysis> {
     let bytes = std::fs::read(samples(kind)?.join(name)).unwrap();
-    Some(analyze(&bytes, &Limits::default()).unwrap())
+    Some(analyze(&bytes, None, &Limits::default()).unwrap())
 }
 
 fn check(kind: &str, name: &str, culprit: &str, blamed: &str, confidence: &str, rule: &str) {
@@ -100,8 +101,8 @@ fn every_report_is_deterministic_small_and_survives_json_and_print() {
             }
             let bytes = std::fs::read(&path).unwrap();
             let limits = Limits::default();
-            let first = analyze(&bytes, &limits).unwrap();
-            assert_eq!(first, analyze(&bytes, &limits).unwrap());
+            let first = analyze(&bytes, None, &limits).unwrap();
+            assert_eq!(first, analyze(&bytes, None, &limits).unwrap());
             let json = serde_json::to_string(&first).unwrap();
             assert!(json.len() < 256 << 10, "{}: {} bytes", path.display(), json.len());
             assert_eq!(serde_json::from_str::<Analysis>(&json).unwrap(), first);
@@ -116,7 +117,7 @@ fn every_report_is_deterministic_small_and_survives_json_and_print() {
 fn a_cut_dump_is_still_read() {
     let Some(folder) = samples("kernel") else { return };
     let bytes = std::fs::read(folder.join("rizinorg__triage_x64.dmp")).unwrap();
-    let analysis = analyze(&bytes[..bytes.len() / 2], &Limits::default()).unwrap();
+    let analysis = analyze(&bytes[..bytes.len() / 2], None, &Limits::default()).unwrap();
     assert!(!analysis.problems.is_empty());
     assert_eq!(analysis.bugcheck.unwrap().name, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED");
 }
@@ -142,7 +143,7 @@ const PRINTED: [(&str, &str, &str); 14] = [
 /// What `explain` prints of a sample.
 fn explained(name: &str) -> Option<(Analysis, String)> {
     let bytes = std::fs::read(samples("kernel")?.join(name)).unwrap();
-    let analysis = analyze(&bytes, &Limits::with_details()).unwrap();
+    let analysis = analyze(&bytes, None, &Limits::with_details()).unwrap();
     let printed = text(&analysis, Style { colour: false });
     Some((analysis, printed))
 }
@@ -286,4 +287,44 @@ fn the_debuggers_stack_begins_where_ours_does() {
     // the first two return into the kernel, the third into the process
     let ours: Vec<&str> = analysis.stack.iter().map(|frame| frame.address.as_str()).collect();
     assert_eq!(ours[1..3], [frames[0].1.as_str(), frames[1].1.as_str()]);
+}
+
+/// Where no symbol file is to be had, the deep path must say what the fast one says: it knows no more.
+#[test]
+fn without_any_symbol_file_the_verdict_stays() {
+    for path in all_dumps() {
+        let bytes = std::fs::read(&path).unwrap();
+        let fast = analyze(&bytes, None, &Limits::default()).unwrap();
+        let deep = nothing_found(&bytes);
+        let name = path.display();
+        assert_eq!(deep.verdict.bucket, fast.verdict.bucket, "{name}");
+        assert_eq!(
+            (&deep.verdict.name, deep.verdict.offset),
+            (&fast.verdict.name, fast.verdict.offset),
+            "{name}"
+        );
+        assert!(deep.stack.iter().all(|frame| frame.trust != "unwind-info"), "{name}");
+    }
+}
+
+fn nothing_found(bytes: &[u8]) -> Analysis {
+    let mut set = SymbolSet::default();
+    loop {
+        let analysis = analyze(bytes, Some(&set), &Limits::default()).unwrap();
+        if analysis.wants.is_empty() {
+            return analysis;
+        }
+        for want in &analysis.wants {
+            set.insert(want.clone(), Answer::Missing(Missing::NotFound));
+        }
+    }
+}
+
+fn all_dumps() -> Vec<PathBuf> {
+    let folders = ["kernel", "user"].into_iter().filter_map(samples);
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut dumps: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    dumps.retain(|path| path.extension().is_some_and(|ending| ending == "dmp"));
+    dumps.sort();
+    dumps
 }

@@ -9,7 +9,7 @@ use dump::synth::{SmallDump, SynthWriter, noise};
 
 /// The report without what is about the file rather than the crash.
 fn report(bytes: &[u8]) -> Analysis {
-    Analysis { dump_bytes: 0, ..analyze(bytes, &Limits::default()).unwrap() }
+    Analysis { dump_bytes: 0, ..analyze(bytes, None, &Limits::default()).unwrap() }
 }
 
 fn check(name: &str, bytes: &[u8]) {

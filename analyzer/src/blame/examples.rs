@@ -112,7 +112,7 @@ fn blamed(example: &Example) -> Option<String> {
         .map_or(names.len(), |last| below_trap + last + 1);
     let hits = (below_trap..kernel_end)
         .flat_map(|image| [0x1000, 0x2000].map(|offset| (image, offset)))
-        .map(|(image, offset)| Hit { address: offset, site: Site { image, offset } });
+        .map(|(image, offset)| Hit { address: offset, site: Site { image, offset }, certain: false });
     let facts = KernelFacts {
         code,
         parameters,

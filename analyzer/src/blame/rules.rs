@@ -4,7 +4,7 @@
 use dump::{Role, Strategy};
 
 use super::{Confidence, Culprit, Decision, Rule};
-use crate::facts::{Fault, KernelFacts, Origin, Owner, Site};
+use crate::facts::{Fault, Hit, KernelFacts, Origin, Owner, Site};
 use crate::tables::Rank;
 
 /// What a rule says: who, how sure, and why.
@@ -13,7 +13,7 @@ struct Finding(Culprit, Confidence, String);
 type Judge = fn(&KernelFacts<'_>) -> Option<Finding>;
 
 /// In order of evidence. A new rule is a line here and a function below.
-const RULES: [(Rule, Judge); 15] = [
+const RULES: [(Rule, Judge); 16] = [
     (Rule::Manual, manual),
     (Rule::Hardware, hardware),
     (Rule::Process, process),
@@ -24,6 +24,7 @@ const RULES: [(Rule, Judge); 15] = [
     (Rule::BadJumpCaller, bad_jump_caller),
     (Rule::ParameterPointer, parameter_pointer),
     (Rule::ParameterObject, parameter_object),
+    (Rule::StackWalk, stack_walk),
     (Rule::StackScan, stack_scan),
     (Rule::FrameworkAtFault, framework_at_fault),
     (Rule::FrameworkOnStack, framework_on_stack),
@@ -277,6 +278,20 @@ fn stack_tells(facts: &KernelFacts<'_>) -> bool {
     !matches!(facts.strategy(), Strategy::Boot | Strategy::None | Strategy::Patchguard) && facts.code != 0x9F
 }
 
+fn stack_walk(facts: &KernelFacts<'_>) -> Option<Finding> {
+    stack_tells(facts).then_some(())?;
+    let mut unwound = facts.stack.iter().take_while(|hit| hit.certain);
+    let hit = unwound.find(|hit| facts.rank(hit.site) == Rank::Definite)?;
+    let why = format!(
+        "{}The first driver down the stack that is neither kernel nor framework is {} (return address {}). The stack was \
+         unwound to there frame by frame, nothing guessed.",
+        fault_text(facts),
+        facts.name(hit.site),
+        facts.site_text(hit.site)
+    );
+    Some(Finding(Culprit::Image(hit.site), Confidence::Medium, why))
+}
+
 /// A single word that points into an image is as likely chance; two are a sign.
 const SIGN: usize = 2;
 
@@ -336,8 +351,8 @@ fn framework_at_fault(facts: &KernelFacts<'_>) -> Option<Finding> {
 
 fn framework_on_stack(facts: &KernelFacts<'_>) -> Option<Finding> {
     stack_tells(facts).then_some(())?;
-    let is_sign = |site: Site| facts.rank(site) != Rank::Core && facts.times_on_stack(site.image) >= SIGN;
-    let hit = facts.stack.iter().find(|hit| is_sign(hit.site))?;
+    let is_sign = |hit: &&Hit| facts.rank(hit.site) != Rank::Core && facts.is_sign(hit, SIGN);
+    let hit = facts.stack.iter().find(is_sign)?;
     let why = format!(
         "{}Only parts of Windows are on the saved stack; {} is the first of them outside the kernel (return address {}).",
         fault_text(facts),

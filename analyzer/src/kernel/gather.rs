@@ -6,8 +6,10 @@ use dump::{KernelDump, Parameter, Registers, bugcheck};
 
 use super::images::ImageMap;
 use super::stack::Stack;
+use super::walk;
 use super::{context, objects, owned};
-use crate::facts::{Image, KernelFacts, Named};
+use crate::facts::{Hit, Image, KernelFacts, Named, Site};
+use crate::module_symbols::{ModuleSymbols, Trust, Walked};
 use crate::tables::{driver, is_kernel};
 use crate::{Limits, text};
 
@@ -39,6 +41,8 @@ impl<'d> Names<'d> {
 pub(super) struct Gathered<'n> {
     pub(super) facts: KernelFacts<'n>,
     pub(super) registers: Option<Registers>,
+    /// The whole stack, where it was walked.
+    pub(super) walked: Option<Vec<Walked>>,
     /// The parameters, followed.
     pub(super) parameters: [Parameter; 4],
 }
@@ -72,7 +76,12 @@ fn image_named(images: &[Image<'_>], name: &str) -> Option<usize> {
 const ALWAYS_LIVE: [u32; 3] = [0x117, 0x141, 0x142];
 
 /// Asks the dump everything.
-pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &Limits) -> Gathered<'n> {
+pub(super) fn gather<'n>(
+    dump: &KernelDump<'_>,
+    names: &'n Names<'_>,
+    symbols: &ModuleSymbols<'_>,
+    limits: &Limits,
+) -> Gathered<'n> {
     let header = dump.header();
     let entry = bugcheck(header.bugcheck, header.bugcheck_raw);
     let parameters = dump.parameters();
@@ -84,9 +93,13 @@ pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &L
     let found = context::fault(dump, &parameters, &map, limits.stack_bytes);
     let (fault, registers) = found.map_or((None, None), |(fault, registers)| (Some(fault), registers));
     let exception = context::exception(dump, &parameters);
-    let stack = match fault.and_then(|fault| fault.sp) {
-        Some(sp) => Stack::from(dump, sp, limits.stack_bytes),
-        None => Stack::saved(dump, limits.stack_bytes),
+    let walked = symbols.asked_for().then(|| {
+        let source = walk::Source { dump, map: &map, symbols, limits };
+        source.stack(fault.as_ref(), registers.as_ref())
+    });
+    let stack = match &walked {
+        Some((frames, fault)) => below(frames, *fault),
+        None => scan(dump, fault.and_then(|fault| fault.sp), &map, limits),
     };
     let led = objects::led(&parameters, &map);
     let named = objects::named(&parameters).map(|(parameter, name)| Named {
@@ -106,7 +119,7 @@ pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &L
         bad_jump_caller: fault.and_then(|fault| context::bad_jump_caller(dump, &fault, exception, &map)),
         fault,
         exception,
-        stack: stack.map(|stack| stack.hits(&map, MOST_HITS)).unwrap_or_default(),
+        stack,
         bus: led.iter().find(|led| power_irp && led.object == "device object").map(|led| led.site),
         led,
         named,
@@ -114,5 +127,28 @@ pub(super) fn gather<'n>(dump: &KernelDump<'_>, names: &'n Names<'_>, limits: &L
         processor_vendor: names.processor_vendor.as_deref(),
         images,
     };
-    Gathered { facts, registers, parameters }
+    Gathered { facts, registers, walked: walked.map(|(frames, _)| frames), parameters }
+}
+
+/// Words that point into images, from the fault's stack pointer upwards where it is known.
+fn scan(dump: &KernelDump<'_>, sp: Option<u64>, map: &ImageMap, limits: &Limits) -> Vec<Hit> {
+    let stack = match sp {
+        Some(sp) => Stack::from(dump, sp, limits.stack_bytes),
+        None => Stack::saved(dump, limits.stack_bytes),
+    };
+    stack.map(|stack| stack.hits(map, MOST_HITS)).unwrap_or_default()
+}
+
+/// The frames below the fault. What is below a guess is one.
+fn below(frames: &[Walked], fault: usize) -> Vec<Hit> {
+    let mut certain = true;
+    let mut hits = Vec::new();
+    for (depth, frame) in frames.iter().enumerate() {
+        certain &= frame.trust != Trust::Scan;
+        if let Some(site) = frame.site.filter(|_| depth > fault) {
+            let site = Site { image: site.module, offset: site.offset };
+            hits.push(Hit { address: frame.address, site, certain });
+        }
+    }
+    hits
 }

@@ -9,8 +9,9 @@ use crate::analysis::{
     UnloadedReport, Verdict,
 };
 use crate::blame::{Culprit, Decision};
-use crate::facts::{Fault, Image, KernelFacts, Owner};
+use crate::facts::{Fault, Image, KernelFacts, Owner, Site};
 use crate::hex::hex;
+use crate::module_symbols::{CodeSite, ModuleSymbols, Walked};
 use crate::{ANALYZER_VERSION, Limits, bucket, os, text};
 
 /// What the report is made from besides facts and verdict.
@@ -18,6 +19,7 @@ pub(super) struct Source<'s> {
     pub(super) dump: &'s KernelDump<'s>,
     pub(super) identity: &'s Identity,
     pub(super) dump_bytes: u64,
+    pub(super) symbols: &'s ModuleSymbols<'s>,
     pub(super) limits: &'s Limits,
 }
 
@@ -27,6 +29,9 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
     let header = dump.header();
     let facts = &gathered.facts;
     let firmware = dump.smbios();
+    let walked = gathered.walked.as_deref();
+    let on_stack =
+        || walked.into_iter().flatten().filter_map(|frame| Some(frame.site?.module)).take(MOST_WANTED);
     Analysis {
         analyzer_version: ANALYZER_VERSION,
         crash_id: identity.id.to_string(),
@@ -38,14 +43,19 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         uptime_s: header.uptime.map(|uptime| seconds(uptime.0)),
         bugcheck: Some(bug_check(gathered, header.bugcheck_raw, limits)),
         exception: exception(facts),
-        verdict: verdict(facts, decision),
-        stack: frames(facts, limits.frames),
+        verdict: verdict(source, gathered, decision),
+        stack: match walked {
+            Some(walked) => walked_frames(source, facts, walked),
+            None => frames(facts, limits.frames),
+        },
         registers: registers(gathered),
         machine: machine(dump, firmware.as_ref(), limits),
         process: facts.process.map(str::to_owned),
         modules: modules(dump, facts, limits),
         unloaded: unloaded(dump, facts),
         problems: problems(dump, limits),
+        symbols: source.symbols.reports(on_stack()),
+        wants: source.symbols.wants(on_stack()),
         kernel: limits.details.then(|| Box::new(details::gather(dump, firmware, gathered, limits))),
     }
 }
@@ -103,8 +113,9 @@ fn exception(facts: &KernelFacts<'_>) -> Option<ExceptionReport> {
     })
 }
 
-fn verdict(facts: &KernelFacts<'_>, decision: Decision) -> Verdict {
-    let bucket = bucket::kernel(facts, &decision);
+fn verdict(source: &Source<'_>, gathered: &Gathered<'_>, decision: Decision) -> Verdict {
+    let facts = &gathered.facts;
+    let bucket = bucket::kernel(facts, &decision, &|site| function(source, gathered, site));
     let of_image = |image: Option<&Image<'_>>| (image.map(|it| it.timestamp), image.map(|it| it.size));
     let (culprit, name, (timestamp, size), offset) = match &decision.culprit {
         Culprit::Image(site) => {
@@ -144,15 +155,35 @@ fn frames(facts: &KernelFacts<'_>, most: usize) -> Vec<Frame> {
             }
             Owner::Nobody => (String::new(), 0),
         };
-        Frame { address: hex(address), module, offset, trust: "context".to_owned() }
+        Frame { address: hex(address), module, offset, trust: "context".to_owned(), ..Frame::default() }
     });
     let rest = facts.stack.iter().map(|hit| Frame {
         address: hex(hit.address),
         module: facts.name(hit.site).to_owned(),
         offset: hit.site.offset,
         trust: "scan".to_owned(),
+        ..Frame::default()
     });
     first.into_iter().chain(rest).take(most).collect()
+}
+
+/// Frames whose modules' symbol files are wanted. What is below has no part in blame or bucket, and a stack that was
+/// guessed would ask for files of drivers that are not on it.
+const MOST_WANTED: usize = 48;
+
+fn walked_frames(source: &Source<'_>, facts: &KernelFacts<'_>, walked: &[Walked]) -> Vec<Frame> {
+    let name =
+        |frame: &Walked| frame.site.and_then(|site| facts.images.get(site.module)).map_or("", |it| it.name);
+    let frames = walked.iter().flat_map(|frame| source.symbols.frames(frame, name(frame)));
+    frames.take(source.limits.frames).collect()
+}
+
+/// The function at a place, where symbols tell: a return address is asked for inside of its call.
+fn function(source: &Source<'_>, gathered: &Gathered<'_>, site: Site) -> Option<String> {
+    let is_it = |walked: &CodeSite| (walked.module, walked.offset) == (site.image, site.offset);
+    let walked = gathered.walked.iter().flatten().filter_map(|frame| frame.site).find(is_it);
+    let exact = CodeSite { module: site.image, offset: site.offset, exact: true };
+    source.symbols.function(walked.unwrap_or(exact))
 }
 
 fn registers(gathered: &Gathered<'_>) -> Vec<(String, String)> {

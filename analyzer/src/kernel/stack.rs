@@ -77,7 +77,7 @@ impl<'a> Stack<'a> {
     /// Words that would be code addresses of images, lowest first.
     pub(super) fn hits(&self, map: &ImageMap, most: usize) -> Vec<Hit> {
         self.words()
-            .filter_map(|(_, word)| Some(Hit { address: word, site: map.code_site(word)? }))
+            .filter_map(|(_, word)| Some(Hit { address: word, site: map.code_site(word)?, certain: false }))
             .take(most)
             .collect()
     }

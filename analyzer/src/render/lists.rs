@@ -1,33 +1,8 @@
-//! The lists of a report: frames, registers, modules, problems.
+//! The lists of a report: registers, modules, problems.
 
 use super::page::Page;
 use super::{bare, shown};
-use crate::analysis::{Analysis, Frame, ModuleReport};
-use crate::bucket::module_name;
-use crate::tables::is_kernel;
-
-/// Frames printed; the rest is counted. The whole list is in the JSON form.
-const FRAMES: usize = 40;
-
-pub(super) fn stack(page: &mut Page, frames: &[Frame]) {
-    if frames.is_empty() {
-        return;
-    }
-    page.heading("STACK_TEXT", "without symbols; frames found by scan are guesses");
-    for frame in frames.iter().take(FRAMES) {
-        let image = shown(&frame.module);
-        let place = if image.is_empty() {
-            String::new()
-        } else {
-            let module = module_name(&image, is_kernel(&image.to_ascii_lowercase()));
-            format!("{module}+0x{:x}", frame.offset)
-        };
-        page.line(format!("{:>16} : {place:<40} {}", bare(&frame.address), shown(&frame.trust)).trim_end());
-    }
-    if frames.len() > FRAMES {
-        page.line(&format!("{:>16} : {} more", "...", frames.len() - FRAMES));
-    }
-}
+use crate::analysis::{Analysis, ModuleReport};
 
 /// Registers in the debugger's order, and as many in a row as it prints of the machine.
 pub(super) fn registers(page: &mut Page, title: &str, note: &str, registers: &[(String, String)]) {

@@ -152,9 +152,15 @@ pub(super) fn decide(facts: &UserFacts<'_>) -> Verdict {
     let found = find(facts);
     let name = found.module.map(|module| base_name(&module.name, facts.limits)).unwrap_or_default();
     let image = if name.is_empty() { facts.main_module.unwrap_or("unknown") } else { &name };
+    // The outermost of those that the compiler put into one: that is what a debugger calls it.
+    let is_it = |frame: &&Frame| {
+        !frame.inlined && !name.is_empty() && frame.module == name && Some(frame.offset) == found.offset
+    };
+    let function = facts.frames.iter().find(is_it).and_then(|frame| frame.function.as_deref());
+    let function = function.unwrap_or("unknown_function");
     let bucket = match facts.exception {
-        Some(exception) => format!("{}_{:08x}_{image}!unknown_function", class(exception), exception.code),
-        None => format!("NO_EXCEPTION_{image}!unknown_function"),
+        Some(exception) => format!("{}_{:08x}_{image}!{function}", class(exception), exception.code),
+        None => format!("NO_EXCEPTION_{image}!{function}"),
     };
     let mut evidence = vec![found.why];
     if let Some(exception) = facts.exception {

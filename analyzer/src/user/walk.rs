@@ -1,5 +1,6 @@
-//! Walks the one thread that failed, with `minidump-unwind` and no symbols: frame pointers and stack scanning. The walk
-//! is an async function that waits for nothing here, so it is polled to its end on the spot.
+//! Walks the one thread that failed, with `minidump-unwind`: by unwind information where symbols were given, else by frame
+//! pointers and stack scanning. The walk is an async function that waits for nothing here, so it is polled to its end on
+//! the spot.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -12,14 +13,14 @@ use minidump::{
     MinidumpRawContext, MinidumpSystemInfo, Module, UnifiedMemory,
 };
 use minidump_unwind::{
-    CallStack, FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameTrust, FrameWalker,
+    CallStack, FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameTrust, FrameWalker, StackFrame,
     SymbolProvider, SystemInfo, walk_stack,
 };
 
-use super::{Dump, frame, memory, threads};
+use super::{Dump, memory, threads};
 use crate::Limits;
-use crate::analysis::Frame;
 use crate::hex::hex;
+use crate::module_symbols::{CodeSite, ModuleSymbols, Trust, Walked};
 
 /// What a walk needs.
 pub(super) struct Source<'s> {
@@ -27,39 +28,73 @@ pub(super) struct Source<'s> {
     pub(super) system: &'s MinidumpSystemInfo,
     pub(super) modules: &'s MinidumpModuleList,
     pub(super) exception: Option<&'s MinidumpException<'s>>,
+    pub(super) symbols: &'s ModuleSymbols<'s>,
 }
 
 /// What a walk gives.
 #[derive(Default)]
-pub(super) struct Walked {
-    pub(super) frames: Vec<Frame>,
+pub(super) struct Stack {
+    pub(super) frames: Vec<Walked>,
     pub(super) registers: Vec<(String, String)>,
 }
 
-/// No symbols: the pure analysis has none and asks nobody. It also ends the walk after enough frames, since the walk
-/// itself knows no limit but the stack, and keeps a copy of the module in every frame.
-struct NoSymbols {
+/// The symbols that the analysis was given, as the walk asks for them. It also ends the walk after enough frames, since
+/// the walk itself knows no limit but the stack, and keeps a copy of the module in every frame.
+struct Provider<'p> {
+    symbols: &'p ModuleSymbols<'p>,
+    modules: &'p MinidumpModuleList,
     frames_left: AtomicUsize,
 }
 
+impl Provider<'_> {
+    /// Index and offset of an address.
+    fn site(&self, address: u64) -> Option<(usize, u64)> {
+        site(self.modules, address)
+    }
+}
+
+fn site(modules: &MinidumpModuleList, address: u64) -> Option<(usize, u64)> {
+    let found = modules.module_at_address(address)?;
+    let index = modules.iter().position(|module| std::ptr::eq(module, found))?;
+    Some((index, address.checked_sub(found.base_address())?))
+}
+
 #[async_trait]
-impl SymbolProvider for NoSymbols {
+impl SymbolProvider for Provider<'_> {
+    /// Asked for each frame, and for each word on a stack that may be a return address: one that no call stands before
+    /// gets no name, which tells the scan to go on.
     async fn fill_symbol(
         &self,
         _: &(dyn Module + Sync),
-        _: &mut (dyn FrameSymbolizer + Send),
+        frame: &mut (dyn FrameSymbolizer + Send),
     ) -> Result<(), FillSymbolError> {
-        Err(FillSymbolError {})
+        let address = frame.get_instruction();
+        let known =
+            self.site(address).and_then(|(index, offset)| Some((index, offset, self.symbols.module(index)?)));
+        let Some((index, offset, module)) = known.filter(|(.., it)| it.image.is_some() || it.names.is_some())
+        else {
+            return Err(FillSymbolError {});
+        };
+        // A frame's instruction is the last byte of its call.
+        if self.symbols.may_return_to(index, offset.saturating_add(1)) {
+            let parameters =
+                u32::try_from(offset).ok().and_then(|rva| module.parameter_bytes(rva)).unwrap_or(0);
+            // Names for people are put in after the walk; the walk only asks whether there is one.
+            frame.set_function("known", address, parameters);
+        }
+        Ok(())
     }
 
-    async fn walk_frame(&self, _: &(dyn Module + Sync), _: &mut (dyn FrameWalker + Send)) -> Option<()> {
+    async fn walk_frame(&self, _: &(dyn Module + Sync), walker: &mut (dyn FrameWalker + Send)) -> Option<()> {
         // Asked once per frame that has a module. Never answering stops the walk where it is.
         let left =
             self.frames_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_err() {
             std::future::pending::<()>().await;
         }
-        None
+        let instruction = walker.get_instruction();
+        let (index, offset) = self.site(instruction)?;
+        self.symbols.module(index)?.walk_frame(instruction.checked_sub(offset)?, walker).map(|_either| ())
     }
 
     async fn get_file_path(&self, _: &(dyn Module + Sync), _: FileKind) -> Result<PathBuf, FileError> {
@@ -75,8 +110,8 @@ fn run(walk: impl Future<Output = ()>) {
 }
 
 /// Walks the thread of the exception, or the first one where there is no exception.
-pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<String>) -> Walked {
-    let Source { dump, system, modules, exception } = source;
+pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<String>) -> Stack {
+    let Source { dump, system, modules, exception, symbols } = source;
     let list = threads(dump, limits, problems);
     let wanted = exception.map(|exception| exception.get_crashing_thread_id());
     let thread = list.as_ref().and_then(|list| match wanted {
@@ -90,7 +125,7 @@ pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<Stri
         .map(std::borrow::Cow::into_owned);
     let Some(context) = context else {
         problems.push("registers of the failing thread: missing".to_owned());
-        return Walked::default();
+        return Stack::default();
     };
     let registers = registers(&context);
     let sp = context.get_stack_pointer();
@@ -100,14 +135,46 @@ pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<Stri
     let mut call_stack = CallStack::with_context(context);
     let unified = stack.as_ref().map(UnifiedMemory::Memory);
     let info = system_info(system);
-    let symbols = NoSymbols { frames_left: AtomicUsize::new(limits.frames) };
-    run(walk_stack(0, (), &mut call_stack, unified, modules, &info, &symbols));
-    let frames = call_stack.frames.iter().take(limits.frames).map(|walked| {
-        let address =
-            if walked.trust == FrameTrust::Context { walked.instruction } else { walked.resume_address };
-        frame(address, modules, trust(walked.trust), limits)
-    });
-    Walked { frames: frames.collect(), registers }
+    let provider = Provider { symbols, modules, frames_left: AtomicUsize::new(limits.frames) };
+    run(walk_stack(0, (), &mut call_stack, unified, modules, &info, &provider));
+    let frames = call_stack.frames.iter().take(limits.frames);
+    let mut frames: Vec<Walked> = frames.map(|frame| walked(frame, modules)).collect();
+    if let Some(stack) = stack.as_ref().filter(|_| symbols.asked_for()) {
+        let narrow = is_narrow(&call_stack.frames);
+        // A call leaves its arguments, or their home, right above its return address.
+        let homes: Vec<Option<u64>> = frames.iter().skip(1).map(|next| next.sp).collect();
+        for (frame, home) in frames.iter_mut().zip(homes) {
+            frame.args = home.map(|home| arguments(stack, home, narrow)).unwrap_or_default();
+        }
+    }
+    Stack { frames, registers }
+}
+
+fn is_narrow(frames: &[StackFrame]) -> bool {
+    frames.first().is_some_and(|frame| matches!(frame.context.raw, MinidumpRawContext::X86(_)))
+}
+
+/// The first four arguments, as far as they were saved.
+fn arguments(stack: &MinidumpMemory<'_>, home: u64, narrow: bool) -> Vec<u64> {
+    let width = if narrow { 4 } else { 8 };
+    let at = |number: u64| home.checked_add(number.checked_mul(width)?);
+    let read = |at: u64| match narrow {
+        true => stack.get_memory_at_address::<u32>(at).map(u64::from),
+        false => stack.get_memory_at_address::<u64>(at),
+    };
+    (0..4).map_while(|number| read(at(number)?)).collect()
+}
+
+fn walked(frame: &StackFrame, modules: &MinidumpModuleList) -> Walked {
+    let exact = frame.trust == FrameTrust::Context;
+    let address = if exact { frame.instruction } else { frame.resume_address };
+    Walked {
+        address,
+        sp: Some(frame.context.get_stack_pointer()),
+        trust: trust(frame.trust),
+        site: site(modules, address).map(|(module, offset)| CodeSite { module, offset, exact }),
+        args: Vec::new(),
+    }
 }
 
 /// At most `stack_bytes` of the stack from its pointer upwards: the walk visits every word at worst.
@@ -150,11 +217,11 @@ fn registers(context: &MinidumpContext) -> Vec<(String, String)> {
     context.valid_registers().map(|(name, register)| (name.to_owned(), value(register))).collect()
 }
 
-fn trust(trust: FrameTrust) -> &'static str {
+fn trust(trust: FrameTrust) -> Trust {
     match trust {
-        FrameTrust::Context => "context",
-        FrameTrust::CallFrameInfo | FrameTrust::PreWalked => "unwind-info",
-        FrameTrust::FramePointer => "frame-pointer",
-        FrameTrust::Scan | FrameTrust::CfiScan | FrameTrust::None => "scan",
+        FrameTrust::Context => Trust::Context,
+        FrameTrust::CallFrameInfo | FrameTrust::PreWalked => Trust::UnwindInfo,
+        FrameTrust::FramePointer => Trust::FramePointer,
+        FrameTrust::Scan | FrameTrust::CfiScan | FrameTrust::None => Trust::Scan,
     }
 }

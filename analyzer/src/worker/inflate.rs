@@ -9,7 +9,7 @@ const WINDOW_LOG: u32 = 27;
 
 /// Why the bytes could not be inflated.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InflateError {
+pub(crate) enum InflateError {
     #[error("the compressed dump is damaged: {0}")]
     Damaged(std::io::Error),
     #[error("the dump inflates to more than {0} bytes")]
@@ -17,7 +17,7 @@ pub(super) enum InflateError {
 }
 
 /// Inflates at most `limit` bytes. `expected` is what the message says; memory is reserved for no more than that.
-pub(super) fn inflate(compressed: &[u8], expected: u64, limit: u64) -> Result<Vec<u8>, InflateError> {
+pub(crate) fn inflate(compressed: &[u8], expected: u64, limit: u64) -> Result<Vec<u8>, InflateError> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(InflateError::Damaged)?;
     decoder.window_log_max(WINDOW_LOG).map_err(InflateError::Damaged)?;
     let reserve = usize::try_from(expected.min(limit)).unwrap_or(0);

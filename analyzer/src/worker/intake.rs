@@ -126,7 +126,7 @@ impl Intake {
                 }
             }
             warn!(position = ?delivery.position, reason, "delivery set aside");
-        } else if self.keeper.wants(&row.bucket, row.received_at)
+        } else if self.keeper.wants(&row.bucket, row::site(&row), row.received_at)
             && let Some(key) = self.keep(row.crash_id, compressed).await
         {
             row::keep(&mut row, key);

@@ -189,7 +189,7 @@ impl Shared {
         let started = Instant::now();
         // The one place that catches panics. `dump` has none; the `minidump` crates may, on bytes that nobody has
         // tried yet, and one dump must not stop the queue. Nothing outlives the call but its result.
-        let result = catch_unwind(AssertUnwindSafe(|| analyze(&bytes, &self.limits)));
+        let result = catch_unwind(AssertUnwindSafe(|| analyze(&bytes, None, &self.limits)));
         self.metrics.spent(Stage::Analyse, started);
         match result {
             Ok(Ok(analysis)) => Read::Analysed(Box::new(analysis)),

@@ -50,7 +50,7 @@ impl<'r> Retry<'r> {
 }
 
 /// An error with everything underneath it, for the log.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -41,6 +41,11 @@ pub(super) fn keep(row: &mut CrashRow, key: String) {
     row.revision |= 1;
 }
 
+/// The fault site of a row.
+pub(super) fn site(row: &CrashRow) -> (String, u32, u32, u64) {
+    (row.driver.clone(), row.driver_timestamp, row.driver_size, row.fault_offset)
+}
+
 /// A row with everything the message says and nothing of the dump.
 fn of_message(origin: &Origin<'_>, meta: &Meta, outcome: Outcome) -> CrashRow {
     CrashRow {
@@ -214,7 +219,7 @@ fn parameters(analysis: &Analysis) -> Vec<u64> {
 }
 
 /// The analysis as JSON, at most `most` bytes: one that is too large loses its lists, the longest first.
-fn report(analysis: &Analysis, most: usize) -> String {
+pub(crate) fn report(analysis: &Analysis, most: usize) -> String {
     // Plain data without maps of odd keys: serialising it cannot fail.
     let json = |analysis: &Analysis| serde_json::to_string(analysis).unwrap_or_default();
     let whole = json(analysis);

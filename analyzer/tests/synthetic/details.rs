@@ -24,7 +24,7 @@ impl Counted {
     }
 
     fn explain(&self) -> Result<Analysis, SourceError> {
-        analyze_source(self, &Limits::with_details())
+        analyze_source(self, None, &Limits::with_details())
     }
 }
 
@@ -47,7 +47,7 @@ impl Source for Counted {
 }
 
 fn detailed(bytes: &[u8]) -> Analysis {
-    analyze(bytes, &Limits::with_details()).unwrap()
+    analyze(bytes, None, &Limits::with_details()).unwrap()
 }
 
 fn memory_dump() -> Vec<u8> {
@@ -158,7 +158,7 @@ fn serial_numbers_are_not_told_and_firmware_is_cleaned() {
 #[test]
 fn older_reports_still_load() {
     let bytes = SmallDump::example().to_bytes();
-    let plain = analyze(&bytes, &Limits::default()).unwrap();
+    let plain = analyze(&bytes, None, &Limits::default()).unwrap();
     let mut json = serde_json::to_value(&plain).unwrap();
     assert!(json.get("kernel").is_none());
     assert_eq!(serde_json::from_value::<Analysis>(json.clone()).unwrap(), plain);

@@ -60,7 +60,7 @@ pub(crate) fn put_machine_frame(dump: &mut SmallDump, at: usize, rip: u64) {
 }
 
 pub(crate) fn read(dump: &SmallDump) -> Analysis {
-    analyze(&dump.to_bytes(), &Limits::default()).unwrap()
+    analyze(&dump.to_bytes(), None, &Limits::default()).unwrap()
 }
 
 /// 19 July 2024, as most machines saw it.

@@ -7,7 +7,7 @@ use dump::synth::{SmallDump, UserDump, user_minidump};
 use proptest::prelude::*;
 
 fn printed(bytes: &[u8]) -> String {
-    text(&analyze(bytes, &Limits::default()).unwrap(), Style { colour: false })
+    text(&analyze(bytes, None, &Limits::default()).unwrap(), Style { colour: false })
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn a_report_made_by_somebody_else_is_cleaned_as_well() {
 
 #[test]
 fn bytes_that_are_no_dump_say_why() {
-    let code = |bytes: &[u8]| analyze(bytes, &Limits::default()).unwrap_err().code;
+    let code = |bytes: &[u8]| analyze(bytes, None, &Limits::default()).unwrap_err().code;
     assert_eq!(code(b""), "empty");
     assert_eq!(code(b"<html>not found</html>"), "not_a_dump");
     assert_eq!(code(&SmallDump::example().to_bytes()[..0x1000]), "truncated");
     let limits = Limits { dump_bytes: 1000, ..Limits::default() };
-    assert_eq!(analyze(&[0; 1001], &limits).unwrap_err().code, "too_large");
+    assert_eq!(analyze(&[0; 1001], None, &limits).unwrap_err().code, "too_large");
 }
 
 /// Every module of the list names the same megabytes: the reader must not copy them for each.
@@ -92,7 +92,7 @@ fn modules_that_share_a_giant_name_are_refused() {
     for entry in entries.collect::<Vec<_>>() {
         bytes[entry + 20..entry + 24].copy_from_slice(&name.to_le_bytes());
     }
-    let analysis = analyze(&bytes, &Limits::default()).unwrap();
+    let analysis = analyze(&bytes, None, &Limits::default()).unwrap();
     assert!(analysis.modules.is_empty());
     assert!(analysis.problems.iter().any(|problem| problem.starts_with("module list: entry 0 points at")));
 }
@@ -113,7 +113,7 @@ fn deep_stacks_are_cut() {
     let example = UserDump::example();
     let word = (example.modules[0].base + 0x2bc4).to_le_bytes();
     let deep = UserDump { stack: word.repeat(16_000), ..example };
-    let analysis = analyze(&user_minidump(&deep), &Limits { frames: 50, ..Limits::default() }).unwrap();
+    let analysis = analyze(&user_minidump(&deep), None, &Limits { frames: 50, ..Limits::default() }).unwrap();
     assert_eq!(analysis.stack.len(), 50);
 }
 
@@ -132,9 +132,9 @@ proptest! {
             bytes[at..at + 8].copy_from_slice(&value);
         }
         let limits = Limits::default();
-        prop_assert_eq!(analyze(&bytes, &limits), analyze(&bytes, &limits));
+        prop_assert_eq!(analyze(&bytes, None, &limits), analyze(&bytes, None, &limits));
         let cut = &bytes[..cut.index(bytes.len())];
-        prop_assert_eq!(analyze(cut, &limits), analyze(cut, &limits));
+        prop_assert_eq!(analyze(cut, None, &limits), analyze(cut, None, &limits));
     }
 
     /// The same for user dumps: the `minidump` crates are not ours, so a panic here is worth knowing.
@@ -148,6 +148,6 @@ proptest! {
             bytes[at..at + 4].copy_from_slice(&value);
         }
         let limits = Limits::default();
-        prop_assert_eq!(analyze(&bytes, &limits), analyze(&bytes, &limits));
+        prop_assert_eq!(analyze(&bytes, None, &limits), analyze(&bytes, None, &limits));
     }
 }

@@ -1,0 +1,140 @@
+//! The deep path: kept dumps, analysed again with symbols. Asks the database what is due, works on a few at a time, and
+//! writes one row an analysis, which speaks for every crash of its fault site. Shares nothing with the fast path but the
+//! database: a dead symbol server can slow nobody but this.
+
+mod job;
+mod metrics;
+mod private;
+mod rounds;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::{StreamExt, stream};
+use prometheus_client::registry::Registry;
+use storage::blobs::Blobs;
+use storage::database::Database;
+use storage::questions::DeepJob;
+use storage::rows::DeepRow;
+use symbols::Library;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use self::private::PrivateSymbols;
+pub use self::rounds::with_symbols;
+
+use self::metrics::Metrics;
+use crate::worker::retry::chain;
+use crate::{ANALYZER_VERSION, Limits};
+
+/// How the deep path works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeepConfig {
+    /// Bounds of one analysis.
+    pub limits: Limits,
+    /// Dumps analysed at a time: mostly they wait for servers.
+    pub parallelism: usize,
+    /// How often to ask what is due.
+    pub poll: Duration,
+    /// Crashes of a bucket that are analysed, beside one for each fault site.
+    pub per_bucket: u32,
+    /// Longest that one dump may take, with all its downloads. What came until then is cached, so the next try goes on.
+    pub job_timeout: Duration,
+    /// When to try again where a server did not answer.
+    pub retry_after: Duration,
+    /// Largest report stored in a row.
+    pub report_bytes: usize,
+}
+
+impl Default for DeepConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            parallelism: 4,
+            poll: Duration::from_secs(2),
+            per_bucket: 3,
+            job_timeout: Duration::from_secs(300),
+            retry_after: Duration::from_secs(600),
+            report_bytes: 256 << 10,
+        }
+    }
+}
+
+/// The worker of the deep path.
+#[derive(Debug)]
+pub struct DeepWorker {
+    config: DeepConfig,
+    blobs: Blobs,
+    database: Database,
+    library: Arc<Library>,
+    metrics: Metrics,
+}
+
+impl DeepWorker {
+    /// Puts a worker together and registers its metrics.
+    pub fn new(
+        config: DeepConfig,
+        blobs: Blobs,
+        database: Database,
+        library: Arc<Library>,
+        registry: &mut Registry,
+    ) -> Self {
+        Self { config, blobs, database, library, metrics: Metrics::register(registry) }
+    }
+
+    /// Works until cancelled. Nothing that fails here stops it: what is not done stays due.
+    pub async fn run(self, stop: CancellationToken) {
+        info!("deep analysis started");
+        while !stop.is_cancelled() {
+            let worked = tokio::select! {
+                () = stop.cancelled() => break,
+                worked = self.turn() => worked,
+            };
+            // After work there is probably more of it.
+            if worked == 0 {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(self.config.poll) => {}
+                }
+            }
+        }
+        info!("deep analysis stopped");
+    }
+
+    /// Analyses what is due; how many rows came of it.
+    async fn turn(&self) -> usize {
+        let DeepConfig { parallelism, per_bucket, .. } = self.config;
+        let limit = u32::try_from(parallelism.saturating_mul(4)).unwrap_or(u32::MAX);
+        let jobs = match self.database.deep_jobs(now_ms(), ANALYZER_VERSION, per_bucket, limit).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                warn!(error = %chain(&error), "cannot ask which dumps are due");
+                return 0;
+            }
+        };
+        self.metrics.due(jobs.len());
+        let mut rows = stream::iter(jobs).map(|job| self.row(job)).buffer_unordered(parallelism.max(1));
+        let mut written = 0_usize;
+        // One by one: a page shows the first while the last still waits for a server.
+        while let Some(row) = rows.next().await {
+            match self.database.insert_deep(&[row]).await {
+                Ok(()) => written = written.saturating_add(1),
+                Err(error) => warn!(error = %chain(&error), "cannot write a deep analysis, it stays due"),
+            }
+        }
+        written
+    }
+
+    async fn row(&self, job: DeepJob) -> DeepRow {
+        let begun = now_ms();
+        let started = std::time::Instant::now();
+        let (row, outcome) = self.analyse(job, begun).await;
+        self.metrics.done(outcome, started.elapsed());
+        row
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
