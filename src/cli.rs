@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Receive(ReceiveArgs),
     /// Measure uploads to rows on this machine, and where the time goes
     Bench(BenchArgs),
+    /// Push symbol files to a running service, or list those that it misses
+    #[command(subcommand)]
+    Symbols(SymbolsCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -73,6 +76,10 @@ pub(crate) struct ExplainArgs {
     /// Print one JSON document a dump, a line each
     #[arg(long)]
     pub json: bool,
+    /// Folder, symbol server or s3://bucket/prefix with images and PDBs: true stacks and function names. May be given
+    /// several times; asked in this order
+    #[arg(long, value_name = "PATH|URL")]
+    pub symbols: Vec<String>,
     /// When to colour
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
@@ -178,6 +185,35 @@ pub(crate) struct BenchArgs {
     /// Where the service keeps its data while it is measured [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SymbolsCommand {
+    /// Push images, PDBs, .sym files, and zips or cabinets of those; crashes that lacked them are analysed again
+    Push(PushArgs),
+    /// List the files that would name the most crashes
+    Missing(MissingArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Files, or folders: of those everything in them that begins like a symbol file
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MissingArgs {
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Print one JSON array
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ pub(crate) mod drill;
 pub(crate) mod explain;
 pub(crate) mod receive;
 pub(crate) mod send;
+pub(crate) mod symbols;
 pub(crate) mod up;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

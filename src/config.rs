@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub database: Database,
     /// Reading and blaming.
     pub analyzer: Analyzer,
+    /// Symbol files: true stacks and function names.
+    pub symbols: Symbols,
     /// Detection and webhooks.
     pub alerts: Alerts,
 }
@@ -242,6 +244,66 @@ impl Default for Analyzer {
     }
 }
 
+/// A symbol source: where it is, or that with what it needs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Source {
+    /// `https://host/path`, `/folder`, `s3://bucket/prefix`.
+    Place(String),
+    /// The same with settings.
+    Settings(SourceSettings),
+}
+
+/// A symbol source that needs more than its place.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceSettings {
+    /// As [`Source::Place`].
+    pub url: String,
+    /// Sent as `Authorization: Bearer`, to that host only.
+    pub token: Option<SecretString>,
+    /// Whether it may redirect to private addresses. Its own address may be one in any case.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Settings of an object store: `aws_endpoint`, `aws_region`, ...
+    #[serde(default)]
+    pub options: BTreeMap<String, SecretString>,
+}
+
+/// `[symbols]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Symbols {
+    /// Where to look, in this order, after what was pushed. None: only pushed files are used.
+    pub sources: Vec<Source>,
+    /// Asks nobody outside of this machine, whatever `sources` says: only folders and pushed files are used.
+    pub offline: bool,
+    /// How much of what was fetched is kept on disk.
+    pub cache: ByteSize,
+    /// How much of it is kept loaded in memory.
+    pub memory: ByteSize,
+    /// Largest symbol file, fetched or pushed. PDBs of the kernel have 20 MB, those of browsers above 1 GB.
+    pub max_file: ByteSize,
+    /// Dumps analysed with symbols at once: mostly they wait for servers.
+    pub threads: usize,
+    /// Crashes of a bucket that are analysed with symbols, beside one of each fault site.
+    pub per_bucket: u32,
+}
+
+impl Default for Symbols {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            offline: false,
+            cache: ByteSize::gib(20),
+            memory: ByteSize::gib(1),
+            max_file: ByteSize::gib(2),
+            threads: 4,
+            per_bucket: 3,
+        }
+    }
+}
+
 /// A webhook target.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -295,7 +357,12 @@ impl Config {
         self.server.data.join("clickhouse")
     }
 
-    /// Folder of large and kept dumps.
+    /// Folder of fetched symbol files.
+    pub(crate) fn symbols_dir(&self) -> PathBuf {
+        self.server.data.join("symbols")
+    }
+
+    /// Folder of large and kept dumps, and of pushed symbol files.
     pub(crate) fn blobs_dir(&self) -> PathBuf {
         self.server.data.join("blobs")
     }

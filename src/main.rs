@@ -12,6 +12,7 @@ mod cli;
 mod commands;
 mod config;
 mod health;
+mod library;
 mod roles;
 mod serve;
 mod telemetry;
@@ -38,6 +39,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Analyzer(arguments) => service(&arguments, Roles { analyzer: true, ..Roles::NONE }),
         Command::Alerts(arguments) => service(&arguments, Roles { alerts: true, ..Roles::NONE }),
         Command::Dashboards(arguments) => service(&arguments, Roles { dashboards: true, ..Roles::NONE }),
+        Command::Symbols(command) => block_on(commands::symbols::run(command)),
         Command::Send(arguments) => block_on(commands::send::run(arguments)),
         Command::Drill(arguments) => block_on(commands::drill::run(arguments)),
         Command::Demo(arguments) => block_on(commands::demo::run(arguments)),

@@ -1,24 +1,29 @@
 //! Starts the roles of one process and stops them together. Owns the order of start and stop and nothing of what a
 //! role does: `up` is every role, `bluescope ingest` is one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alerts::{AlertsConfig, AlertsMetrics, DetectorConfig, Webhook};
+use analyzer::deep::{DeepConfig, DeepWorker, PrivateSymbols};
 use analyzer::{Limits, Worker, WorkerConfig};
 use anyhow::Context as _;
 use axum::Router;
 use bytesize::ByteSize;
 use dashboards::Dashboards;
-use ingest::{Ingest, IngestConfig, Token};
+use ingest::{Ingest, IngestConfig, SymbolIntake, SymbolIntakeConfig, Token};
 use prometheus_client::registry::Registry;
 use storage::blobs::Blobs;
 use storage::database::{Database, DatabaseConfig};
 use storage::queue::{KafkaConfig, LogConfig, Queue, QueueConfig};
+use storage::symbols::SymbolStore;
+use symbols::PrivateStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, QueueKind};
 use crate::health;
+use crate::library;
 use crate::serve;
 
 /// Which roles this process plays.
@@ -87,10 +92,22 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         router = router.merge(ingest.router());
     }
     if let (true, Some(queue), Some(database)) = (roles.analyzer, &queue, &database) {
+        let library = library::library(config, private_symbols(config, &blobs), &mut registry)?;
+        let deep = DeepWorker::new(
+            deep_config(config),
+            blobs.clone(),
+            database.clone(),
+            Arc::new(library),
+            &mut registry,
+        );
         let worker =
-            Worker::new(worker_config(config), queue.clone(), blobs, database.clone(), &mut registry);
-        let stop = stop.clone();
+            Worker::new(worker_config(config), queue.clone(), blobs.clone(), database.clone(), &mut registry);
+        let (stop, deep_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move { worker.run(stop).await.context("the analyzer stopped") });
+        tasks.spawn(async move {
+            deep.run(deep_stop).await;
+            Ok(())
+        });
     }
     if let (true, Some(database)) = (roles.alerts, &database) {
         let metrics = AlertsMetrics::new(&mut registry);
@@ -98,6 +115,13 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         tasks.spawn(async move {
             alerts::run(config, database, metrics, stop).await.context("the alerts role stopped")
         });
+    }
+    // Pushing needs the database, which the intake of crashes does without: it is served beside the pages that ask for it.
+    if let (true, Some(database)) = (roles.dashboards, &database) {
+        let store = SymbolStore::new(blobs.clone());
+        let intake =
+            SymbolIntake::new(symbol_intake_config(config), store, database.clone(), &mut registry);
+        router = router.merge(intake.router());
     }
     if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {
         let pages = Dashboards::new(database.clone(), queue.clone(), &mut registry)
@@ -215,11 +239,23 @@ fn queue_config(config: &Config) -> QueueConfig {
     }
 }
 
+fn tokens(config: &Config) -> Vec<Token> {
+    let tokens = config.ingest.tokens.iter();
+    tokens.map(|one| Token { token: one.token.clone(), tenant: one.tenant.clone() }).collect()
+}
+
+fn symbol_intake_config(config: &Config) -> SymbolIntakeConfig {
+    SymbolIntakeConfig {
+        tokens: tokens(config),
+        max_bytes: config.symbols.max_file.as_u64(),
+        ..SymbolIntakeConfig::default()
+    }
+}
+
 fn ingest_config(config: &Config) -> IngestConfig {
     let ingest = &config.ingest;
-    let tokens = ingest.tokens.iter();
     IngestConfig {
-        tokens: tokens.map(|one| Token { token: one.token.clone(), tenant: one.tenant.clone() }).collect(),
+        tokens: tokens(config),
         max_upload_bytes: ingest.max_dump.as_u64(),
         max_inline_bytes: bytes(ingest.max_inline),
         max_in_flight_bytes: bytes(ingest.max_in_flight),
@@ -245,6 +281,20 @@ fn worker_config(config: &Config) -> WorkerConfig {
         },
         ..defaults
     }
+}
+
+fn deep_config(config: &Config) -> DeepConfig {
+    DeepConfig {
+        limits: Limits { details: false, ..worker_config(config).limits },
+        parallelism: config.symbols.threads,
+        per_bucket: config.symbols.per_bucket,
+        ..DeepConfig::default()
+    }
+}
+
+/// What was pushed.
+fn private_symbols(config: &Config, blobs: &Blobs) -> Arc<dyn PrivateStore> {
+    Arc::new(PrivateSymbols::new(SymbolStore::new(blobs.clone()), config.symbols.max_file.as_u64()))
 }
 
 fn alerts_config(config: &Config) -> AlertsConfig {

@@ -53,6 +53,14 @@ pub(crate) fn bar(length: u64, what: &'static str) -> anyhow::Result<ProgressBar
     Ok(bar)
 }
 
+/// A sign of life on a terminal while something takes its time, nothing in a pipe.
+pub(crate) fn spinner(what: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_message(what);
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
+}
+
 /// The files named, and those inside the folders named, in order.
 pub(crate) fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();

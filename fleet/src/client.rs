@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use dump::synth::hash;
-use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
@@ -46,6 +46,14 @@ pub(crate) enum Answer {
     Accepted(Accepted),
     /// Refused for good.
     Rejected(String),
+}
+
+/// How an attempt ended that got an answer.
+pub(crate) enum Sent {
+    /// With a success.
+    Taken(Response),
+    /// With a refusal, for good.
+    Refused(String),
 }
 
 /// What the server says of an upload that it took.
@@ -101,6 +109,8 @@ const BYTES: &str = "application/octet-stream";
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest time for one symbol file.
+const LONGEST_PUSH: Duration = Duration::from_secs(35 * 60);
 /// A server may ask for more than we would wait by ourselves, but not for everything.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -135,24 +145,41 @@ impl Client {
 
     /// Uploads, patiently. Counts the repetitions in `retries`.
     pub(crate) async fn upload(&self, machine: &Machine, body: Body, retries: &mut u64) -> Result<Answer> {
-        patiently(machine.seed, retries, || self.request(machine, body.clone())).await
+        accepted(patiently(machine.seed, retries, || self.request(machine, body.clone())).await?).await
     }
 
     /// Uploads somebody's own dump, patiently.
     pub(crate) async fn upload_own(&self, machine: Option<&str>, dump: Bytes) -> Result<Answer> {
-        patiently(hash(dump.len() as u64), &mut 0, || {
+        let sent = patiently(hash(dump.len() as u64), &mut 0, || {
             let mut request = self.post().header(CONTENT_TYPE, BYTES).body(dump.clone());
             if let Some(machine) = machine {
                 request = request.header("x-bluescope-machine", machine);
             }
             request
         })
+        .await?;
+        accepted(sent).await
+    }
+
+    /// Pushes a symbol file, patiently. `body` makes it anew for each attempt.
+    pub(crate) async fn push(&self, name: &str, len: u64, body: impl Fn() -> reqwest::Body) -> Result<Sent> {
+        let url = format!("{}/v1/symbols?name={}", self.base, encode(name));
+        patiently(hash(len), &mut 0, || {
+            let request = self.authorized(self.http.post(&url));
+            // the server allows for half an hour, and looks into the file after that
+            let request = request.timeout(LONGEST_PUSH).header(CONTENT_TYPE, BYTES);
+            request.header(CONTENT_LENGTH, len).body(body())
+        })
         .await
     }
 
     fn post(&self) -> RequestBuilder {
         // a form's answer is plain text unless one asks for JSON
-        let request = self.http.post(format!("{}/v1/crashes", self.base)).header(ACCEPT, "application/json");
+        self.authorized(self.http.post(format!("{}/v1/crashes", self.base)))
+            .header(ACCEPT, "application/json")
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -192,12 +219,9 @@ impl Client {
         Ok(self.get::<Incidents>("/api/v1/incidents").await?.incidents)
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.http.get(&url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        let request = self.authorized(self.http.get(&url));
         let response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
         let response = response.error_for_status()?;
         response.json().await.with_context(|| format!("{url} answers something else than expected"))
@@ -206,16 +230,12 @@ impl Client {
 
 /// Sends until there is an answer: a busy server says when to come back, an unreachable one is tried with growing
 /// pauses, which `seed` makes differ. Counts the repetitions in `retries`.
-async fn patiently(seed: u64, retries: &mut u64, request: impl Fn() -> RequestBuilder) -> Result<Answer> {
+async fn patiently(seed: u64, retries: &mut u64, request: impl Fn() -> RequestBuilder) -> Result<Sent> {
     for attempt in 1.. {
         let pause = match request().send().await {
-            Ok(response) if response.status().is_success() => {
-                let accepted =
-                    response.json().await.context("the server's answer is not what it should be")?;
-                return Ok(Answer::Accepted(accepted));
-            }
+            Ok(response) if response.status().is_success() => return Ok(Sent::Taken(response)),
             Ok(response) if is_busy(response.status()) && attempt < ATTEMPTS => retry_after(&response),
-            Ok(response) => return Ok(Answer::Rejected(reason(response).await)),
+            Ok(response) => return Ok(Sent::Refused(reason(response).await)),
             Err(error) if attempt >= ATTEMPTS => {
                 return Err(error).context("the server cannot be reached");
             }
@@ -225,6 +245,27 @@ async fn patiently(seed: u64, retries: &mut u64, request: impl Fn() -> RequestBu
         tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt, seed))).await;
     }
     unreachable!("the last attempt returns")
+}
+
+/// What the server says of a dump.
+async fn accepted(sent: Sent) -> Result<Answer> {
+    match sent {
+        Sent::Taken(response) => Ok(Answer::Accepted(json(response).await?)),
+        Sent::Refused(reason) => Ok(Answer::Rejected(reason)),
+    }
+}
+
+/// A value of a query string.
+pub(crate) fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// An answer's content.
+pub(crate) async fn json<T: serde::de::DeserializeOwned>(response: Response) -> Result<T> {
+    response.json().await.context("the server's answer is not what it should be")
 }
 
 /// Status and, where the server gives one, its sentence.

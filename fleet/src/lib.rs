@@ -19,6 +19,7 @@ pub mod send;
 mod stack;
 #[cfg(test)]
 mod stand_in;
+pub mod symbols;
 
 pub use catalogue::{Driver, FALCON};
 pub use client::{Incident, Ledger};

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -65,6 +66,8 @@ impl StandIn {
         let desk = Arc::new(Desk { manners: Mutex::new(manners), seen: Mutex::default() });
         let router = Router::new()
             .route("/v1/crashes", post(take))
+            .route("/v1/symbols", post(file))
+            .route("/v1/symbols/missing", get(missing))
             .route("/api/v1/status", get(status))
             .route("/api/v1/incidents", get(incidents))
             .layer(DefaultBodyLimit::disable())
@@ -94,6 +97,25 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// What its manners make it answer instead of taking anything.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let manners = self.manners().clone();
+        let token = request.headers().get("authorization").and_then(|token| token.to_str().ok());
+        if manners.token.is_some_and(|wanted| token != Some(&format!("Bearer {wanted}"))) {
+            return Some(StatusCode::UNAUTHORIZED.into_response());
+        }
+        if let Some(status) = manners.refuses {
+            return Some(status.into_response());
+        }
+        if manners.busy > 0 {
+            self.manners().busy -= 1;
+            return Some((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response());
+        }
+        None
+    }
+}
+
 impl Seen {
     fn open(&mut self, driver: &str) {
         let number = self.incidents.len();
@@ -105,18 +127,10 @@ impl Seen {
 }
 
 async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    if let Some(refusal) = desk.refusal(&request) {
+        return refusal;
+    }
     let manners = desk.manners().clone();
-    let token = request.headers().get("authorization").and_then(|token| token.to_str().ok());
-    if manners.token.is_some_and(|wanted| token != Some(&format!("Bearer {wanted}"))) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    if let Some(status) = manners.refuses {
-        return status.into_response();
-    }
-    if manners.busy > 0 {
-        desk.manners().busy -= 1;
-        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response();
-    }
     let headers = request.headers().clone();
     let (dump, is_form) = read(request).await;
     let id = identify(&dump, &[0; 32], dump.len() as u64).unwrap().id.to_string();
@@ -206,4 +220,39 @@ async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {
 
 async fn incidents(State(desk): State<Arc<Desk>>) -> Json<Value> {
     Json(json!({ "incidents": desk.seen().incidents }))
+}
+
+#[derive(serde::Deserialize)]
+struct FileQuery {
+    name: String,
+}
+
+/// Files everything under the name it was given.
+async fn file(State(desk): State<Arc<Desk>>, Query(query): Query<FileQuery>, request: Request) -> Response {
+    if let Some(refusal) = desk.refusal(&request) {
+        return refusal;
+    }
+    let bytes = Bytes::from_request(request, &()).await.unwrap();
+    let filed = json!({ "id": query.name, "kind": "pdb", "name": query.name, "bytes": bytes.len() });
+    Json(json!({ "files": [filed], "refused": [] })).into_response()
+}
+
+#[derive(serde::Deserialize)]
+struct MissingQuery {
+    limit: usize,
+    after: Option<String>,
+}
+
+/// Lacks three files, and tells two at a time.
+async fn missing(Query(query): Query<MissingQuery>) -> Json<Value> {
+    let all = ["a&b.pdb/1", "c d.sys/2", "e.pdb/3"];
+    let begin = query.after.map_or(0, |after| all.iter().position(|id| *id == after).unwrap() + 1);
+    let end = (begin + query.limit.min(2)).min(all.len());
+    let line = |id: &&str| {
+        json!({
+            "id": id, "kind": "pdb", "crashes": 1, "machines": 1, "sites": 1, "drivers": [], "last_seen_ms": 1,
+        })
+    };
+    let next = (end < all.len()).then(|| all[end - 1]);
+    Json(json!({ "missing": all[begin..end].iter().map(line).collect::<Vec<_>>(), "next": next }))
 }

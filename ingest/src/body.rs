@@ -30,18 +30,17 @@ struct Wire {
 /// What a body may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireLimits {
-    bytes: u64,
-    idle: Duration,
-    total: Duration,
+    /// Not counting what a form adds.
+    pub(crate) bytes: u64,
+    /// Longest pause.
+    pub(crate) idle: Duration,
+    /// Longest time for all of it.
+    pub(crate) total: Duration,
 }
 
 impl From<&IngestConfig> for WireLimits {
     fn from(config: &IngestConfig) -> Self {
-        Self {
-            bytes: config.max_upload_bytes.saturating_add(FORM_ROOM),
-            idle: config.idle_timeout,
-            total: config.body_timeout,
-        }
+        Self { bytes: config.max_upload_bytes, idle: config.idle_timeout, total: config.body_timeout }
     }
 }
 
@@ -111,8 +110,8 @@ impl Stream for Timed {
         }
         match this.body.poll_next_unpin(cx) {
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Ok(_))) if this.body.bytes() > this.limits.bytes => {
-                refuse(Refusal::TooLarge { limit: this.limits.bytes.saturating_sub(FORM_ROOM) })
+            Poll::Ready(Some(Ok(_))) if this.body.bytes() > this.limits.bytes.saturating_add(FORM_ROOM) => {
+                refuse(Refusal::TooLarge { limit: this.limits.bytes })
             }
             Poll::Ready(Some(Ok(chunk))) => {
                 this.idle = None;

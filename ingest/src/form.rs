@@ -1,5 +1,5 @@
-//! The form that Crashpad and Breakpad send: one part is the dump, the others say who. Owns the parts' limits; hands the
-//! dump's bytes on as they come.
+//! Forms: that of Crashpad and Breakpad, in which one part is the dump and the others say who, and one of symbol files.
+//! Owns the parts' limits; hands a file's bytes on as they come.
 
 use std::io;
 use std::pin::Pin;
@@ -32,6 +32,49 @@ pub(crate) const FORM_BYTES: usize = 512 * 1024;
 /// How much the parser gets at once.
 const CHUNK: usize = 16 * 1024;
 
+/// A form's parts, one after the other.
+pub(crate) struct Parts {
+    form: Multipart<'static>,
+    given: Arc<AtomicU64>,
+    seen: usize,
+    most: usize,
+}
+
+/// One part.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    /// What a part that is a file was called.
+    pub(crate) file_name: Option<String>,
+    pub(crate) bytes: Counted,
+}
+
+impl Parts {
+    /// Parts of a body, `most` at most.
+    pub(crate) fn new(body: impl AsyncRead + Send + Unpin + 'static, boundary: String, most: usize) -> Self {
+        let given = Arc::new(AtomicU64::new(0));
+        let leash = Leash {
+            stream: ReaderStream::with_capacity(body, CHUNK),
+            taken: 0,
+            given: Arc::clone(&given),
+            rest: false,
+        };
+        Self { form: Multipart::new(leash, boundary), given, seen: 0, most }
+    }
+
+    /// The next one; the one before has to be read or dropped.
+    pub(crate) async fn next(&mut self) -> Result<Option<Part>, Refusal> {
+        let Some(field) = self.form.next_field().await? else { return Ok(None) };
+        self.seen = self.seen.saturating_add(1);
+        if self.seen > self.most {
+            return Err(Refusal::BadForm(format!("it has more than {} parts", self.most)));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let bytes = Counted { field, given: Arc::clone(&self.given) };
+        Ok(Some(Part { name, file_name, bytes }))
+    }
+}
+
 /// Reads a form to its end: the dump, and what its fields add to the origin.
 pub(crate) async fn read(
     body: impl AsyncRead + Send + Unpin + 'static,
@@ -40,33 +83,19 @@ pub(crate) async fn read(
     blobs: &Blobs,
     (caps, max_inline_bytes): (Caps, usize),
 ) -> Result<Received, Refusal> {
-    let given = Arc::new(AtomicU64::new(0));
-    let leash = Leash {
-        stream: ReaderStream::with_capacity(body, CHUNK),
-        taken: 0,
-        given: Arc::clone(&given),
-        rest: false,
-    };
-    let mut form = Multipart::new(leash, boundary);
-    let (mut dump, mut parts) = (None, 0usize);
-    while let Some(field) = form.next_field().await? {
-        parts = parts.saturating_add(1);
-        if parts > PARTS {
-            return Err(Refusal::BadForm(format!("it has more than {PARTS} parts")));
-        }
-        let name = field.name().unwrap_or_default().to_owned();
-        let is_file = field.file_name().is_some();
-        let field = Counted { field, given: Arc::clone(&given) };
+    let mut parts = Parts::new(body, boundary, PARTS);
+    let mut dump = None;
+    while let Some(Part { name, file_name, bytes }) = parts.next().await? {
         if name == DUMP {
             if dump.is_some() {
                 return Err(Refusal::BadForm(format!("it has {DUMP} twice: send one crash at a time")));
             }
-            dump = Some(read_dump(field, blobs, caps, max_inline_bytes).await?);
-        } else if is_file {
+            dump = Some(read_dump(bytes, blobs, caps, max_inline_bytes).await?);
+        } else if file_name.is_some() {
             // Attachments (logs, screenshots) are nothing we look at.
-            skip(field).await?;
+            skip(bytes).await?;
         } else {
-            let value = read_value(field, &name).await?;
+            let value = read_value(bytes, &name).await?;
             origin.add_field(&name, &value)?;
         }
     }
@@ -116,7 +145,8 @@ async fn read_value(mut field: Counted, name: &str) -> Result<String, Refusal> {
     }
 }
 
-async fn skip(mut field: Counted) -> Result<(), Refusal> {
+/// Reads a part that nobody wants.
+pub(crate) async fn skip(mut field: Counted) -> Result<(), Refusal> {
     while let Some(chunk) = field.next().await {
         chunk.map_err(|error| Refusal::from_read(&error))?;
     }
@@ -154,8 +184,8 @@ impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for Leash<S> {
     }
 }
 
-/// A part whose bytes are counted as given.
-struct Counted {
+/// A part's bytes, counted as given.
+pub(crate) struct Counted {
     field: Field<'static>,
     given: Arc<AtomicU64>,
 }

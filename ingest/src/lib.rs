@@ -1,5 +1,6 @@
 //! HTTP intake: authenticate, cap, inflate, identify, make durable, answer. Owns the way of an upload from the socket
-//! to the queue's acknowledgement; looks at a dump's fixed header only, and never at what follows.
+//! to the queue's acknowledgement, and that of a symbol file to the store; looks at a dump's fixed header only, and never
+//! at what follows.
 //!
 //! ```text
 //! POST /v1/crashes        the dump as the body, or multipart/form-data as Crashpad and Breakpad send it
@@ -9,6 +10,11 @@
 //!   X-Bluescope-Ring, X-Bluescope-Site, X-Bluescope-Tag-NAME
 //! 200 {"crash_id":"..."}  durable; a form gets `CrashID=bp-...`
 //! 4xx, 5xx                {"error":{"code":"...","message":"..."}}
+//!
+//! POST /v1/symbols?name=  an image, PDB, `.sym` file, or a zip or cabinet of those: as the body, or several in a form
+//! 200 {"files":[{"id":"...","kind":"...","name":"...","bytes":1}],"refused":[{"name":"...","reason":"..."}]}
+//! GET /v1/symbols/missing?limit=&after=
+//! 200 {"missing":[{"id":"...","kind":"...","crashes":1,"machines":1,...}],"next":null}
 //! ```
 #![forbid(unsafe_code)]
 
@@ -20,6 +26,7 @@ mod form;
 mod inflate;
 mod metrics;
 mod origin;
+mod push;
 mod received;
 mod refusal;
 mod upload;
@@ -41,6 +48,7 @@ use auth::Tenants;
 pub use config::{IngestConfig, Token};
 use metrics::Metrics;
 use origin::Origin;
+pub use push::{SymbolIntake, SymbolIntakeConfig};
 use received::{Compressed, Received};
 use refusal::Refusal;
 
@@ -84,7 +92,7 @@ impl Ingest {
 }
 
 async fn wrong_method(State(ingest): State<Arc<Inner>>) -> Response {
-    Refusal::WrongMethod.into_response(ingest.next_spread())
+    Refusal::WrongMethod("POST").into_response(ingest.next_spread())
 }
 
 impl Inner {

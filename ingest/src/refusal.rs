@@ -19,17 +19,17 @@ pub(crate) enum Refusal {
         "no token was sent, or one that is not known: send `Authorization: Bearer <token>` or `?token=<token>`"
     )]
     Unauthorized,
-    #[error("crashes are uploaded with POST")]
-    WrongMethod,
-    #[error("content coding {0:?} is not understood: send the dump as it is, or with gzip or zstd")]
+    #[error("send it with {0}")]
+    WrongMethod(&'static str),
+    #[error("content coding {0:?} is not understood: send the file as it is, or with gzip or zstd")]
     UnknownEncoding(String),
     #[error(
-        "content type {0:?} is not understood: send the dump as application/octet-stream or as multipart/form-data"
+        "content type {0:?} is not understood: send the file as application/octet-stream or as multipart/form-data"
     )]
     UnknownType(String),
     #[error("the upload is larger than {limit} bytes, which is the most this server takes")]
     TooLarge { limit: u64 },
-    #[error("the body inflates to more than {max_ratio} times its size, which no crash dump does")]
+    #[error("the body inflates to more than {max_ratio} times its size, which nothing honest does")]
     Bomb { max_ratio: u64 },
     #[error("nothing arrived for {seconds} s: send the body without pauses, and try again")]
     Idle { seconds: u64 },
@@ -37,12 +37,16 @@ pub(crate) enum Refusal {
     Slow { seconds: u64 },
     #[error("the body ended before all of it was there: send it again")]
     BodyCut,
-    #[error("the body is not whole {0}: compress the dump again, or send it as it is")]
+    #[error("the body is not whole {0}: compress the file again, or send it as it is")]
     BadEncoding(&'static str),
     #[error("the form cannot be read: {0}")]
     BadForm(String),
     #[error("the form has no dump: send it as the part upload_file_minidump")]
     NoDump,
+    #[error("the form has no file")]
+    NoFile,
+    #[error("nothing in it is a symbol file: {0}")]
+    NoSymbols(String),
     #[error("{what} is not acceptable: {why}")]
     BadValue { what: String, why: String },
     #[error("{0}")]
@@ -55,6 +59,8 @@ pub(crate) enum Refusal {
     QueueFull,
     #[error("the upload could not be stored: try again later")]
     Unavailable,
+    #[error("the storage behind this does not answer: try again later")]
+    Away,
 }
 
 /// Retries of a fleet that was refused in one moment must not come back in one moment.
@@ -65,7 +71,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
-            Self::WrongMethod => "method_not_allowed",
+            Self::WrongMethod(_) => "method_not_allowed",
             Self::UnknownEncoding(_) => "unsupported_encoding",
             Self::UnknownType(_) => "unsupported_type",
             Self::TooLarge { .. } => "too_large",
@@ -75,19 +81,21 @@ impl Refusal {
             Self::BadEncoding(_) => "bad_encoding",
             Self::BadForm(_) => "bad_form",
             Self::NoDump => "no_dump",
+            Self::NoFile => "no_file",
+            Self::NoSymbols(_) => "no_symbols",
             Self::BadValue { .. } => "bad_value",
             Self::NoCrash(error) => error.code(),
             Self::Packed(_) => "not_a_dump",
             Self::Busy => "busy",
             Self::QueueFull => "queue_full",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::Away => "unavailable",
         }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnknownEncoding(_) | Self::UnknownType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } | Self::Bomb { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Idle { .. } | Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -95,10 +103,13 @@ impl Refusal {
             | Self::BadEncoding(_)
             | Self::BadForm(_)
             | Self::NoDump
+            | Self::NoFile
             | Self::BadValue { .. } => StatusCode::BAD_REQUEST,
-            Self::NoCrash(IdentifyError::NotADump(_)) | Self::Packed(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoCrash(IdentifyError::NotADump(_)) | Self::Packed(_) | Self::NoSymbols(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::NoCrash(_) => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::QueueFull | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::QueueFull | Self::Unavailable | Self::Away => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -113,8 +124,8 @@ impl Refusal {
             Self::Unauthorized => {
                 return Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
             }
-            Self::WrongMethod => return Some((header::ALLOW, HeaderValue::from_static("POST"))),
-            Self::Busy | Self::Unavailable => 5,
+            Self::WrongMethod(method) => return Some((header::ALLOW, HeaderValue::from_static(method))),
+            Self::Busy | Self::Unavailable | Self::Away => 5,
             Self::QueueFull => 30,
             _ => return None,
         };

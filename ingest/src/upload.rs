@@ -138,7 +138,7 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
 }
 
 /// The boundary of a form; none for a dump as it is. curl's and others' default types count as that.
-fn boundary(request: &Parts) -> Result<Option<String>, Refusal> {
+pub(crate) fn boundary(request: &Parts) -> Result<Option<String>, Refusal> {
     let Some(value) = request.headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let text = String::from_utf8_lossy(value.as_bytes());
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -151,7 +151,7 @@ fn boundary(request: &Parts) -> Result<Option<String>, Refusal> {
     if is_bytes { Ok(None) } else { Err(Refusal::UnknownType(short(&kind))) }
 }
 
-fn declared_length(request: &Parts) -> Option<u64> {
+pub(crate) fn declared_length(request: &Parts) -> Option<u64> {
     request.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -190,7 +190,7 @@ fn append_failed(crash_id: Uuid, error: &storage::queue::QueueError) -> Refusal 
     error.into()
 }
 
-fn log(refusal: &Refusal, request: &Parts, received: u64) {
+pub(crate) fn log(refusal: &Refusal, request: &Parts, received: u64) {
     let (status, code) = (refusal.status().as_u16(), refusal.code());
     if status >= 500 {
         tracing::warn!(status, code, received, "upload refused: {refusal}");
@@ -222,7 +222,7 @@ impl Accepted {
     }
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,22 +4,27 @@ mod file;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use analyzer::deep::with_symbols;
 use analyzer::render::{self, Style};
 use analyzer::{Analysis, Limits};
 use anyhow::Context as _;
+use symbols::{Library, SymbolSet};
 
 use self::file::Opened;
 use crate::cli::ExplainArgs;
+use crate::library;
 use crate::terminal;
 
 /// Explains every file; fails where one of them could not be read.
 pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = terminal::files(&arguments.files)?;
     let style = Style { colour: !arguments.json && terminal::colours(arguments.color) };
+    let symbols = Symbols::open(&arguments.symbols)?;
     let mut failed = 0usize;
     for (index, file) in files.iter().enumerate() {
-        match explain(file) {
+        match explain(file, symbols.as_ref()) {
             Ok(analysis) if arguments.json => {
                 let mut document = serde_json::to_value(&analysis)?;
                 if let Some(object) = document.as_object_mut() {
@@ -42,11 +47,49 @@ pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn explain(path: &Path) -> anyhow::Result<Analysis> {
+/// Where `--symbols` says to look.
+struct Symbols {
+    library: Library,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Symbols {
+    /// Nothing where no source was given: then nobody is asked, and a stack is what its words say.
+    fn open(sources: &[String]) -> anyhow::Result<Option<Self>> {
+        if sources.is_empty() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let library = runtime.block_on(async { library::of_command(sources) })?;
+        Ok(Some(Self { library, runtime }))
+    }
+
+    /// Analyses again and again until every file was asked for, with a line on the terminal while it waits.
+    fn rounds<E>(&self, analyse: impl Fn(&SymbolSet) -> Result<Analysis, E>) -> Result<Analysis, E> {
+        let waiting = terminal::spinner("fetching symbols");
+        let scope = "";
+        let analysis = self.runtime.block_on(with_symbols(&self.library, scope, |set: Arc<SymbolSet>| {
+            let analysis = analyse(&set);
+            async { analysis }
+        }));
+        waiting.finish_and_clear();
+        analysis
+    }
+}
+
+fn explain(path: &Path, symbols: Option<&Symbols>) -> anyhow::Result<Analysis> {
     let limits = Limits::with_details();
     let no_dump = || format!("{} is no dump that can be read", path.display());
-    match file::open(path, limits.dump_bytes)? {
-        Opened::File(source) => analyzer::analyze_source(&source, &limits).with_context(no_dump),
-        Opened::Bytes(bytes) => analyzer::analyze(&bytes, &limits).with_context(no_dump),
+    match (file::open(path, limits.dump_bytes)?, symbols) {
+        (Opened::File(source), None) => {
+            analyzer::analyze_source(&source, None, &limits).with_context(no_dump)
+        }
+        (Opened::Bytes(bytes), None) => analyzer::analyze(&bytes, None, &limits).with_context(no_dump),
+        (Opened::File(source), Some(symbols)) => {
+            symbols.rounds(|set| analyzer::analyze_source(&source, Some(set), &limits)).with_context(no_dump)
+        }
+        (Opened::Bytes(bytes), Some(symbols)) => {
+            symbols.rounds(|set| analyzer::analyze(&bytes, Some(set), &limits)).with_context(no_dump)
+        }
     }
 }

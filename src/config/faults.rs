@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
-use super::{Alerts, Config, Database, Ingest, Queue, QueueKind, Server};
+use super::{Alerts, Config, Database, Ingest, Queue, QueueKind, Server, Symbols};
 
 /// Every fault of a configuration that deserialized.
 pub(super) fn validate(config: &Config) -> Vec<String> {
@@ -14,6 +14,7 @@ pub(super) fn validate(config: &Config) -> Vec<String> {
     queue(&mut faults, &config.queue);
     database(&mut faults, &config.database);
     faults.must(config.analyzer.threads != Some(0), "analyzer.threads", "must be at least 1");
+    symbols(&mut faults, &config.symbols);
     alerts(&mut faults, &config.alerts);
     faults.0
 }
@@ -85,6 +86,25 @@ fn database(checks: &mut Checks, database: &Database) {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
         "database.database",
         "must be letters, digits and underscores",
+    );
+}
+
+fn symbols(checks: &mut Checks, symbols: &Symbols) {
+    for (index, source) in symbols.sources.iter().enumerate() {
+        if let Err(fault) = crate::library::source(source) {
+            checks.0.push(format!("symbols.sources.{index}: {fault}"));
+        }
+    }
+    checks.must(symbols.threads > 0, "symbols.threads", "must be at least 1");
+    checks.must(
+        symbols.max_file.as_u64() >= 1 << 20,
+        "symbols.max_file",
+        "must be at least 1 MiB: the smallest PDBs have that",
+    );
+    checks.must(
+        symbols.cache.as_u64() >= symbols.max_file.as_u64(),
+        "symbols.cache",
+        "must be at least symbols.max_file, or one file pushes out all others and itself",
     );
 }
 
