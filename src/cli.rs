@@ -76,7 +76,7 @@ pub(crate) struct ExplainArgs {
     /// Print one JSON document a dump, a line each
     #[arg(long)]
     pub json: bool,
-    /// Folder, symbol server or s3://bucket/prefix with images and PDBs: true stacks and function names. May be given
+    /// Folder, symbol server or S3 bucket (its URL) with images and PDBs: true stacks and function names. May be given
     /// several times; asked in this order
     #[arg(long, value_name = "PATH|URL")]
     pub symbols: Vec<String>,
@@ -182,6 +182,10 @@ pub(crate) struct BenchArgs {
     /// Send dumps as they are, so that the service has to compress them [default: zstd bodies]
     #[arg(long)]
     pub raw: bool,
+    /// Give the service a symbol server that takes connections and never answers: the deep path is stuck while it is
+    /// measured, and nothing else may be
+    #[arg(long)]
+    pub dead_symbols: bool,
     /// Where the service keeps its data while it is measured [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,

@@ -119,8 +119,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     // Pushing needs the database, which the intake of crashes does without: it is served beside the pages that ask for it.
     if let (true, Some(database)) = (roles.dashboards, &database) {
         let store = SymbolStore::new(blobs.clone());
-        let intake =
-            SymbolIntake::new(symbol_intake_config(config), store, database.clone(), &mut registry);
+        let intake = SymbolIntake::new(symbol_intake_config(config), store, database.clone(), &mut registry);
         router = router.merge(intake.router());
     }
     if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {

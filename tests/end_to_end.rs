@@ -25,3 +25,12 @@ mod killed;
 mod pipeline;
 #[path = "end_to_end/samples.rs"]
 mod samples;
+#[path = "end_to_end/symbols.rs"]
+mod symbols;
+
+#[path = "../analyzer/tests/true_stacks"]
+#[expect(dead_code, reason = "the analyzer's own tests use all of it")]
+mod true_stacks {
+    pub(crate) mod cases;
+    pub(crate) mod dumps;
+}

@@ -12,8 +12,8 @@ mod dumps;
 mod files;
 
 use bluescope_analyzer::{Analysis, Limits, analyze};
-use dump::synth::SmallDump;
-use symbols::SymbolSet;
+use dump::synth::{SmallDump, user_minidump};
+use symbols::{Answer, Missing, Names, SymbolSet, Want};
 
 use cases::{Case, Cases, Step, Tour, Truth};
 use compare::{Table, compare};
@@ -118,6 +118,58 @@ fn without_the_kernels_image_a_walk_guesses_and_says_so() {
         }
         for pair in plain.windows(2).filter(|pair| pair[0].module == KERNEL) {
             assert_ne!(pair[1].trust, "unwind-info", "{}: {:?}", case.name, pair[1]);
+        }
+    }
+}
+
+/// x64 crashes as those of a process, with PDBs and without images: what the PDB says of frames must lead to the caller.
+#[test]
+fn pdbs_alone_lead_down_the_stack_of_a_process() {
+    let Some(cases) = Cases::read("cases.json") else { return };
+    let mut symbols = Symbols::default();
+    let (mut right, mut wrong) = (0, Vec::new());
+    for case in cases.cases.iter().filter(|case| case.machine == "x64" && !case.name.contains("Interrupt")) {
+        let Some(fault) = &case.fault else { continue };
+        let modules = &cases.modules[&case.set()];
+        let set = symbols.of(&case.set(), modules);
+        let Some(process) = dumps::of_a_process(case, fault, modules) else { continue };
+        let analysis = named_by_pdbs(&user_minidump(&process), set, modules);
+        let found: Vec<(&str, Option<&str>)> = analysis
+            .stack
+            .iter()
+            .filter(|frame| !frame.inlined)
+            .map(|frame| (&*frame.address, frame.function.as_deref()))
+            .collect();
+        let truth: Vec<(&str, Option<&str>)> =
+            case.frames[fault.frame..].iter().map(|frame| (&*frame.pc, frame.function.as_deref())).collect();
+        if found == truth {
+            right += 1
+        } else {
+            wrong.push(format!("{}\n  {found:?}\n  {truth:?}", case.name))
+        }
+    }
+    println!("{right} right, {} wrong: {}", wrong.len(), wrong.join("\n"));
+    // Without unwind information there is no way through dynamic and realigned frames, or through assembly.
+    assert!(right * 10 > (right + wrong.len()) * 9, "{} of {} wrong", wrong.len(), right + wrong.len());
+}
+
+fn named_by_pdbs(bytes: &[u8], files: &SymbolSet, modules: &[cases::Loaded]) -> Analysis {
+    let mut set = SymbolSet::default();
+    loop {
+        let analysis = analyze(bytes, Some(&set), &Limits::default()).unwrap();
+        if analysis.wants.is_empty() {
+            return analysis;
+        }
+        for want in &analysis.wants {
+            let module =
+                |name: &str| modules.iter().find(|module| module.pdb.starts_with(&format!("{name}/")));
+            let answer = match want {
+                Want::Names(id) => {
+                    module(id.name()).map(|it| Answer::Names(Names::Pdb(files::pdb(files, it))))
+                }
+                Want::Image(_) => None,
+            };
+            set.insert(want.clone(), answer.unwrap_or(Answer::Missing(Missing::NotFound)));
         }
     }
 }

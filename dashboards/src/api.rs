@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::gather::{crash, crashes, driver, fleet, incidents, machine, status};
+use crate::gather::{crash, crashes, driver, fleet, incidents, machine, status, symbols};
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
 
@@ -43,6 +43,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/incidents", get(incidents))
         .route("/incidents/{id}", get(incident))
         .route("/machines/{machine}", get(machine))
+        .route("/symbols/missing", get(symbols))
         .route("/status", get(status))
         .fallback(not_found)
 }
@@ -101,6 +102,13 @@ async fn machine(
     query: Result<Query<MachineQuery>, QueryRejection>,
 ) -> Answer<machine::Machine> {
     Ok(Json(machine::gather(&app, query?.0.tenant, machine?.0).await?))
+}
+
+async fn symbols(
+    State(app): State<App>,
+    query: Result<Query<symbols::SymbolsQuery>, QueryRejection>,
+) -> Answer<symbols::Symbols> {
+    Ok(Json(symbols::gather(&app, query?.0).await?))
 }
 
 async fn status(State(app): State<App>) -> Answer<status::Status> {

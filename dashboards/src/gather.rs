@@ -7,7 +7,9 @@ pub(crate) mod fleet;
 pub(crate) mod incidents;
 pub(crate) mod ledger;
 pub(crate) mod machine;
+pub(crate) mod named;
 pub(crate) mod status;
+pub(crate) mod symbols;
 
 /// Lines of a list that is not the page's main matter.
 const FEW: u32 = 20;

@@ -3,8 +3,9 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
-use storage::questions::{CrashSummary, IncidentSummary};
+use storage::questions::IncidentSummary;
 
+use crate::gather::named::CrashLine;
 use crate::range::Span;
 use crate::{link, text};
 
@@ -14,14 +15,16 @@ pub(crate) enum Here {
     Fleet,
     Incidents,
     Crashes,
+    Symbols,
     Status,
     Nowhere,
 }
 
-const NAVIGATION: [(Here, &str, &str); 4] = [
+const NAVIGATION: [(Here, &str, &str); 5] = [
     (Here::Fleet, "/", "Fleet"),
     (Here::Incidents, "/incidents", "Incidents"),
     (Here::Crashes, "/crashes", "Crashes"),
+    (Here::Symbols, "/symbols", "Symbols"),
     (Here::Status, "/status", "Status"),
 ];
 
@@ -178,7 +181,7 @@ pub(crate) fn caps(name: &str) -> Markup {
 }
 
 /// A list of crashes.
-pub(crate) fn crashes(rows: &[CrashSummary]) -> Markup {
+pub(crate) fn crashes(rows: &[CrashLine]) -> Markup {
     html! {
         div.scroll {
             table.crashes {
@@ -186,11 +189,11 @@ pub(crate) fn crashes(rows: &[CrashSummary]) -> Markup {
                     tr { th { "Arrived" } th { "Machine" } th { "Blamed" } th { "Bug check" } th { "Build" } th { "" } }
                 }
                 tbody {
-                    @for row in rows {
+                    @for (line, row) in rows.iter().map(|line| (line, &line.summary)) {
                         tr {
                             td.nowrap { a href=(link::crash(row.crash_id)) { (text::time(row.received_at_ms)) } }
                             td { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
-                            td { (blamed(row)) }
+                            td { (blamed(line)) }
                             td { (bugcheck(row.bugcheck, &row.bugcheck_name)) }
                             td.nowrap { (text::build(row.os_build, row.os_ubr)) }
                             td {
@@ -206,7 +209,14 @@ pub(crate) fn crashes(rows: &[CrashSummary]) -> Markup {
     }
 }
 
-fn blamed(row: &CrashSummary) -> Markup {
+/// A symbol file's id: the key is long, and may break from the name.
+pub(crate) fn symbol_id(id: &str) -> Markup {
+    let (name, key) = id.split_once('/').unwrap_or((id, ""));
+    html! { (text::name(name)) @if !key.is_empty() { span.quiet { "/" wbr; (text::visible(key)) } } }
+}
+
+fn blamed(line: &CrashLine) -> Markup {
+    let row = &line.summary;
     html! {
         @if row.driver.is_empty() {
             span.none { (if row.culprit.is_empty() { "nothing" } else { row.culprit.as_str() }) }
@@ -214,7 +224,20 @@ fn blamed(row: &CrashSummary) -> Markup {
             a href=(link::driver(&row.driver)) { (text::name(&row.driver)) }
             @if row.fault_offset != 0 { span.quiet.mono { "+0x" (format!("{:x}", row.fault_offset)) } }
         }
+        @if let Some(bucket) = &line.deep_bucket { (function(bucket, &row.driver)) }
     }
+}
+
+/// The function that a bucket with symbols names: `csagent!Function` of `AV_csagent!Function`.
+pub(crate) fn function(bucket: &str, driver: &str) -> Markup {
+    let stem = driver.rsplit_once('.').map_or(driver, |(stem, _)| stem);
+    let place = format!("{}!", stem.to_ascii_lowercase());
+    let begin = match stem {
+        "" => None,
+        _ => bucket.to_ascii_lowercase().find(&place),
+    };
+    let shown = begin.and_then(|begin| bucket.get(begin..)).unwrap_or(bucket);
+    html! { div.mono.quiet { (text::name(shown)) } }
 }
 
 /// A list of incidents.

@@ -63,6 +63,7 @@ impl Dashboards {
             .route("/incidents", get(pages::incidents::page))
             .route("/incidents/{id}", get(pages::incident::page))
             .route("/machines/{machine}", get(pages::machine::page))
+            .route("/symbols", get(pages::symbols::page))
             .route("/status", get(pages::status::page))
             .route("/style.css", get(layout::style))
             .route("/favicon.svg", get(layout::icon))

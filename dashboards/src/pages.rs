@@ -8,6 +8,7 @@ pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod machine;
 pub(crate) mod status;
+pub(crate) mod symbols;
 
 use axum::response::Html;
 

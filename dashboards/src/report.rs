@@ -71,6 +71,13 @@ pub(crate) struct Frame {
     pub(crate) module: String,
     pub(crate) offset: u64,
     pub(crate) trust: String,
+    pub(crate) sp: Option<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) function: Option<String>,
+    pub(crate) function_offset: Option<u64>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) inlined: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

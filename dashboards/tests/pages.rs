@@ -3,11 +3,14 @@
 
 #[path = "pages/fixture.rs"]
 mod fixture;
+#[path = "pages/named.rs"]
+mod named;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use axum::http::StatusCode;
-use fixture::{Fixture, Page, crash, history, hostile, hostile_rows};
+use fixture::{Fixture, Page, crash, history, hostile, hostile_rows, report};
+use storage::rows::SymbolFileRow;
 
 /// The addresses in a page, unescaped.
 fn links(page: &Page) -> Vec<String> {
@@ -41,14 +44,29 @@ fn check_page(address: &str, page: &Page) {
 async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
     let Some(fixture) = Fixture::new().await else { return };
     let mut rows = history(40);
-    rows.extend(hostile_rows());
+    let theirs = hostile_rows();
+    rows.extend(theirs.clone());
     fixture.insert(rows).await;
+    for (row, name) in theirs.iter().zip(hostile()) {
+        fixture.analyse(row, report(&name), &[&name]).await;
+        let file = SymbolFileRow {
+            tenant: name.clone(),
+            id: name.clone(),
+            kind: name.clone(),
+            file_name: name,
+            bytes: 1,
+            arrived_at: 1,
+        };
+        fixture.database.insert_symbol_files(&[file]).await.unwrap();
+    }
     fixture.incident("csagent.sys", false).await;
     for name in hostile() {
         fixture.incident(&name, true).await;
     }
     let mut todo: VecDeque<String> =
-        ["/", "/?range=24h", "/?range=7d", "/incidents", "/crashes", "/status"].map(str::to_owned).into();
+        ["/", "/?range=24h", "/?range=7d", "/incidents", "/crashes", "/symbols", "/status"]
+            .map(str::to_owned)
+            .into();
     let mut seen: BTreeSet<String> = todo.iter().cloned().collect();
     let mut kinds: BTreeSet<String> = BTreeSet::new();
     while let Some(address) = todo.pop_front() {
@@ -68,7 +86,7 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         }
     }
     println!("{} pages were read", seen.len());
-    for kind in ["drivers", "crashes", "incidents", "machines", "status"] {
+    for kind in ["drivers", "crashes", "incidents", "machines", "symbols", "status"] {
         assert!(kinds.contains(kind), "no page of {kind} was reached");
     }
     fixture.stop().await;
@@ -197,7 +215,7 @@ async fn lists_are_filtered_and_paged() {
 async fn a_database_that_is_away_is_a_503() {
     let Some(fixture) = Fixture::new().await else { return };
     fixture.database.clone().close().await;
-    for address in ["/", "/crashes", "/status", "/incidents", "/drivers/x.sys"] {
+    for address in ["/", "/crashes", "/status", "/symbols", "/incidents", "/drivers/x.sys"] {
         let page = fixture.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         check_page(address, &page);

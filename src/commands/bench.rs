@@ -1,12 +1,16 @@
 //! `bluescope bench`: how many dumps a second go from upload to row on this machine, what that costs, and where the
 //! time goes. Measures the real executable in a process of its own, with the load generator beside it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fleet::load::{self, Encoding, LoadConfig};
+use tokio::net::TcpListener;
 
 use crate::cli::BenchArgs;
 use crate::commands::free_address;
@@ -27,7 +31,8 @@ const DRAIN: Duration = Duration::from_secs(300);
 pub(crate) async fn run(arguments: BenchArgs) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let data = arguments.data.clone().unwrap_or_else(|| scratch.path().to_path_buf());
-    let service = Service::start(&data).await?;
+    let mute = if arguments.dead_symbols { Some(MuteServer::start().await?) } else { None };
+    let service = Service::start(&data, mute.as_ref()).await?;
     terminal::remark(&format!("the service runs on {}, its data is in {}", service.url, data.display()));
 
     let begun = Instant::now();
@@ -47,15 +52,42 @@ pub(crate) async fn run(arguments: BenchArgs) -> anyhow::Result<ExitCode> {
 
     let server = Usage::of(service.child.id())?;
     let generator = Usage::of(std::process::id())?;
-    let stages = Stages::read(&service.metrics().await?);
+    let metrics = service.metrics().await?;
+    let stages = Stages::read(&metrics);
     service.stop()?;
 
     terminal::print(&format!("upload to row, dumps of {}, all roles in one process\n{load}", arguments.size));
     terminal::print(&table::summary(rows, sent, done));
     terminal::print(&table::usage(&server, &generator, done));
     terminal::print(&stages.table(done));
+    if let Some(server) = &mute {
+        terminal::print(&table::deep(&metrics, server.connections.load(Ordering::Relaxed)));
+    }
     let complete = rows == load.accepted && load.errors == 0;
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A symbol server that takes every connection and says nothing.
+struct MuteServer {
+    address: SocketAddr,
+    connections: Arc<AtomicU64>,
+}
+
+impl MuteServer {
+    async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
+        let address = listener.local_addr()?;
+        let connections = Arc::new(AtomicU64::new(0));
+        let taken = Arc::clone(&connections);
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                taken.fetch_add(1, Ordering::Relaxed);
+                held.push(connection);
+            }
+        });
+        Ok(Self { address, connections })
+    }
 }
 
 /// The executable itself, as a service in a process of its own. Killed when dropped.
@@ -66,9 +98,11 @@ struct Service {
 }
 
 impl Service {
-    async fn start(data: &Path) -> anyhow::Result<Self> {
+    async fn start(data: &Path, symbols: Option<&MuteServer>) -> anyhow::Result<Self> {
         let address = free_address()?;
+        let sources = symbols.map_or_else(String::new, |server| format!("\"http://{}\"", server.address));
         let child = Command::new(std::env::current_exe().context("cannot find this executable")?)
+            .env("BLUESCOPE_SYMBOLS__SOURCES", format!("[{sources}]"))
             .args(["up", "--listen", &address.to_string(), "--data"])
             .arg(data)
             .env("BLUESCOPE_LOG__FILTER", "warn")

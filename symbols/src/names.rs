@@ -241,6 +241,15 @@ impl Pdb {
         })
     }
 
+    /// x64: distance from the stack pointer to the return address, anywhere between prolog and epilog of the function at
+    /// an offset. What the image's unwind information tells better, for whoever has only the PDB.
+    pub fn frame_bytes(&self, rva: u32) -> Option<u32> {
+        (self.dbi.machine == Machine::X64).then_some(())?;
+        let (section, offset) = self.addresses.place(rva)?;
+        let unit = self.unit(self.dbi.contribution_at(section, offset)?.unit)?;
+        unit.frame_bytes(unit.procedure_at(section, offset)?)
+    }
+
     fn frames(&self) -> Result<Option<&Frames>, Damaged> {
         if self.dbi.machine != Machine::X86 {
             return Ok(None);

@@ -49,7 +49,7 @@ pub(super) fn call_site(frame: &Frame, address: &str) -> String {
     }
 }
 
-/// `ffffa704`eeb6bc88`, on x86 `eeb6bc88`.
+/// As the debugger writes addresses: in two halves with a backtick between them, on x86 in one.
 fn wide(hex: &str, narrow: bool) -> String {
     let digits = bare(hex);
     if narrow {

@@ -18,6 +18,8 @@ use minidump_unwind::{
 };
 
 use super::{Dump, memory, threads};
+use symbols::Names;
+
 use crate::Limits;
 use crate::hex::hex;
 use crate::module_symbols::{CodeSite, ModuleSymbols, Trust, Walked};
@@ -50,6 +52,32 @@ impl Provider<'_> {
     /// Index and offset of an address.
     fn site(&self, address: u64) -> Option<(usize, u64)> {
         site(self.modules, address)
+    }
+}
+
+impl Provider<'_> {
+    /// x64 with a PDB and no image: the PDB tells how large the frame is, so the return address has one place to be. In a
+    /// prolog or epilog it is not there yet or any more; then nothing is said.
+    fn by_frame_size(
+        &self,
+        module: &symbols::Module,
+        offset: u64,
+        walker: &mut dyn FrameWalker,
+    ) -> Option<()> {
+        let Some(Names::Pdb(pdb)) = &module.names else { return None };
+        module.image.is_none().then_some(())?;
+        let frame = pdb.frame_bytes(u32::try_from(offset).ok()?)?;
+        let at = walker.get_callee_register("rsp")?.checked_add(frame.into())?;
+        let back = walker.get_register_at_address(at)?;
+        let (index, behind) = self.site(back)?;
+        self.symbols.may_return_to(index, behind).then_some(())?;
+        walker.set_cfa(at.checked_add(8)?)?;
+        walker.set_ra(back)?;
+        // Where the function saved the others is not known.
+        for register in ["rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"] {
+            walker.clear_caller_register(register);
+        }
+        Some(())
     }
 }
 
@@ -94,7 +122,9 @@ impl SymbolProvider for Provider<'_> {
         }
         let instruction = walker.get_instruction();
         let (index, offset) = self.site(instruction)?;
-        self.symbols.module(index)?.walk_frame(instruction.checked_sub(offset)?, walker).map(|_either| ())
+        let module = self.symbols.module(index)?;
+        let by_info = module.walk_frame(instruction.checked_sub(offset)?, walker);
+        by_info.map(|_either| ()).or_else(|| self.by_frame_size(module, offset, walker))
     }
 
     async fn get_file_path(&self, _: &(dyn Module + Sync), _: FileKind) -> Result<PathBuf, FileError> {

@@ -1,7 +1,7 @@
 //! What the emulator noted, as it lies in `target/true-stacks`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -128,5 +128,9 @@ pub(crate) fn number(text: &str) -> u64 {
 }
 
 pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/true-stacks")
+    // Of whichever crate's tests this is a part.
+    let above =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("target/true-stacks"));
+    let mut here = above.take(2);
+    here.find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("target/true-stacks"))
 }

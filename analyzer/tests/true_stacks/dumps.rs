@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use dump::synth::{
-    SmallDump, SynthArm64Registers, SynthContext, SynthDriver, SynthMachine, SynthRegisters,
-    context_record as record,
+    SmallDump, SynthArm64Registers, SynthContext, SynthDriver, SynthMachine, SynthRegisters, UserDump,
+    UserModule, context_record as record,
 };
 
 use super::cases::{Case, Fault, Loaded, Region, Step, Tour, number};
@@ -106,4 +106,31 @@ fn write(
         filler: 0,
         ..SmallDump::example_of(kind)
     }
+}
+
+/// The same fault as that of a process, whose modules are the drivers. `None` where it ran off its stack.
+pub(crate) fn of_a_process(case: &Case, fault: &Fault, modules: &[Loaded]) -> Option<UserDump> {
+    let SynthContext::X64(registers) = context(&case.machine, &fault.registers) else {
+        panic!("{}", case.name)
+    };
+    let on = |region: &(u64, Vec<u8>)| {
+        registers.rsp.checked_sub(region.0).is_some_and(|skip| skip <= region.1.len() as u64)
+    };
+    let (stack_base, stack) = case.memory.iter().map(Region::read).find(on)?;
+    let module = |module: &Loaded| UserModule {
+        path: format!("C:\\Windows\\{}", module.name),
+        base: number(&module.base),
+        size: module.size,
+        timestamp: module.timestamp,
+        version: [1, 0, 0, 0],
+        pdb: module.pdb.split('/').next().unwrap().to_owned(),
+    };
+    Some(UserDump {
+        exception_address: registers.rip,
+        registers,
+        stack_base,
+        stack,
+        modules: modules.iter().map(module).collect(),
+        ..UserDump::example()
+    })
 }

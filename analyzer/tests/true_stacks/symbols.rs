@@ -50,3 +50,12 @@ pub(crate) fn without(set: &SymbolSet, modules: &[Loaded], name: &str) -> Symbol
     set.insert(want(module), Answer::Missing(Missing::NotFound));
     set
 }
+
+/// The PDB of a module.
+pub(crate) fn pdb(set: &SymbolSet, module: &Loaded) -> Arc<Pdb> {
+    let Some(Answer::Image(image)) = set.get(&want(module)) else { panic!("{}", module.name) };
+    match set.get(&Want::Names(image.pdb().unwrap().clone())) {
+        Some(Answer::Names(Names::Pdb(pdb))) => Arc::clone(pdb),
+        _ => panic!("{}", module.name),
+    }
+}

@@ -1,7 +1,8 @@
 //! One crash, whole.
 
 use serde::Serialize;
-use storage::rows::CrashRow;
+use serde_json::Value;
+use storage::rows::{CrashRow, DeepRow};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -12,7 +13,9 @@ use crate::respond::Fault;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Crash {
     pub(crate) crash: CrashRow,
-    pub(crate) report: serde_json::Value,
+    pub(crate) report: Value,
+    /// The analysis with symbols: its own, or one of the same fault site.
+    pub(crate) deep: Option<Deep>,
     #[serde(skip)]
     pub(crate) read: Report,
     /// Why the report could not be read, where it could not.
@@ -20,21 +23,71 @@ pub(crate) struct Crash {
     pub(crate) unread: Option<String>,
 }
 
+/// An analysis with symbols.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Deep {
+    /// Whose dump was analysed.
+    pub(crate) crash_id: Uuid,
+    /// Whether that is this crash.
+    pub(crate) own: bool,
+    pub(crate) analysed_at_ms: i64,
+    pub(crate) analyzer_version: u32,
+    pub(crate) deep_bucket: String,
+    pub(crate) deep_bucket_hash: String,
+    pub(crate) deep_confidence: String,
+    /// Files that it wanted and nobody had.
+    pub(crate) missing: Vec<MissingFile>,
+    pub(crate) report: Value,
+    #[serde(skip)]
+    pub(crate) read: Report,
+}
+
+/// A symbol file that is not there.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MissingFile {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+}
+
 pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
     let unknown = || Fault::NotFound("There is no such crash.".to_owned());
     let id = Uuid::parse_str(id).map_err(|_not_an_id| unknown())?;
     let mut crash = app.database.crash(id).await?.ok_or_else(unknown)?;
-    let text = std::mem::take(&mut crash.report);
+    let deep = app.database.deep_of(&crash).await?.and_then(|row| deep(row, id));
+    let (report, read, unread) = read(&std::mem::take(&mut crash.report));
+    Ok(Crash { crash, report, deep, read, unread })
+}
+
+/// A report as the analyzer wrote it, as the page reads it, and why it cannot be read.
+fn read(text: &str) -> (Value, Report, Option<String>) {
     // A dump that could not be read has a row and no report.
-    let (report, read, unread) = match text.is_empty() {
-        true => (serde_json::Value::Null, Report::default(), None),
-        false => {
-            let report = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
-            match serde_json::from_str(&text) {
-                Ok(read) => (report, read, None),
-                Err(error) => (report, Report::default(), Some(error.to_string())),
-            }
-        }
-    };
-    Ok(Crash { crash, report, read, unread })
+    if text.is_empty() {
+        return (Value::Null, Report::default(), None);
+    }
+    let report = serde_json::from_str(text).unwrap_or(Value::Null);
+    match serde_json::from_str(text) {
+        Ok(read) => (report, read, None),
+        Err(error) => (report, Report::default(), Some(error.to_string())),
+    }
+}
+
+/// None where the analysis failed: there is nothing to show that the crash itself does not.
+fn deep(row: DeepRow, id: Uuid) -> Option<Deep> {
+    let (report, read, unread) = read(&row.report);
+    if row.report.is_empty() || unread.is_some() {
+        return None;
+    }
+    let missing = row.missing.into_iter().zip(row.missing_kinds);
+    Some(Deep {
+        crash_id: row.crash_id,
+        own: row.crash_id == id,
+        analysed_at_ms: row.analysed_at,
+        analyzer_version: row.analyzer_version,
+        deep_bucket: row.deep_bucket,
+        deep_bucket_hash: row.deep_bucket_hash,
+        deep_confidence: row.deep_confidence,
+        missing: missing.map(|(id, kind)| MissingFile { id, kind }).collect(),
+        report,
+        read,
+    })
 }

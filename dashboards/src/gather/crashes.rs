@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use storage::questions::{CrashFilter, CrashSummary, Cursor};
 use uuid::Uuid;
 
+use super::named::{CrashLine, named};
 use crate::app::App;
 use crate::respond::Fault;
 
@@ -29,7 +30,7 @@ pub(crate) struct CrashesQuery {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Crashes {
     pub(crate) filter: CrashesQuery,
-    pub(crate) crashes: Vec<CrashSummary>,
+    pub(crate) crashes: Vec<CrashLine>,
     /// `before` of the next page, where there is one.
     pub(crate) next: Option<String>,
 }
@@ -52,7 +53,7 @@ pub(crate) async fn gather(app: &App, query: CrashesQuery) -> Result<Crashes, Fa
     crashes.truncate(PAGE as usize);
     let last = crashes.last().filter(|_| more).map(CrashSummary::cursor);
     let next = last.map(|cursor| format!("{}.{}", cursor.received_at_ms, cursor.crash_id));
-    Ok(Crashes { filter: query, crashes, next })
+    Ok(Crashes { filter: query, crashes: named(app, crashes).await?, next })
 }
 
 fn cursor(text: &str) -> Result<Cursor, Fault> {

@@ -1,10 +1,11 @@
 //! One driver or module.
 
 use serde::Serialize;
-use storage::questions::{CrashFilter, CrashSummary, Evidence, IncidentSummary, Range, SeriesPoint};
+use storage::questions::{CrashFilter, DeepSite, Evidence, IncidentSummary, Range, SeriesPoint};
 
 use super::FEW;
 use super::fleet::count_up;
+use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
@@ -21,7 +22,9 @@ pub(crate) struct Driver {
     pub(crate) evidence: Evidence,
     pub(crate) incidents: Vec<IncidentSummary>,
     /// The newest, whatever the range.
-    pub(crate) recent: Vec<CrashSummary>,
+    pub(crate) recent: Vec<CrashLine>,
+    /// What its fault sites are called with symbols.
+    pub(crate) deep_sites: Vec<DeepSite>,
 }
 
 pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driver, Fault> {
@@ -29,11 +32,12 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
     let between = span.range(now_ms);
     let filter = CrashFilter { driver: Some(driver.clone()), ..CrashFilter::default() };
     let database = &app.database;
-    let (series, evidence, incidents, recent) = tokio::try_join!(
+    let (series, evidence, incidents, recent, deep_sites) = tokio::try_join!(
         database.driver_series(&driver, between, span.step_s()),
         database.incident_evidence(None, &driver, between.from_ms, between.to_ms),
         database.incidents(false, 1000),
         database.crashes(&filter, FEW, None),
+        database.deep_sites(&driver),
     )?;
     if recent.is_empty() {
         return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(&driver))));
@@ -43,7 +47,8 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
     for incident in incidents.iter_mut().filter(|incident| incident.state != "resolved") {
         count_up(app, incident).await?;
     }
-    Ok(Driver { now_ms, driver, range: span, between, series, evidence, incidents, recent })
+    let recent = named(app, recent).await?;
+    Ok(Driver { now_ms, driver, range: span, between, series, evidence, incidents, recent, deep_sites })
 }
 
 /// Enough of a name to recognise it in a sentence.

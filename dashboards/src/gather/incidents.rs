@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use storage::questions::{
-    CrashFilter, CrashSummary, Evidence, IncidentEvent, IncidentSummary, NotificationRow, SeriesPoint,
+    CrashFilter, DeepSite, Evidence, IncidentEvent, IncidentSummary, NotificationRow, SeriesPoint,
 };
 use uuid::Uuid;
 
 use super::FEW;
 use super::fleet::count_up;
+use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
@@ -49,7 +50,9 @@ pub(crate) struct Incident {
     pub(crate) range: Span,
     pub(crate) events: Vec<IncidentEvent>,
     pub(crate) notifications: Vec<NotificationRow>,
-    pub(crate) examples: Vec<CrashSummary>,
+    /// What the driver's fault sites are called with symbols.
+    pub(crate) deep_sites: Vec<DeepSite>,
+    pub(crate) examples: Vec<CrashLine>,
 }
 
 /// What the detector wrote into the `opened` event.
@@ -97,10 +100,11 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         to_ms: Some(until_ms),
         ..CrashFilter::default()
     };
-    let (evidence, series, examples) = tokio::try_join!(
+    let (evidence, series, examples, deep_sites) = tokio::try_join!(
         app.database.incident_evidence(Some(&first.tenant), &first.driver, since_ms, until_ms),
         app.database.driver_series(&first.driver, range.range(until_ms), range.step_s()),
         app.database.crashes(&filter, FEW, None),
+        app.database.deep_sites(&first.driver),
     )?;
     // The detector looks at whole windows; the first crash within the one that decided is the better beginning.
     let since_ms = since_ms.max(evidence.first_ms);
@@ -119,7 +123,8 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         range,
         events,
         notifications,
-        examples,
+        deep_sites,
+        examples: named(app, examples).await?,
     })
 }
 

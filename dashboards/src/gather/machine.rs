@@ -1,9 +1,10 @@
 //! One machine's crashes.
 
 use serde::Serialize;
-use storage::questions::{CrashFilter, CrashSummary};
+use storage::questions::CrashFilter;
 
 use super::driver::cut;
+use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
 
@@ -17,7 +18,7 @@ pub(crate) struct Machine {
     pub(crate) tenant: String,
     pub(crate) machine: String,
     /// Newest first.
-    pub(crate) crashes: Vec<CrashSummary>,
+    pub(crate) crashes: Vec<CrashLine>,
     /// Whether there are more.
     pub(crate) more: bool,
 }
@@ -34,5 +35,6 @@ pub(crate) async fn gather(app: &App, tenant: String, machine: String) -> Result
     if crashes.is_empty() {
         return Err(Fault::NotFound(format!("No crash of a machine {:?} is known.", cut(&machine))));
     }
+    let crashes = named(app, crashes).await?;
     Ok(Machine { now_ms: now_ms(), tenant, machine, crashes, more })
 }

@@ -1,5 +1,7 @@
 //! `/crashes/{id}`: one crash: the verdict and why, then the facts.
 
+mod stack;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Html;
@@ -8,7 +10,7 @@ use storage::rows::CrashRow;
 
 use super::Answer;
 use crate::app::App;
-use crate::gather::crash::{Crash, gather};
+use crate::gather::crash::{Crash, Deep, gather};
 use crate::layout::{self, Here};
 use crate::report::{Exception, Module, Report};
 use crate::{link, text};
@@ -26,13 +28,13 @@ pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRe
 fn render(crash: &Crash) -> Markup {
     let (row, report) = (&crash.crash, &crash.read);
     html! {
-        (verdict(row, report))
+        (verdict(crash))
         @if let Some(error) = &crash.unread {
             section.card.notice { p { "The report of this crash cannot be read: " (text::visible(error)) } }
         }
         (bugcheck(report))
         @if let Some(exception) = &report.exception { (exception_card(exception)) }
-        @if !report.stack.is_empty() { (stack(report)) }
+        (stack::cards(crash))
         (machine(row, report))
         @if !report.registers.is_empty() { (registers(report)) }
         @if !report.modules.is_empty() { (modules(&report.modules, &row.kind)) }
@@ -42,8 +44,8 @@ fn render(crash: &Crash) -> Markup {
     }
 }
 
-fn verdict(row: &CrashRow, report: &Report) -> Markup {
-    let verdict = &report.verdict;
+fn verdict(crash: &Crash) -> Markup {
+    let (row, verdict) = (&crash.crash, &crash.read.verdict);
     html! {
         section.card {
             div.head {
@@ -82,7 +84,26 @@ fn verdict(row: &CrashRow, report: &Report) -> Markup {
                         div.quiet { (text::name(&row.bucket_hash)) }
                     }
                 }
+                @if let Some(deep) = &crash.deep { (refined(row, deep)) }
                 @if !row.rule.is_empty() { dt { "Rule" } dd { code { (text::visible(&row.rule)) } } }
+            }
+        }
+    }
+}
+
+/// What an analysis with symbols says otherwise.
+fn refined(row: &CrashRow, deep: &Deep) -> Markup {
+    let verdict = &deep.read.verdict;
+    html! {
+        @if !deep.deep_bucket.is_empty() && deep.deep_bucket != row.bucket {
+            dt { "With symbols" }
+            dd.mono { (text::name(&deep.deep_bucket)) div.quiet { (text::name(&deep.deep_bucket_hash)) } }
+        }
+        @if !verdict.name.is_empty() && !verdict.name.eq_ignore_ascii_case(&row.driver) {
+            dt { "Blamed with symbols" }
+            dd {
+                (text::name(&verdict.name)) ", " (text::name(&deep.deep_confidence)) " confidence"
+                ul.evidence { @for line in &verdict.evidence { li { (text::visible(line)) } } }
             }
         }
     }
@@ -134,33 +155,6 @@ fn exception_card(exception: &Exception) -> Markup {
                 dt { "At" } dd.mono { (text::visible(&exception.address)) }
                 @if let (Some(access), Some(accessed)) = (&exception.access, &exception.accessed) {
                     dt { "Access" } dd { (text::visible(access)) " of " code { (text::visible(accessed)) } }
-                }
-            }
-        }
-    }
-}
-
-fn stack(report: &Report) -> Markup {
-    html! {
-        section.card {
-            h2 { "Stack" }
-            p.quiet { "Innermost first. A frame found by " em { "scan" } " is a word on the stack that looks like a return address." }
-            div.scroll {
-                table.stack {
-                    thead { tr { th { "" } th { "Frame" } th { "Address" } th { "Found by" } } }
-                    tbody {
-                        @for (index, frame) in report.stack.iter().enumerate() {
-                            tr.weak[frame.trust == "scan"] {
-                                td.quiet { (index) }
-                                td.mono {
-                                    @if frame.module.is_empty() { span.none { "no module" } }
-                                    @else { (text::name(&frame.module)) "+0x" (format!("{:x}", frame.offset)) }
-                                }
-                                td.mono.quiet { (text::visible(&frame.address)) }
-                                td.quiet { (text::visible(&frame.trust)) }
-                            }
-                        }
-                    }
                 }
             }
         }

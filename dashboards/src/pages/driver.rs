@@ -1,10 +1,12 @@
 //! `/drivers/{name}`: what one driver does to the fleet.
 
+use std::collections::BTreeSet;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use storage::questions::{BucketRow, Evidence, Share, SiteRow, VersionRow};
+use storage::questions::{BucketRow, DeepSite, Evidence, Share, SiteRow, VersionRow};
 
 use super::Answer;
 use crate::app::App;
@@ -44,7 +46,7 @@ fn render(driver: &Driver) -> Markup {
         @if !driver.incidents.is_empty() {
             section.card { h2 { "Incidents" } (layout::incidents(&driver.incidents, driver.now_ms)) }
         }
-        (facts(&driver.driver, evidence))
+        (facts(&driver.driver, evidence, &driver.deep_sites))
         section.card {
             div.head {
                 h2 { "Recent crashes" }
@@ -56,7 +58,7 @@ fn render(driver: &Driver) -> Markup {
 }
 
 /// Tables of what a driver's crashes have in common; on the incident's page too.
-pub(super) fn facts(driver: &str, evidence: &Evidence) -> Markup {
+pub(super) fn facts(driver: &str, evidence: &Evidence, names: &[DeepSite]) -> Markup {
     let whole = evidence.machines;
     let bugchecks: Vec<(Markup, u64)> =
         evidence.bugchecks.iter().map(|row| (layout::bugcheck(row.code, &row.name), row.machines)).collect();
@@ -77,8 +79,8 @@ pub(super) fn facts(driver: &str, evidence: &Evidence) -> Markup {
     html! {
         (versions(&evidence.versions, whole))
         (layout::shares("Bug checks", "Bug check", &bugchecks, whole))
-        (fault_sites(driver, &evidence.fault_sites, whole))
-        (buckets(&evidence.buckets))
+        (fault_sites(driver, &evidence.fault_sites, whole, names))
+        (buckets(driver, &evidence.buckets, names))
         div.columns {
             (layout::shares("OS builds", "Build", &builds, whole))
             (layout::shares("Sites", "Site", &named(&evidence.sites), whole))
@@ -120,7 +122,21 @@ fn versions(rows: &[VersionRow], whole: u64) -> Markup {
     }
 }
 
-fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64) -> Markup {
+/// Names shown of one row: a bucket without symbols may be many functions.
+const NAMES: usize = 3;
+
+/// The distinct names with symbols that a condition picks.
+fn functions(driver: &str, names: &[DeepSite], is_of: impl Fn(&DeepSite) -> bool) -> Markup {
+    let of: BTreeSet<&str> =
+        names.iter().filter(|name| is_of(name)).map(|name| name.deep_bucket.as_str()).collect();
+    html! {
+        @for bucket in of.iter().take(NAMES) { (layout::function(bucket, driver)) }
+        @if of.len() > NAMES { div.quiet { "and " (of.len() - NAMES) " more" } }
+    }
+}
+
+fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64, names: &[DeepSite]) -> Markup {
+    let is_at = |row: &SiteRow, name: &DeepSite| (name.timestamp, name.offset) == (row.timestamp, row.offset);
     html! {
         section.card {
             h2 { "Fault sites" }
@@ -132,7 +148,10 @@ fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64) -> Markup {
                     tbody {
                         @for row in rows {
                             tr {
-                                td.mono { (text::name(driver)) "+0x" (format!("{:x}", row.offset)) }
+                                td.mono {
+                                    (text::name(driver)) "+0x" (format!("{:x}", row.offset))
+                                    (functions(driver, names, |name| is_at(row, name)))
+                                }
                                 td.nowrap { (text::version(row.timestamp)) }
                                 td.n { (text::number(row.machines)) }
                                 td { (layout::share(row.machines, whole)) }
@@ -146,7 +165,7 @@ fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64) -> Markup {
     }
 }
 
-fn buckets(rows: &[BucketRow]) -> Markup {
+fn buckets(driver: &str, rows: &[BucketRow], names: &[DeepSite]) -> Markup {
     html! {
         section.card {
             h2 { "Buckets" }
@@ -159,6 +178,7 @@ fn buckets(rows: &[BucketRow]) -> Markup {
                             tr {
                                 td.mono {
                                     a href=(link::with_query("/crashes", &[("bucket", &row.bucket)])) { (text::name(&row.bucket)) }
+                                    (functions(driver, names, |name| name.bucket == row.bucket))
                                 }
                                 td.mono.quiet { (text::name(&row.bucket_hash)) }
                                 td.n { (text::number(row.machines)) }

@@ -46,7 +46,7 @@ fn render(incident: &Incident) -> Markup {
             }
             (chart::machines("Machines taken down", &incident.series, incident.range.step_words()))
         }
-        (super::driver::facts(&incident.driver, &incident.evidence))
+        (super::driver::facts(&incident.driver, &incident.evidence, &incident.deep_sites))
         (timeline(&incident.events))
         (notifications(&incident.notifications))
         section.card {

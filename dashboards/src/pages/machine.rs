@@ -26,12 +26,17 @@ pub(crate) async fn page(
 
 fn render(machine: &Machine) -> Markup {
     let distinct = |value: fn(&storage::questions::CrashSummary) -> &str| {
-        machine.crashes.iter().map(value).filter(|text| !text.is_empty()).collect::<BTreeSet<_>>().len()
-            as u64
+        machine
+            .crashes
+            .iter()
+            .map(|line| value(&line.summary))
+            .filter(|text| !text.is_empty())
+            .collect::<BTreeSet<_>>()
+            .len() as u64
     };
     let drivers = distinct(|crash| &crash.driver);
     let buckets = distinct(|crash| &crash.bucket);
-    let newest = machine.crashes.first();
+    let newest = machine.crashes.first().map(|line| &line.summary);
     html! {
         section.card {
             h1 { (text::name(&machine.machine)) }

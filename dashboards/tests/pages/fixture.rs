@@ -13,7 +13,7 @@ use storage::database::{Database, DatabaseConfig};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::questions::{IncidentEvent, NotificationRow};
 use storage::queue::{LogConfig, Queue, QueueConfig};
-use storage::rows::CrashRow;
+use storage::rows::{CrashRow, DeepRow};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use tower::ServiceExt as _;
@@ -87,6 +87,32 @@ impl Fixture {
             self.queue.append(message(row)).await.unwrap();
         }
         self.database.insert_crashes(&rows).await.unwrap();
+    }
+
+    /// An analysis with symbols of a crash, a minute after it arrived.
+    pub(crate) async fn analyse(&self, crash: &CrashRow, report: String, missing: &[&str]) -> DeepRow {
+        let row = DeepRow {
+            crash_id: crash.crash_id,
+            crashed_at: crash.crashed_at,
+            analysed_at: crash.received_at + 60_000,
+            tenant: crash.tenant.clone(),
+            kind: crash.kind.clone(),
+            driver: crash.driver.clone(),
+            driver_timestamp: crash.driver_timestamp,
+            driver_size: crash.driver_size,
+            fault_offset: crash.fault_offset,
+            bucket: crash.bucket.clone(),
+            analyzer_version: 2,
+            deep_bucket: crash.bucket.replace("unknown_function", "CSFalcon::Read"),
+            deep_bucket_hash: "{00000000-e7fe-31a1-8c4b-f8d8b5a4e8c4}".to_owned(),
+            deep_confidence: "high".to_owned(),
+            report,
+            missing: missing.iter().map(|id| (*id).to_owned()).collect(),
+            missing_kinds: missing.iter().map(|_| "pdb".to_owned()).collect(),
+            retry_at: 0,
+        };
+        self.database.insert_deep(std::slice::from_ref(&row)).await.unwrap();
+        row
     }
 
     pub(crate) async fn incident(&self, driver: &str, resolved: bool) -> Uuid {
@@ -260,7 +286,7 @@ pub(crate) fn hostile_rows() -> Vec<CrashRow> {
 }
 
 /// A report whose every string is `name`.
-fn report(name: &str) -> String {
+pub(crate) fn report(name: &str) -> String {
     serde_json::json!({
         "kind": "kernel", "dump_type": name,
         "bugcheck": { "code": 80, "raw_code": 0x1000_0050, "name": name, "parameters": [
@@ -268,7 +294,11 @@ fn report(name: &str) -> String {
         ]},
         "exception": { "code": 0xC000_0005_u32, "name": name, "address": name, "access": name, "accessed": name },
         "verdict": { "culprit": "driver", "name": name, "evidence": [name], "rule": name, "bucket": name },
-        "stack": [{ "address": name, "module": name, "offset": 1, "trust": name }],
+        "stack": [
+            { "address": name, "module": name, "offset": 1, "trust": name },
+            { "address": name, "module": name, "offset": 1, "trust": name, "sp": name, "args": [name], "function": name,
+                "function_offset": 1, "file": name, "line": 7, "inlined": true },
+        ],
         "registers": [[name, name]],
         "machine": { "os": name, "product": name, "processors": 4 },
         "modules": [{ "name": name, "base": name, "size": 1, "timestamp": 2, "vendor": name }],

@@ -81,6 +81,19 @@ impl Stages {
     }
 }
 
+/// How the deep path fared at a server that never answers.
+pub(super) fn deep(metrics: &str, connections: u64) -> String {
+    let sum = |name: &str| -> f64 {
+        let of_name = metrics.lines().filter(|line| line.starts_with(name));
+        of_name.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    };
+    let (due, done) = (sum("bluescope_deep_due "), sum("bluescope_deep_analyses_total"));
+    format!(
+        "\n  symbol server that never answers: {connections} connections; deep analyses: {done} done, {due} under way or \
+         waiting"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

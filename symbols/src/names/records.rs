@@ -5,6 +5,7 @@
 use crate::reader::{Reader, index};
 
 pub(super) const S_PUB32: u16 = 0x110E;
+const S_FRAMEPROC: u16 = 0x1012;
 const S_THUNK32: u16 = 0x1102;
 const S_LPROC32: u16 = 0x110F;
 const S_GPROC32: u16 = 0x1110;
@@ -122,6 +123,19 @@ impl<'a> Record<'a> {
         let name = Reader::at(self.body, fixed).name();
         let cut = name.get(..index(MAX_NAME)).unwrap_or(name);
         (self.kind != S_SEPCODE && !cut.is_empty()).then_some(cut)
+    }
+
+    /// Bytes of a function's frame, and of the registers that it saves outside of that. Nothing where it grows while the
+    /// function runs.
+    pub(super) fn frame_bytes(&self) -> Option<(u32, u32)> {
+        const HAS_ALLOCA: u32 = 1;
+        (self.kind == S_FRAMEPROC).then_some(())?;
+        let mut reader = Reader::new(self.body);
+        let frame = reader.u32()?;
+        reader.skip(8)?;
+        let saved = reader.u32()?;
+        reader.skip(6)?;
+        (reader.u32()? & HAS_ALLOCA == 0).then_some((frame, saved))
     }
 
     pub(super) fn inline_site(&self) -> Option<InlineSite<'a>> {

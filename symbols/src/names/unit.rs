@@ -72,6 +72,16 @@ impl Unit {
         Records::from(self.symbols(), procedure.named).next()?.name()
     }
 
+    /// Distance from the stack pointer of a function, once it has made its frame, to its return address.
+    pub(super) fn frame_bytes(&self, procedure: &Procedure) -> Option<u32> {
+        let mut records = Records::from(self.symbols(), procedure.place);
+        records.next();
+        let last = procedure.end.min(procedure.place.saturating_add(MAX_WALK));
+        let (frame, saved) =
+            records.take_while(|record| record.place < last).find_map(|record| record.frame_bytes())?;
+        frame.checked_add(saved)
+    }
+
     pub(super) fn line_at(&self, section: u16, offset: u32) -> Option<Line> {
         self.lines.at(&self.bytes, section, offset)
     }
