@@ -8,13 +8,13 @@ mod private;
 mod rounds;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt, stream};
 use prometheus_client::registry::Registry;
 use storage::blobs::Blobs;
 use storage::database::Database;
-use storage::questions::DeepJob;
+use storage::questions::{DeepJob, DeepMarks};
 use storage::rows::DeepRow;
 use symbols::Library;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,22 @@ impl Default for DeepConfig {
     }
 }
 
+/// When nothing was due, and what there was then. Looking for what is due takes tens of milliseconds of the database, which
+/// has the rows of an outage to write; seeing that nothing has changed takes one.
+#[derive(Debug, Default)]
+struct Idle {
+    seen: Option<(DeepMarks, Instant)>,
+}
+
+/// Some dumps become due by time alone.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+impl Idle {
+    fn still(&self, marks: DeepMarks) -> bool {
+        self.seen.is_some_and(|(seen, at)| seen == marks && at.elapsed() < LONGEST_IDLE)
+    }
+}
+
 /// The worker of the deep path.
 #[derive(Debug)]
 pub struct DeepWorker {
@@ -85,10 +101,11 @@ impl DeepWorker {
     /// Works until cancelled. Nothing that fails here stops it: what is not done stays due.
     pub async fn run(self, stop: CancellationToken) {
         info!("deep analysis started");
+        let mut idle = Idle::default();
         while !stop.is_cancelled() {
             let worked = tokio::select! {
                 () = stop.cancelled() => break,
-                worked = self.turn() => worked,
+                worked = self.turn(&mut idle) => worked,
             };
             // After work there is probably more of it.
             if worked == 0 {
@@ -102,7 +119,16 @@ impl DeepWorker {
     }
 
     /// Analyses what is due; how many rows came of it.
-    async fn turn(&self) -> usize {
+    async fn turn(&self, idle: &mut Idle) -> usize {
+        // Read before the jobs: what comes meanwhile shows the next time.
+        let marks = match self.database.deep_marks().await {
+            Ok(marks) if idle.still(marks) => return 0,
+            Ok(marks) => marks,
+            Err(error) => {
+                warn!(error = %chain(&error), "cannot ask whether dumps are due");
+                return 0;
+            }
+        };
         let DeepConfig { parallelism, per_bucket, .. } = self.config;
         let limit = u32::try_from(parallelism.saturating_mul(4)).unwrap_or(u32::MAX);
         let jobs = match self.database.deep_jobs(now_ms(), ANALYZER_VERSION, per_bucket, limit).await {
@@ -113,6 +139,7 @@ impl DeepWorker {
             }
         };
         self.metrics.due(jobs.len());
+        *idle = Idle { seen: jobs.is_empty().then(|| (marks, Instant::now())) };
         let mut rows = stream::iter(jobs).map(|job| self.row(job)).buffer_unordered(parallelism.max(1));
         let mut written = 0_usize;
         // One by one: a page shows the first while the last still waits for a server.
@@ -127,7 +154,7 @@ impl DeepWorker {
 
     async fn row(&self, job: DeepJob) -> DeepRow {
         let begun = now_ms();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let (row, outcome) = self.analyse(job, begun).await;
         self.metrics.done(outcome, started.elapsed());
         row

@@ -12,7 +12,7 @@ mod dumps;
 mod files;
 
 use bluescope_analyzer::{Analysis, Limits, analyze};
-use dump::synth::{SmallDump, user_minidump};
+use dump::synth::{LargeDump, SmallDump, SynthDumpType, user_minidump};
 use symbols::{Answer, Missing, Names, SymbolSet, Want};
 
 use cases::{Case, Cases, Step, Tour, Truth};
@@ -171,5 +171,24 @@ fn named_by_pdbs(bytes: &[u8], files: &SymbolSet, modules: &[cases::Loaded]) -> 
             };
             set.insert(want.clone(), answer.unwrap_or(Answer::Missing(Missing::NotFound)));
         }
+    }
+}
+
+/// A dump of kernel memory holds the images themselves: exact stacks without any symbol file.
+#[test]
+fn images_in_the_dump_are_enough_for_an_exact_stack() {
+    let Some(cases) = Cases::read("cases.json") else { return };
+    for name in ["x64/O2/CaseCallback/dispatch", "arm64/O1/CaseCallback/exception"] {
+        let case = cases.cases.iter().find(|case| case.name == name).unwrap();
+        let modules = &cases.modules[&case.set()];
+        let mut dump = dumps::as_it_was(case, modules);
+        dump.blocks.extend(modules.iter().flat_map(files::pages));
+        let large = LargeDump::of(SynthDumpType::BitmapKernel, dump);
+        let analysis = analyze(&large.to_bytes(), Some(&SymbolSet::default()), &Limits::default()).unwrap();
+        let found: Vec<&str> = analysis.stack.iter().map(|frame| &*frame.address).collect();
+        let truth: Vec<&str> = case.frames.iter().map(|frame| &*frame.pc).collect();
+        assert_eq!(found, truth, "{name}");
+        assert!(analysis.symbols.iter().all(|file| file.image == "in the dump"), "{:?}", analysis.symbols);
+        assert!(analysis.symbols.iter().all(|file| file.names_id.is_some()), "the image names its PDB");
     }
 }

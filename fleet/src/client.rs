@@ -223,7 +223,9 @@ impl Client {
         let url = format!("{}{path}", self.base);
         let request = self.authorized(self.http.get(&url));
         let response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
-        let response = response.error_for_status()?;
+        if !response.status().is_success() {
+            anyhow::bail!("{url} answers {}", reason(response).await);
+        }
         response.json().await.with_context(|| format!("{url} answers something else than expected"))
     }
 }

@@ -4,6 +4,7 @@
 //! It needs the database, which the intake of crashes must not: crashes are taken while ClickHouse is away. So it is
 //! served where people already go for answers, beside the pages, and not by the scaled-out intake.
 
+mod look;
 mod metrics;
 mod missing;
 mod spool;
@@ -41,7 +42,7 @@ pub struct SymbolIntakeConfig {
     /// Who may push, and whose crashes the files are for: the tokens of the intake of crashes.
     pub tokens: Vec<Token>,
     /// Longest body, on the wire and inflated, and longest sum of files in an archive. One upload at a time is looked
-    /// into, in memory: at worst an archive of this length that unpacks to as much again.
+    /// into, a PDB where it lies, all else in memory: at worst an archive of this length that unpacks to as much again.
     pub max_bytes: u64,
     /// Uploads at once: each takes up to `max_bytes` of disk until it is looked into.
     pub at_once: usize,
@@ -88,7 +89,7 @@ struct Inner {
     database: Database,
     metrics: Metrics,
     uploads: Semaphore,
-    /// One upload at a time is in memory.
+    /// One upload at a time may be in memory.
     looking: Semaphore,
     answers: AtomicU32,
 }

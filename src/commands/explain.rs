@@ -80,16 +80,14 @@ impl Symbols {
 fn explain(path: &Path, symbols: Option<&Symbols>) -> anyhow::Result<Analysis> {
     let limits = Limits::with_details();
     let no_dump = || format!("{} is no dump that can be read", path.display());
-    match (file::open(path, limits.dump_bytes)?, symbols) {
-        (Opened::File(source), None) => {
-            analyzer::analyze_source(&source, None, &limits).with_context(no_dump)
-        }
-        (Opened::Bytes(bytes), None) => analyzer::analyze(&bytes, None, &limits).with_context(no_dump),
-        (Opened::File(source), Some(symbols)) => {
-            symbols.rounds(|set| analyzer::analyze_source(&source, Some(set), &limits)).with_context(no_dump)
-        }
-        (Opened::Bytes(bytes), Some(symbols)) => {
-            symbols.rounds(|set| analyzer::analyze(&bytes, Some(set), &limits)).with_context(no_dump)
-        }
+    let opened = file::open(path, limits.dump_bytes)?;
+    let analyse = |set: &SymbolSet| match &opened {
+        Opened::File(source) => analyzer::analyze_source(source, Some(set), &limits).with_context(no_dump),
+        Opened::Bytes(bytes) => analyzer::analyze(bytes, Some(set), &limits).with_context(no_dump),
+    };
+    match symbols {
+        Some(symbols) => symbols.rounds(analyse),
+        // Dumps with all memory hold the images themselves: then even without any file the stack is exact.
+        None => analyse(&SymbolSet::default()),
     }
 }

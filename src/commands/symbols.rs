@@ -41,6 +41,8 @@ async fn push(arguments: PushArgs) -> anyhow::Result<ExitCode> {
                 filed(file, &receipt)
             }
             Ok(Pushed::Refused(reason)) => vec![format!("{}  refused: {}", shown(file), plain(&reason))],
+            // It was waited for already: the other files would only wait as long again.
+            Err(error) if is_unreachable(&error) => return Err(error),
             Err(error) => vec![format!("{}  failed: {error:#}", shown(file))],
         };
         bar.suspend(|| lines.iter().for_each(|line| terminal::print(line)));
@@ -56,6 +58,10 @@ async fn push(arguments: PushArgs) -> anyhow::Result<ExitCode> {
         "no symbol file (image, PDB, .sym, zip, cabinet) in these folders"
     );
     Ok(if taken == found.files.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
 }
 
 /// A line for each file that was stored, and for each of an archive that was of no use.

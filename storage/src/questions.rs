@@ -25,7 +25,7 @@ mod top_drivers;
 
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
 pub use deep::{DeepBucket, DeepSite};
-pub use deep_jobs::DeepJob;
+pub use deep_jobs::{DeepJob, DeepMarks};
 pub use incident_evidence::{BucketRow, BugcheckRow, BuildRow, Evidence, Share, SiteRow, VersionRow};
 pub use incidents::{IncidentEvent, IncidentSummary};
 pub use ledger::LedgerCounts;

@@ -112,6 +112,14 @@ fn missing(page: &mut Page, reports: &[SymbolReport]) {
     if lines.is_empty() {
         return;
     }
+    let asked = reports.iter().any(|report| report.image != "not asked" || report.names == "found");
+    if !asked {
+        page.heading("SYMBOLS", "");
+        page.line(
+            "None were given: --symbols PATH|URL makes the stack exact and gives functions their names.",
+        );
+        return;
+    }
     page.heading("MISSING SYMBOLS", "with these files the stack would be exact and its functions have names");
     for line in &lines {
         page.line(line);

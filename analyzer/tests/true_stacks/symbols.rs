@@ -7,7 +7,7 @@ use std::sync::Arc;
 use symbols::names::Pdb;
 use symbols::{Answer, Image, ImageId, Missing, Names, SymbolSet, Want};
 
-use super::cases::{Loaded, folder};
+use super::cases::{Loaded, folder, number};
 
 #[derive(Default)]
 pub(crate) struct Symbols {
@@ -58,4 +58,19 @@ pub(crate) fn pdb(set: &SymbolSet, module: &Loaded) -> Arc<Pdb> {
         Some(Answer::Names(Names::Pdb(pdb))) => Arc::clone(pdb),
         _ => panic!("{}", module.name),
     }
+}
+
+/// A module's image as it lies in memory, page by page.
+pub(crate) fn pages(module: &Loaded) -> Vec<(u64, Vec<u8>)> {
+    let file = std::fs::read(folder().join("symbols").join(&module.image)).unwrap();
+    let image = Image::parse(file.clone().into()).unwrap();
+    let page = |rva: u32| {
+        let mut page = match rva {
+            0 => file.clone(),
+            _ => image.at(rva).unwrap_or_default().to_vec(),
+        };
+        page.resize(0x1000, 0);
+        (number(&module.base) + u64::from(rva), page)
+    };
+    (0..module.size).step_by(0x1000).map(page).collect()
 }

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use storage::rows::SymbolFileRow;
 use storage::symbols::SymbolKey;
-use symbols::identify::{Identified, UnpackLimits, Unpacked, unpack};
-use tempfile::TempPath;
+use symbols::identify::UnpackLimits;
 
 use super::Inner;
+use super::look::{Content, Looked, look};
 use super::metrics::Kind;
 use super::spool::Spooled;
 use crate::refusal::{Refusal, short, storage_failed};
@@ -93,52 +92,38 @@ async fn file_one(
         total_bytes: intake.config.max_bytes,
         files: MOST_FILES,
     };
-    let looked = tokio::task::spawn_blocking(move || {
-        let whole = Bytes::from(std::fs::read(&path)?);
-        Ok::<_, std::io::Error>((unpack(&name, whole.clone(), &limits), whole, path))
-    });
-    let (Unpacked { files, refused }, whole, path) =
-        looked.await.map_err(std::io::Error::other).flatten().map_err(|error| {
+    let looked = tokio::task::spawn_blocking(move || Ok((look(&name, &path, &limits)?, path)));
+    let (Looked { files, refused }, path) =
+        looked.await.map_err(std::io::Error::other).flatten().map_err(|error: std::io::Error| {
             tracing::error!(cause = ?error, "a symbol file could not be looked into");
             Refusal::Unavailable
         })?;
     pushed.refused.extend(
         refused.into_iter().map(|(name, reason)| Refused { name: short(&name), reason: short(&reason) }),
     );
-    let mut spooled = Some(path);
-    for file in files {
-        let id = &file.id;
+    let mut upload = Some(path);
+    for (id, content) in files {
         let Some(key) = SymbolKey::new(id.name(), &id.key(), &id.file_name()) else {
             let reason = "no name that it could be stored under".to_owned();
             pushed.refused.push(Refused { name: short(id.name()), reason });
             continue;
         };
-        let filed = Filed {
-            id: key.id(),
-            kind: id.kind(),
-            name: id.file_name(),
-            bytes: u64::try_from(file.bytes.len()).unwrap_or(u64::MAX),
+        let bytes = match content {
+            Content::Upload(bytes) => {
+                // It is on the disk already; there is one of it.
+                let Some(path) = upload.take() else { continue };
+                intake.store.put_file(tenant, &key, path).await.map_err(storage_failed)?;
+                bytes
+            }
+            Content::Member(member) => {
+                let bytes = u64::try_from(member.len()).unwrap_or(u64::MAX);
+                intake.store.put(tenant, &key, member).await.map_err(storage_failed)?;
+                bytes
+            }
         };
-        keep(intake, tenant, &key, file, &whole, &mut spooled).await.map_err(storage_failed)?;
-        pushed.files.push(filed);
+        pushed.files.push(Filed { id: key.id(), kind: id.kind(), name: id.file_name(), bytes });
     }
     Ok(())
-}
-
-/// Stores a file. One that is the upload itself, and no part of an archive, is on the disk already.
-async fn keep(
-    intake: &Inner,
-    tenant: &str,
-    key: &SymbolKey,
-    file: Identified,
-    whole: &Bytes,
-    spooled: &mut Option<TempPath>,
-) -> Result<(), storage::blobs::BlobError> {
-    let is_upload = std::ptr::eq(file.bytes.as_ptr(), whole.as_ptr()) && file.bytes.len() == whole.len();
-    match spooled.take_if(|_| is_upload) {
-        Some(path) => intake.store.put_file(tenant, key, path).await,
-        None => intake.store.put(tenant, key, file.bytes).await,
-    }
 }
 
 impl Pushed {

@@ -158,3 +158,24 @@ async fn lacking(fixture: &Fixture, tenant: &str, number: u32, now_ms: i64) {
     };
     fixture.database.insert_deep(&[deep]).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_pdb_is_filed_under_the_key_that_its_image_has() {
+    let folder = "../shared/samples/symbols/crash.pdb/3249D99D0C4049318610F4E4FB0B69361";
+    let Ok(pdb) = std::fs::read(format!("../{folder}/crash.pdb")) else {
+        return println!("skipped: ../shared is not there");
+    };
+    let Some(fixture) = Fixture::new(config()).await else { return };
+    for (name, body) in [("crash.pdb", pdb.clone()), ("all.zip", zip(&[("x/crash.pdb", &pdb)]))] {
+        let answer = taken(fixture.push(&format!("?name={name}")).body(body).send().await.unwrap()).await;
+        assert_eq!(answer["files"][0]["id"], pdb_id());
+        assert_eq!(answer["files"][0]["bytes"], pdb.len());
+        assert_eq!(fixture.stored("", "crash.pdb", KEY, "crash.pdb").await.as_ref(), Some(&pdb));
+    }
+    // Half of it begins like one, and is none.
+    let half = pdb[..pdb.len() / 2].to_vec();
+    let why =
+        refused(fixture.push("?name=crash.pdb").body(half).send().await.unwrap(), 422, "no_symbols").await;
+    assert!(why.contains("crash.pdb: PDB"), "{why}");
+    fixture.stop().await;
+}

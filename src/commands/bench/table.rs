@@ -85,7 +85,7 @@ impl Stages {
 pub(super) fn deep(metrics: &str, connections: u64) -> String {
     let sum = |name: &str| -> f64 {
         let of_name = metrics.lines().filter(|line| line.starts_with(name));
-        of_name.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+        of_name.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).fold(0.0, |sum, n| sum + n)
     };
     let (due, done) = (sum("bluescope_deep_due "), sum("bluescope_deep_analyses_total"));
     format!(

@@ -145,7 +145,24 @@ const DUE_AGAIN: &str = jobs!(
             AND analysed_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC'))"
 );
 
+/// Counted from the parts' own notes: costs nothing, however much there is.
+const MARKS: &str =
+    "SELECT (SELECT count() FROM kept_dumps) AS kept, (SELECT count() FROM symbol_files) AS files";
+
+/// How many rows there are of what may make a dump due. Where they are what they were, nothing has become due but by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct DeepMarks {
+    kept: u64,
+    files: u64,
+}
+
 impl Database {
+    /// The cheap question before [`Self::deep_jobs`]. A merge may hide an arrival: do not rely on it for long.
+    pub async fn deep_marks(&self) -> Result<DeepMarks, DatabaseError> {
+        let asked = self.ask(MARKS).fetch_one().await;
+        asked.map_err(DatabaseError::while_("look whether there are new dumps to analyse with symbols"))
+    }
+
     /// Kept dumps to analyse with symbols: one of each fault site that has no analysis of `version`, then the first
     /// `per_bucket` of each bucket (32 at most), then those whose analysis may by now find what it lacked. A dump stays
     /// in the answer until there is a row of its analysis, whatever came of it: a dump that cannot be read needs one too.
