@@ -146,8 +146,9 @@ const DUE_AGAIN: &str = jobs!(
 );
 
 /// Counted from the parts' own notes: costs nothing, however much there is.
-const MARKS: &str =
-    "SELECT (SELECT count() FROM kept_dumps) AS kept, (SELECT count() FROM symbol_files) AS files";
+const MARKS: &str = "
+SELECT kept, files
+FROM (SELECT count() AS kept FROM kept_dumps) AS dumps, (SELECT count() AS files FROM symbol_files) AS pushed";
 
 /// How many rows there are of what may make a dump due. Where they are what they were, nothing has become due but by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
