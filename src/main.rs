@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -53,5 +54,12 @@ fn service(arguments: &cli::ServiceArgs, roles: Roles) -> anyhow::Result<ExitCod
 }
 
 fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    // An analysis or a copy that is under way on a blocking thread is not waited for: it comes again.
+    runtime.shutdown_timeout(LAST_GRACE);
+    outcome
 }
+
+/// For what still runs when everything is done.
+const LAST_GRACE: Duration = Duration::from_secs(5);

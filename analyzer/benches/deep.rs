@@ -37,7 +37,7 @@ fn main() {
             Arc::new(dumps::as_it_was(case, &cases.modules[&case.set()]).with_size(2 << 20).to_bytes());
         let limits = Limits::default();
         let deep = || {
-            runtime.block_on(with_symbols(&library, "", |set| {
+            runtime.block_on(with_symbols(&library, "", None, |set| {
                 let bytes = Arc::clone(&bytes);
                 async move { analyze(&bytes, Some(&set), &limits) }
             }))

@@ -64,6 +64,8 @@ impl Default for DeepConfig {
 /// has the rows of an outage to write; seeing that nothing has changed takes one.
 #[derive(Debug, Default)]
 struct Idle {
+    /// Pushed files at the last look.
+    files: u64,
     seen: Option<(DeepMarks, Instant)>,
 }
 
@@ -129,6 +131,10 @@ impl DeepWorker {
                 return 0;
             }
         };
+        if marks.files != idle.files {
+            // One of them may take the place of another that is loaded.
+            self.library.forget_pushed();
+        }
         let DeepConfig { parallelism, per_bucket, .. } = self.config;
         let limit = u32::try_from(parallelism.saturating_mul(4)).unwrap_or(u32::MAX);
         let jobs = match self.database.deep_jobs(now_ms(), ANALYZER_VERSION, per_bucket, limit).await {
@@ -139,7 +145,8 @@ impl DeepWorker {
             }
         };
         self.metrics.due(jobs.len());
-        *idle = Idle { seen: jobs.is_empty().then(|| (marks, Instant::now())) };
+        *idle = Idle { files: marks.files, seen: jobs.is_empty().then(|| (marks, Instant::now())) };
+        let fresh = jobs.iter().filter(|job| job.reason != "due_again").count();
         let mut rows = stream::iter(jobs).map(|job| self.row(job)).buffer_unordered(parallelism.max(1));
         let mut written = 0_usize;
         // One by one: a page shows the first while the last still waits for a server.
@@ -149,7 +156,8 @@ impl DeepWorker {
                 Err(error) => warn!(error = %chain(&error), "cannot write a deep analysis, it stays due"),
             }
         }
-        written
+        // What was due again may be so at once: clocks of two machines differ, or a file that arrived is of no use.
+        written.min(fresh)
     }
 
     async fn row(&self, job: DeepJob) -> DeepRow {

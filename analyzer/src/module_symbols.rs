@@ -130,17 +130,22 @@ impl<'s> ModuleSymbols<'s> {
     }
 
     /// Whether a word on the stack may be a return address to this place, as far as that can be known: a call stands
-    /// before it, or at least a function.
+    /// before it, or at least code. Asked of every such word: cheap.
     pub(crate) fn may_return_to(&self, index: usize, offset: u64) -> bool {
         let Some(module) = self.module(index) else { return true };
-        let Ok(rva) = u32::try_from(offset) else { return false };
-        match &module.image {
-            Some(image) => rva.checked_sub(1).is_some_and(|at| image.is_code(at)) && follows_call(image, rva),
-            None if module.names.is_some() => {
-                rva.checked_sub(1).is_some_and(|at| !module.places(at).is_empty())
-            }
-            None => true,
+        let called = u32::try_from(offset).ok().and_then(|rva| Some((rva, rva.checked_sub(1)?)));
+        let Some((rva, call)) = called else { return false };
+        match (&module.image, &module.names) {
+            (Some(image), _) => image.is_code(call) && follows_call(image, rva),
+            (None, Some(names)) => names.holds_code(call),
+            (None, None) => true,
         }
+    }
+
+    /// Whether the image says that a call through a pointer returns to this place.
+    pub(crate) fn called_by_pointer(&self, index: usize, offset: u64) -> bool {
+        let image = self.module(index).and_then(|module| module.image.as_ref());
+        image.zip(u32::try_from(offset).ok()).is_some_and(|(image, rva)| follows_indirect_call(image, rva))
     }
 
     /// Whether code may stand at a place, as far as that can be known.
@@ -275,21 +280,30 @@ pub(crate) fn canonical(id: &FileId) -> String {
 /// Whether the instruction before this one is a call.
 fn follows_call(image: &Image, rva: u32) -> bool {
     let before = |distance: u32| image.at(rva.checked_sub(distance)?);
-    match image.machine() {
-        Machine::Arm64 => before(4).and_then(<[u8]>::first_chunk).is_some_and(|word: &[u8; 4]| {
-            let word = u32::from_le_bytes(*word);
-            // BL, BLR, BLRAA and its kin.
-            word & 0xFC00_0000 == 0x9400_0000
-                || word & 0xFFFF_FC1F == 0xD63F_0000
-                || word & 0xFEFF_F800 == 0xD63F_0800
-        }),
-        Machine::X64 | Machine::X86 => {
-            let near = before(5).is_some_and(|code| code.first() == Some(&0xE8));
-            near || [2, 3, 4, 6, 7]
-                .iter()
-                .any(|&length| before(length).is_some_and(|code| indirect(code, length)))
-        }
+    let direct = match image.machine() {
+        // BL
+        Machine::Arm64 => word_before(image, rva).is_some_and(|word| word & 0xFC00_0000 == 0x9400_0000),
+        Machine::X64 | Machine::X86 => before(5).is_some_and(|code| code.first() == Some(&0xE8)),
         Machine::Unknown(_) => true,
+    };
+    direct || follows_indirect_call(image, rva)
+}
+
+fn word_before(image: &Image, rva: u32) -> Option<u32> {
+    image.at(rva.checked_sub(4)?)?.first_chunk().map(|word| u32::from_le_bytes(*word))
+}
+
+/// Whether the instruction before this one is a call through a pointer.
+fn follows_indirect_call(image: &Image, rva: u32) -> bool {
+    let before = |distance: u32| image.at(rva.checked_sub(distance)?);
+    match image.machine() {
+        // BLR, BLRAA and its kin.
+        Machine::Arm64 => word_before(image, rva)
+            .is_some_and(|word| word & 0xFFFF_FC1F == 0xD63F_0000 || word & 0xFEFF_F800 == 0xD63F_0800),
+        Machine::X64 | Machine::X86 => {
+            [2, 3, 4, 6, 7].iter().any(|&length| before(length).is_some_and(|code| indirect(code, length)))
+        }
+        Machine::Unknown(_) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use analyzer::render::{self, Style};
 use analyzer::{Analysis, Limits};
 use anyhow::Context as _;
 use symbols::{Library, SymbolSet};
+use tokio::runtime::Runtime;
 
 use self::file::Opened;
 use crate::cli::ExplainArgs;
@@ -50,7 +52,8 @@ pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
 /// Where `--symbols` says to look.
 struct Symbols {
     library: Library,
-    runtime: tokio::runtime::Runtime,
+    /// Ends with the process: dropping it would wait for a folder that hangs, or a download that nobody waits for any more.
+    runtime: ManuallyDrop<Runtime>,
 }
 
 impl Symbols {
@@ -61,17 +64,18 @@ impl Symbols {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let library = runtime.block_on(async { library::of_command(sources) })?;
-        Ok(Some(Self { library, runtime }))
+        Ok(Some(Self { library, runtime: ManuallyDrop::new(runtime) }))
     }
 
     /// Analyses again and again until every file was asked for, with a line on the terminal while it waits.
     fn rounds<E>(&self, analyse: impl Fn(&SymbolSet) -> Result<Analysis, E>) -> Result<Analysis, E> {
         let waiting = terminal::spinner("fetching symbols");
         let scope = "";
-        let analysis = self.runtime.block_on(with_symbols(&self.library, scope, |set: Arc<SymbolSet>| {
-            let analysis = analyse(&set);
-            async { analysis }
-        }));
+        let analysis =
+            self.runtime.block_on(with_symbols(&self.library, scope, None, |set: Arc<SymbolSet>| {
+                let analysis = analyse(&set);
+                async { analysis }
+            }));
         waiting.finish_and_clear();
         analysis
     }

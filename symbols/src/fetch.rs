@@ -168,6 +168,16 @@ impl Library {
         self.inner.memory.remove(&(Some(scope.into()), want));
     }
 
+    /// Forgets all files of tenants, because some were pushed: what is asked for next is asked of the private store again.
+    pub fn forget_pushed(&self) {
+        self.inner.memory.remove_private();
+    }
+
+    /// Whether anybody is asked over the network.
+    pub fn has_remote_sources(&self) -> bool {
+        self.inner.sources.iter().any(Source::is_remote)
+    }
+
     /// How the sources do, in the order of the configuration.
     pub fn health(&self) -> Vec<SourceHealth> {
         self.inner.sources.iter().map(Source::health).collect()
@@ -230,6 +240,10 @@ impl Inner {
     /// A tenant's own file.
     async fn pushed(&self, scope: &str, want: &Want) -> Result<(Loaded, LookupPlace), Missing> {
         let Some(store) = &self.private else { return Err(Missing::NotFound) };
+        let Ok(Ok(_turn)) = timeout(self.whole, self.loader.pushed_turn()).await else {
+            tracing::warn!("the private symbol store has too much to do");
+            return Err(Missing::Unreachable);
+        };
         let mut worst = Missing::NotFound;
         for id in files_of(want) {
             let bytes = match timeout(self.whole, store.get(scope, &id)).await {

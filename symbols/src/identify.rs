@@ -10,12 +10,13 @@ mod inflate;
 use bytes::Bytes;
 
 use crate::id::{FileId, ImageId, PdbId};
-use crate::image::{Damaged, Image};
+use crate::image::{Damaged, Headers, Image};
 use crate::module::sym;
 use crate::names::{self, Msf, Source};
 
-pub use cabinet::uncab;
+pub use cabinet::{UncabError, uncab};
 pub use check::check;
+pub(crate) use inflate::{InflateError, copy as copy_capped};
 
 /// How much one upload may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,7 @@ fn identify(name: &str, bytes: &Bytes) -> Result<FileId, Damaged> {
 /// An image is asked for by the name it was loaded under, which is its file's: many a DLL was renamed after it was linked
 /// and exports its old name. A name without an ending is no file's (a form's field, a hash): then what it exports goes.
 fn image(name: &str, bytes: &Bytes) -> Result<FileId, Damaged> {
+    check::whole(&Headers::parse(bytes)?, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
     let image = Image::parse(bytes.clone())?;
     let exported = image.exported_name().filter(|_| !name.contains('.'));
     let id = ImageId::new(exported.as_deref().unwrap_or(name), image.timestamp(), image.size());

@@ -43,6 +43,14 @@ impl Names {
         }
     }
 
+    /// Whether code may stand at an offset from the image's base, at the price of a search in memory.
+    pub fn holds_code(&self, rva: u32) -> bool {
+        match self {
+            Self::Pdb(pdb) => pdb.holds_code(rva),
+            Self::Sym(symbols) => sym::holds_code(symbols, rva),
+        }
+    }
+
     /// Bytes held, roughly: for the budget of a cache. Of a `.sym` file this counts through all of it.
     pub fn held(&self) -> usize {
         match self {

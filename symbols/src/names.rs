@@ -12,6 +12,7 @@
 
 mod address;
 mod annotations;
+mod budget;
 mod cache;
 mod dbi;
 mod demangle;
@@ -34,8 +35,9 @@ use bytes::Bytes;
 use crate::id::PdbId;
 use crate::image::{Damaged, Machine};
 use address::AddressMap;
-use cache::{Answers, Units};
-use dbi::{Contribution, Dbi};
+use budget::Budget;
+use cache::{Answers, LARGE, Units};
+use dbi::{Contribution, Dbi, UnitNames};
 pub(crate) use dbi::{Identity, identity};
 pub(crate) use demangle::demangle;
 use frames::Frames;
@@ -75,6 +77,7 @@ pub struct Pdb {
     addresses: AddressMap,
     strings: Strings,
     units: Units,
+    unit_names: OnceLock<Result<UnitNames, Damaged>>,
     answers: Answers,
     publics: OnceLock<Result<Publics, Damaged>>,
     ids: OnceLock<Result<TypeIndex, Damaged>>,
@@ -115,9 +118,10 @@ impl Pdb {
             id,
             addresses: AddressMap::read(&msf, &dbi)?,
             strings: Strings::find(&msf)?,
+            units: Units::new(&msf, &dbi.units),
+            unit_names: OnceLock::new(),
             dbi,
             msf,
-            units: Units::default(),
             answers: Answers::default(),
             publics: OnceLock::new(),
             ids: OnceLock::new(),
@@ -138,7 +142,7 @@ impl Pdb {
 
     /// Functions at an offset from the image's base, innermost first; empty where it knows none.
     pub fn places(&self, rva: u32) -> Vec<Place> {
-        self.answers.get_or(rva, || match self.find(rva) {
+        self.answers.get_or(rva, || match self.find(rva, &Budget::default()) {
             Ok(places) => places.unwrap_or_default(),
             Err(error) => {
                 tracing::debug!(pdb = self.id.name(), rva, %error, "no names");
@@ -147,7 +151,17 @@ impl Pdb {
         })
     }
 
-    fn find(&self, rva: u32) -> Result<Option<Vec<Place>>, Damaged> {
+    /// Whether code may stand at an offset from the image's base. Cheap, where [`Pdb::places`] may read a unit: whoever
+    /// scans a stack asks it of every word.
+    pub fn holds_code(&self, rva: u32) -> bool {
+        self.addresses.place(rva).is_some_and(|(section, offset)| {
+            let contributions = &self.dbi.contributions;
+            self.addresses.is_code(section)
+                && (contributions.is_empty() || self.dbi.contribution_at(section, offset).is_some())
+        })
+    }
+
+    fn find(&self, rva: u32, budget: &Budget) -> Result<Option<Vec<Place>>, Damaged> {
         let Some((section, offset)) = self.addresses.place(rva) else { return Ok(None) };
         let contribution = self.dbi.contribution_at(section, offset);
         // What no unit contributed is padding. A PDB that names no contributions at all has only public symbols.
@@ -155,7 +169,7 @@ impl Pdb {
             return Ok(None);
         }
         let unit = contribution.and_then(|found| self.unit(found.unit));
-        let search = Search { pdb: self, rva, section, offset };
+        let search = Search { pdb: self, rva, section, offset, budget };
         match unit.as_ref().and_then(|unit| Some((unit, unit.procedure_at(section, offset)?))) {
             Some((unit, procedure)) => search.procedure(unit, procedure).map(Some),
             None => search.public(contribution, unit.as_deref()),
@@ -164,6 +178,9 @@ impl Pdb {
 
     fn unit(&self, number: u16) -> Option<Arc<Unit>> {
         let info = self.dbi.units.get(usize::from(number))?;
+        if self.msf.len(info.stream) > LARGE && !self.units.keeps(number) {
+            return None;
+        }
         self.units.get_or(number, || Unit::read(&self.msf, info))
     }
 
@@ -171,12 +188,18 @@ impl Pdb {
         part(&self.publics, || Publics::read(&self.msf, &self.dbi))
     }
 
+    /// A unit other than the one that was asked about. A large one is read only once ever, so it costs a question nothing.
+    fn other_unit(&self, number: u16, budget: &Budget) -> Option<Arc<Unit>> {
+        let len = self.msf.len(self.dbi.units.get(usize::from(number))?.stream);
+        budget.unit(number, if len > LARGE { 0 } else { len }, || self.unit(number))
+    }
+
     /// Name of an inlined function.
-    fn callee(&self, unit: &Unit, id: u32) -> Result<Option<String>, Damaged> {
-        let Some(mut id) = self.resolve(unit, id)? else { return Ok(None) };
+    fn callee(&self, unit: &Unit, id: u32, budget: &Budget) -> Result<Option<String>, Damaged> {
+        let Some(mut id) = self.resolve(unit, id, budget)? else { return Ok(None) };
         let mut names = Vec::new();
         for _ in 0..MAX_SCOPES {
-            match part(&self.ids, || TypeIndex::read(&self.msf, types::IDS))?.id(&self.msf, id)? {
+            match part(&self.ids, || TypeIndex::read(&self.msf, types::IDS))?.id(&self.msf, id, budget)? {
                 Some(Id::Function { scope, name }) => {
                     names.push(name);
                     id = scope;
@@ -184,7 +207,7 @@ impl Pdb {
                 Some(Id::Member { parent, name }) => {
                     names.push(name);
                     let types = part(&self.types, || TypeIndex::read(&self.msf, types::TYPES))?;
-                    names.extend(types.type_name(&self.msf, parent)?);
+                    names.extend(types.type_name(&self.msf, parent, budget)?);
                     break;
                 }
                 Some(Id::Text(name)) if name.starts_with("?A0x") => {
@@ -203,14 +226,15 @@ impl Pdb {
     }
 
     /// With link-time code generation, units refer to ids of other units by name and number.
-    fn resolve(&self, unit: &Unit, id: u32) -> Result<Option<u32>, Damaged> {
+    fn resolve(&self, unit: &Unit, id: u32, budget: &Budget) -> Result<Option<u32>, Damaged> {
         if id >> 31 == 0 {
             return Ok(Some(id));
         }
         let Some((name, number)) = unit.import(id) else { return Ok(None) };
         let Some(name) = self.strings.get(&self.msf, name)? else { return Ok(None) };
-        let Some(other) = self.dbi.unit_named(&self.msf, name.as_bytes())? else { return Ok(None) };
-        Ok(self.unit(other).and_then(|other| other.export(number)))
+        let names = part(&self.unit_names, || self.dbi.unit_names(&self.msf))?;
+        let other = names.get(&name).and_then(|other| self.other_unit(other, budget));
+        Ok(other.and_then(|other| other.export(number)))
     }
 
     /// x86: the frame below, by frame data or FPO data.
@@ -261,9 +285,10 @@ impl Pdb {
     pub fn held(&self) -> usize {
         let publics = self.publics.get().and_then(|part| part.as_ref().ok()).map_or(0, Publics::held);
         let frames = self.frames.get().and_then(|part| part.as_ref().ok()).map_or(0, Frames::held);
+        let names = self.unit_names.get().and_then(|part| part.as_ref().ok()).map_or(0, UnitNames::held);
         let types = [&self.ids, &self.types];
         let types = types.into_iter().filter_map(|part| part.get()?.as_ref().ok());
-        [self.msf.held(), self.dbi.held(), self.addresses.held(), self.units.held(), publics, frames]
+        [self.msf.held(), self.dbi.held(), self.addresses.held(), self.units.held(), names, publics, frames]
             .into_iter()
             .chain(types.map(TypeIndex::held))
             .fold(cache::MAX_ANSWER_BYTES, usize::saturating_add)
@@ -284,6 +309,7 @@ struct Search<'a> {
     rva: u32,
     section: u16,
     offset: u32,
+    budget: &'a Budget,
 }
 
 impl Search<'_> {
@@ -291,9 +317,12 @@ impl Search<'_> {
     fn procedure(&self, unit: &Unit, procedure: &records::Procedure) -> Result<Vec<Place>, Damaged> {
         let offset = self.from(procedure.start);
         let mut places = Vec::new();
-        for inlined in unit.inlined_at(procedure, self.offset).iter().rev() {
+        for inlined in unit.inlined_at(procedure, self.offset, self.budget).iter().rev() {
             places.push(Place {
-                function: self.pdb.callee(unit, inlined.callee)?.unwrap_or_else(|| "<inlined>".to_owned()),
+                function: self
+                    .pdb
+                    .callee(unit, inlined.callee, self.budget)?
+                    .unwrap_or_else(|| "<inlined>".to_owned()),
                 offset,
                 file: self.file(unit, inlined.file)?,
                 line: inlined.line,
@@ -322,7 +351,7 @@ impl Search<'_> {
     }
 
     fn place(&self, function: String, offset: u32, unit: Option<&Unit>) -> Result<Place, Damaged> {
-        let line = unit.and_then(|unit| unit.line_at(self.section, self.offset));
+        let line = unit.and_then(|unit| unit.line_at(self.section, self.offset, self.budget));
         let file = match unit {
             Some(unit) => self.file(unit, line.map(|line| line.file))?,
             None => None,
@@ -343,3 +372,12 @@ impl Search<'_> {
         now.unwrap_or_else(|| self.offset.saturating_sub(start))
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "writes files, reads none"
+)]
+mod tests;

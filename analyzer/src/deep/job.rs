@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use storage::questions::DeepJob;
 use storage::rows::DeepRow;
@@ -12,32 +13,53 @@ use tracing::warn;
 use super::{DeepWorker, now_ms, with_symbols};
 use crate::analysis::SymbolReport;
 use crate::worker::inflate::inflate;
+use crate::worker::retry::chain;
 use crate::worker::row;
 use crate::{ANALYZER_VERSION, Analysis, analyze};
 
 impl DeepWorker {
+    /// The row of a dump, and what to count it as.
     pub(super) async fn analyse(&self, job: DeepJob, begun: i64) -> (DeepRow, &'static str) {
-        let timeout = self.config.job_timeout;
-        let outcome = match tokio::time::timeout(timeout, self.deep(&job)).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Failed::Later(format!("not done within {timeout:?}"))),
+        // Only a dump that was analysed before has something to lose.
+        let former = match job.reason.as_str() {
+            "due_again" => self.former(&job).await,
+            _ => None,
         };
-        match outcome {
-            Ok(analysis) => self.analysed(job, begun, &analysis),
+        match self.deep(&job).await {
+            Ok(analysis) => self.analysed(job, begun, &analysis, former),
             Err(failed) => {
                 let (reason, again) = match failed {
                     Failed::Later(reason) => (reason, true),
                     Failed::ForGood(reason) => (reason, false),
                 };
                 warn!(crash = %job.crash_id, again, reason, "deep analysis failed");
-                let retry_at = if again { self.retry_at() } else { 0 };
-                (DeepRow { retry_at, ..empty(job, begun) }, "failed")
+                let retry_at = if again { self.soon(&job) } else { 0 };
+                let row = former.unwrap_or_else(|| empty(job, begun));
+                let row = DeepRow { analysed_at: begun, analyzer_version: ANALYZER_VERSION, retry_at, ..row };
+                (row, "failed")
             }
         }
     }
 
-    fn retry_at(&self) -> i64 {
-        now_ms().saturating_add(i64::try_from(self.config.retry_after.as_millis()).unwrap_or(i64::MAX))
+    async fn former(&self, job: &DeepJob) -> Option<DeepRow> {
+        let asked = self.database.deep_before(job).await;
+        asked
+            .inspect_err(|error| warn!(error = %chain(error), "cannot read the former deep analysis"))
+            .ok()?
+    }
+
+    /// When a server that did not answer may do so: the older the crash, the less often it is tried, so that a server that
+    /// is gone for good does not have all sites analysed for ever.
+    fn soon(&self, job: &DeepJob) -> i64 {
+        let least = millis(self.config.retry_after);
+        let now = now_ms();
+        now.saturating_add((age(job, now) / 2).clamp(least, least.max(millis(LONGEST_UNREACHABLE))))
+    }
+
+    /// When a file that no source had may be there: PDBs are published hours after their images. Doubles each time.
+    fn late(job: &DeepJob) -> i64 {
+        let now = now_ms();
+        now.saturating_add(age(job, now).clamp(millis(LEAST_UNPUBLISHED), millis(LONGEST_UNPUBLISHED)))
     }
 
     async fn deep(&self, job: &DeepJob) -> Result<Analysis, Failed> {
@@ -54,7 +76,8 @@ impl DeepWorker {
             Err(error) => return Err(Failed::Later(error.to_string())),
         };
         let limits = self.config.limits;
-        with_symbols(&self.library, &job.tenant, |set: Arc<SymbolSet>| {
+        let deadline = tokio::time::Instant::now().checked_add(self.config.job_timeout);
+        with_symbols(&self.library, &job.tenant, deadline, |set: Arc<SymbolSet>| {
             let bytes = Arc::clone(&bytes);
             async move {
                 // As in the worker: the crates that read user dumps and symbol files may panic on what nobody tried yet.
@@ -70,10 +93,22 @@ impl DeepWorker {
         .await
     }
 
-    fn analysed(&self, job: DeepJob, begun: i64, analysis: &Analysis) -> (DeepRow, &'static str) {
+    fn analysed(
+        &self,
+        job: DeepJob,
+        begun: i64,
+        analysis: &Analysis,
+        former: Option<DeepRow>,
+    ) -> (DeepRow, &'static str) {
         let lacking = lacking(&analysis.symbols);
-        let unreachable = lacking.iter().any(|file| file.status == "unreachable");
+        let unanswered =
+            lacking.iter().any(|file| matches!(file.status.as_str(), "unreachable" | "not asked"));
         let outcome = if lacking.is_empty() { "complete" } else { "symbols_missing" };
+        let retry_at = match () {
+            () if unanswered => self.soon(&job),
+            () if !lacking.is_empty() && self.library.has_remote_sources() => Self::late(&job),
+            () => 0,
+        };
         let row = DeepRow {
             deep_bucket: analysis.verdict.bucket.clone(),
             deep_bucket_hash: analysis.verdict.bucket_hash.clone(),
@@ -81,11 +116,45 @@ impl DeepWorker {
             report: row::report(analysis, self.config.report_bytes),
             missing_kinds: lacking.iter().map(|file| file.kind.to_owned()).collect(),
             missing: lacking.into_iter().map(|file| file.id).collect(),
-            retry_at: if unreachable { self.retry_at() } else { 0 },
+            retry_at,
             ..empty(job, begun)
+        };
+        // A server that is away takes nothing from what was known already.
+        let better = former.filter(|former| unanswered && named(&former.report) > frames_named(analysis));
+        let row = match better {
+            Some(former) => DeepRow {
+                deep_bucket: former.deep_bucket,
+                deep_bucket_hash: former.deep_bucket_hash,
+                deep_confidence: former.deep_confidence,
+                report: former.report,
+                ..row
+            },
+            None => row,
         };
         (row, outcome)
     }
+}
+
+/// Longest pause between two tries of a server that does not answer, and between two looks for a file that was not there.
+const LONGEST_UNREACHABLE: Duration = Duration::from_secs(6 * 60 * 60);
+const LEAST_UNPUBLISHED: Duration = Duration::from_secs(6 * 60 * 60);
+const LONGEST_UNPUBLISHED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn age(job: &DeepJob, now: i64) -> i64 {
+    now.saturating_sub(job.received_at).max(0)
+}
+
+fn frames_named(analysis: &Analysis) -> usize {
+    analysis.stack.iter().filter(|frame| frame.function.is_some()).count()
+}
+
+/// The same of a report as a row has it; one of another version that cannot be read has none.
+fn named(report: &str) -> usize {
+    serde_json::from_str(report).map_or(0, |analysis: Analysis| frames_named(&analysis))
 }
 
 /// Why there is no analysis.

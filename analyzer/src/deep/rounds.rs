@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use symbols::{Library, SymbolSet};
+use tokio::time::{Instant, timeout_at};
 
 use crate::Analysis;
 
@@ -11,13 +12,15 @@ use crate::Analysis;
 /// one must not keep on asking.
 const MOST_ROUNDS: usize = 24;
 
-/// Analyses until nothing more is wanted; `scope` is whose private symbols may be used.
+/// Analyses until nothing more is wanted, or until a deadline: then the last round stands, and what it still wanted is
+/// `not asked` in its report. `scope` is whose private symbols may be used.
 ///
 /// # Errors
 /// What the analysis itself returns.
 pub async fn with_symbols<E, Done>(
     library: &Library,
     scope: &str,
+    deadline: Option<Instant>,
     mut analyse: impl FnMut(Arc<SymbolSet>) -> Done,
 ) -> Result<Analysis, E>
 where
@@ -31,7 +34,14 @@ where
         if analysis.wants.is_empty() || rounds >= MOST_ROUNDS {
             return Ok(analysis);
         }
-        let answers = library.get(scope, &analysis.wants).await;
+        let asked = library.get(scope, &analysis.wants);
+        let answers = match deadline {
+            None => asked.await,
+            Some(deadline) => match timeout_at(deadline, asked).await {
+                Ok(answers) => answers,
+                Err(_elapsed) => return Ok(analysis),
+            },
+        };
         let before = set.len();
         let known = Arc::make_mut(&mut set);
         for (want, answer) in answers {

@@ -139,12 +139,13 @@ fn scan(dump: &KernelDump<'_>, sp: Option<u64>, map: &ImageMap, limits: &Limits)
     stack.map(|stack| stack.hits(map, MOST_HITS)).unwrap_or_default()
 }
 
-/// The frames below the fault. What is below a guess is one.
+/// The frames below the fault. What is below a guess is one; and a chain of frame pointers skips functions that keep none,
+/// so it shows who is on the stack, not who is first.
 fn below(frames: &[Walked], fault: usize) -> Vec<Hit> {
     let mut certain = true;
     let mut hits = Vec::new();
     for (depth, frame) in frames.iter().enumerate() {
-        certain &= frame.trust != Trust::Scan;
+        certain &= matches!(frame.trust, Trust::Context | Trust::UnwindInfo);
         if let Some(site) = frame.site.filter(|_| depth > fault) {
             let site = Site { image: site.module, offset: site.offset };
             hits.push(Hit { address: frame.address, site, certain });

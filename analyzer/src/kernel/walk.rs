@@ -132,13 +132,13 @@ impl Source<'_> {
     /// stacks for a callout, which its unwind information tells. Loops end with [`MOST_FRAMES`].
     fn advances(&self, current: &Current, next: &Current) -> bool {
         let (from, to) = (current.registers.sp(), next.registers.sp());
-        let kernel = if current.registers.machine() == Machine::X86 { KERNEL_HALF_32 } else { KERNEL_HALF };
+        let kernel = is_kernel(current.registers.machine(), to);
         let another = next.trust == Trust::UnwindInfo
             && from.abs_diff(to) > LARGEST_STACK
             && self.dump.read_word(to).is_some();
         // ARM64 keeps the return address in a register: a leaf function needs no stack.
         let leaf = current.registers.machine() == Machine::Arm64 && current.exact && to == from;
-        next.exact || (to >= kernel && (to > from || another)) || leaf
+        next.exact || (kernel && (to > from || another)) || leaf
     }
 
     fn by_unwind_info(&self, current: &Current, grand_parameters: u32) -> Option<Current> {
@@ -167,12 +167,14 @@ impl Source<'_> {
         let mut registers = current.registers.kept();
         let (sp, word) = (current.registers.sp(), current.registers.word());
         let (back, above) = match current.registers.machine() {
-            Machine::Arm64 => (current.registers.get("lr")?, sp),
+            Machine::Arm64 => (strip(Machine::Arm64, current.registers.get("lr")?), sp),
             Machine::X64 | Machine::X86 => (self.dump.read_word(sp)?, sp.checked_add(word)?),
             Machine::Unknown(_) => return None,
         };
         let site = self.map.code_site(back)?;
-        let certain = self.symbols.module(site.image).is_some_and(|module| module.image.is_some());
+        // Code that is in no list may run here too, and an old return address may be on top of its stack. But only a call
+        // through a pointer leads to such a place.
+        let certain = self.symbols.called_by_pointer(site.image, site.offset);
         self.symbols.may_return_to(site.image, site.offset).then_some(())?;
         registers.set_pc(back);
         registers.set_sp(above);
@@ -221,6 +223,10 @@ impl Source<'_> {
     fn current(&self, registers: Known, trust: Trust, exact: bool) -> Current {
         Current { site: self.map.site(registers.pc()), registers, trust, exact }
     }
+}
+
+fn is_kernel(machine: Machine, address: u64) -> bool {
+    address >= if machine == Machine::X86 { KERNEL_HALF_32 } else { KERNEL_HALF }
 }
 
 fn code_site(site: Site, exact: bool) -> CodeSite {

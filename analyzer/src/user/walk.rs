@@ -2,6 +2,7 @@
 //! pointers and stack scanning. The walk is an async function that waits for nothing here, so it is polled to its end on
 //! the spot.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,15 +45,8 @@ pub(super) struct Stack {
 /// the walk itself knows no limit but the stack, and keeps a copy of the module in every frame.
 struct Provider<'p> {
     symbols: &'p ModuleSymbols<'p>,
-    modules: &'p MinidumpModuleList,
+    places: &'p Places<'p>,
     frames_left: AtomicUsize,
-}
-
-impl Provider<'_> {
-    /// Index and offset of an address.
-    fn site(&self, address: u64) -> Option<(usize, u64)> {
-        site(self.modules, address)
-    }
 }
 
 impl Provider<'_> {
@@ -69,8 +63,10 @@ impl Provider<'_> {
         let frame = pdb.frame_bytes(u32::try_from(offset).ok()?)?;
         let at = walker.get_callee_register("rsp")?.checked_add(frame.into())?;
         let back = walker.get_register_at_address(at)?;
-        let (index, behind) = self.site(back)?;
-        self.symbols.may_return_to(index, behind).then_some(())?;
+        let (index, behind) = self.places.site(back)?;
+        // In a prolog or epilog an old word may be there: only one that files say a call returns to is believed.
+        let known = self.symbols.module(index).is_some_and(|it| it.image.is_some() || it.names.is_some());
+        (known && self.symbols.may_return_to(index, behind)).then_some(())?;
         walker.set_cfa(at.checked_add(8)?)?;
         walker.set_ra(back)?;
         // Where the function saved the others is not known.
@@ -81,10 +77,23 @@ impl Provider<'_> {
     }
 }
 
-fn site(modules: &MinidumpModuleList, address: u64) -> Option<(usize, u64)> {
-    let found = modules.module_at_address(address)?;
-    let index = modules.iter().position(|module| std::ptr::eq(module, found))?;
-    Some((index, address.checked_sub(found.base_address())?))
+/// Modules by their base: their list has no numbers of its own, and a hostile one has millions of entries.
+struct Places<'m> {
+    modules: &'m MinidumpModuleList,
+    numbers: HashMap<u64, usize>,
+}
+
+impl<'m> Places<'m> {
+    fn new(modules: &'m MinidumpModuleList) -> Self {
+        let numbers = modules.iter().enumerate().map(|(number, module)| (module.base_address(), number));
+        Self { modules, numbers: numbers.collect() }
+    }
+
+    /// Number of the module and offset of an address.
+    fn site(&self, address: u64) -> Option<(usize, u64)> {
+        let base = self.modules.module_at_address(address)?.base_address();
+        Some((*self.numbers.get(&base)?, address.checked_sub(base)?))
+    }
 }
 
 #[async_trait]
@@ -97,8 +106,10 @@ impl SymbolProvider for Provider<'_> {
         frame: &mut (dyn FrameSymbolizer + Send),
     ) -> Result<(), FillSymbolError> {
         let address = frame.get_instruction();
-        let known =
-            self.site(address).and_then(|(index, offset)| Some((index, offset, self.symbols.module(index)?)));
+        let known = self
+            .places
+            .site(address)
+            .and_then(|(index, offset)| Some((index, offset, self.symbols.module(index)?)));
         let Some((index, offset, module)) = known.filter(|(.., it)| it.image.is_some() || it.names.is_some())
         else {
             return Err(FillSymbolError {});
@@ -121,7 +132,7 @@ impl SymbolProvider for Provider<'_> {
             std::future::pending::<()>().await;
         }
         let instruction = walker.get_instruction();
-        let (index, offset) = self.site(instruction)?;
+        let (index, offset) = self.places.site(instruction)?;
         let module = self.symbols.module(index)?;
         let by_info = module.walk_frame(instruction.checked_sub(offset)?, walker);
         by_info.map(|_either| ()).or_else(|| self.by_frame_size(module, offset, walker))
@@ -165,10 +176,11 @@ pub(super) fn walk(source: &Source<'_>, limits: &Limits, problems: &mut Vec<Stri
     let mut call_stack = CallStack::with_context(context);
     let unified = stack.as_ref().map(UnifiedMemory::Memory);
     let info = system_info(system);
-    let provider = Provider { symbols, modules, frames_left: AtomicUsize::new(limits.frames) };
+    let places = Places::new(modules);
+    let provider = Provider { symbols, places: &places, frames_left: AtomicUsize::new(limits.frames) };
     run(walk_stack(0, (), &mut call_stack, unified, modules, &info, &provider));
     let frames = call_stack.frames.iter().take(limits.frames);
-    let mut frames: Vec<Walked> = frames.map(|frame| walked(frame, modules)).collect();
+    let mut frames: Vec<Walked> = frames.map(|frame| walked(frame, &places)).collect();
     if let Some(stack) = stack.as_ref().filter(|_| symbols.asked_for()) {
         let narrow = is_narrow(&call_stack.frames);
         // A call leaves its arguments, or their home, right above its return address.
@@ -195,14 +207,14 @@ fn arguments(stack: &MinidumpMemory<'_>, home: u64, narrow: bool) -> Vec<u64> {
     (0..4).map_while(|number| read(at(number)?)).collect()
 }
 
-fn walked(frame: &StackFrame, modules: &MinidumpModuleList) -> Walked {
+fn walked(frame: &StackFrame, places: &Places<'_>) -> Walked {
     let exact = frame.trust == FrameTrust::Context;
     let address = if exact { frame.instruction } else { frame.resume_address };
     Walked {
         address,
         sp: Some(frame.context.get_stack_pointer()),
         trust: trust(frame.trust),
-        site: site(modules, address).map(|(module, offset)| CodeSite { module, offset, exact }),
+        site: places.site(address).map(|(module, offset)| CodeSite { module, offset, exact }),
         args: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, DatabaseError};
+use crate::questions::DeepJob;
 use crate::rows::{CrashRow, DeepRow};
 
 /// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
@@ -68,7 +69,35 @@ WHERE name != bucket
 ORDER BY newest DESC
 LIMIT 1000";
 
+/// By the site's fields: whoever asks has no hash of them.
+const BEFORE: &str = "
+SELECT
+    crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size, fault_offset, bucket,
+    analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds, retry_at
+FROM deep_analyses
+WHERE crash_id = {crash_id:UUID} AND tenant = {tenant:String} AND kind = {kind:String} AND driver = {driver:String}
+    AND driver_timestamp = {driver_timestamp:UInt32} AND driver_size = {driver_size:UInt32}
+    AND fault_offset = {fault_offset:UInt64} AND bucket = {bucket:String}
+ORDER BY report != '' DESC, analysed_at DESC
+LIMIT 1";
+
 impl Database {
+    /// What an earlier analysis of the same dump came to: a later one that fails must not take its place.
+    pub async fn deep_before(&self, job: &DeepJob) -> Result<Option<DeepRow>, DatabaseError> {
+        self.ask(BEFORE)
+            .param("crash_id", job.crash_id.to_string())
+            .param("tenant", job.tenant.as_str())
+            .param("kind", job.kind.as_str())
+            .param("driver", job.driver.as_str())
+            .param("driver_timestamp", job.driver_timestamp)
+            .param("driver_size", job.driver_size)
+            .param("fault_offset", job.fault_offset)
+            .param("bucket", job.bucket.as_str())
+            .fetch_optional()
+            .await
+            .map_err(DatabaseError::while_("read an earlier analysis with symbols"))
+    }
+
     /// The analysis with symbols of a crash; where it has none of its own, the newest of its fault site. One that failed,
     /// and so has no report, stands behind all others.
     pub async fn deep_of(&self, crash: &CrashRow) -> Result<Option<DeepRow>, DatabaseError> {

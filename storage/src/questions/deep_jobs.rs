@@ -153,8 +153,10 @@ FROM (SELECT count() AS kept FROM kept_dumps) AS dumps, (SELECT count() AS files
 /// How many rows there are of what may make a dump due. Where they are what they were, nothing has become due but by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct DeepMarks {
-    kept: u64,
-    files: u64,
+    /// Of kept dumps.
+    pub kept: u64,
+    /// Of symbol files that were pushed.
+    pub files: u64,
 }
 
 impl Database {

@@ -70,7 +70,10 @@ async fn one_dump_of_each_site_comes_first_then_more_of_each_bucket() {
     let mut old = kept(9, start - 15 * 86_400_000);
     old.bucket = "OLD".to_owned();
     rows.extend([other, theirs.clone(), crash(8, at(8)), old]);
+    let nothing = database.deep_marks().await.unwrap();
+    assert_eq!(database.deep_marks().await.unwrap(), nothing);
     fixture.insert(&rows).await;
+    assert_ne!(database.deep_marks().await.unwrap(), nothing, "dumps were kept");
     let jobs = async |per_bucket, limit| {
         database.deep_jobs(start + 3_600_000, VERSION, per_bucket, limit).await.unwrap()
     };
@@ -89,6 +92,12 @@ async fn one_dump_of_each_site_comes_first_then_more_of_each_bucket() {
     assert_eq!(brief(&jobs(3, 10).await), [(2, more)], "one more is the bucket's share");
     database.insert_deep(&[analysed(2)]).await.unwrap();
     assert_eq!(jobs(3, 10).await, []);
+    let former = database.deep_before(&first[0]).await.unwrap().unwrap();
+    assert_eq!(former, analysed(7));
+    assert_eq!(
+        database.deep_before(&DeepJob { bucket: "OTHER".to_owned(), ..first[0].clone() }).await.unwrap(),
+        None
+    );
     let newer = database.deep_jobs(start + 3_600_000, VERSION + 1, 1, 10).await.unwrap();
     assert_eq!(brief(&newer), [(7, site), (6, site), (1, site)], "rules that are newer start anew");
     let older = database.deep_jobs(start + 3_600_000, VERSION - 1, 3, 10).await.unwrap();

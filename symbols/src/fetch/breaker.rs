@@ -76,6 +76,14 @@ impl Breaker {
 }
 
 impl Leave<'_> {
+    /// The head of an answer came. A probe has found out what it was sent for: the others need not wait until a large
+    /// file has come, too.
+    pub(crate) fn heard(&mut self) {
+        if std::mem::take(&mut self.probe) {
+            *self.breaker.lock() = State::Closed(0);
+        }
+    }
+
     /// The source answered, if only that it has no such file.
     pub(crate) fn answered(mut self) {
         self.told = true;
@@ -142,6 +150,23 @@ mod tests {
         let later = later + open;
         breaker.leave(later).unwrap().answered();
         assert_eq!(breaker.state(later), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_probe_is_over_when_the_head_has_come() {
+        let (breaker, now, open) = breaker();
+        for _ in 0..3 {
+            breaker.leave(now).unwrap().failed(now);
+        }
+        let later = now + open;
+        let mut probe = breaker.leave(later).unwrap();
+        probe.heard();
+        assert_eq!(breaker.state(later), BreakerState::Closed);
+        for _ in 0..2 {
+            breaker.leave(later).unwrap().failed(later);
+        }
+        probe.failed(later);
+        assert_eq!(breaker.state(later), BreakerState::Open, "its body counts as that of any other");
     }
 
     #[test]

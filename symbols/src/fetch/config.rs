@@ -60,7 +60,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Until the head of an answer, and between two pieces of it.
     pub idle: Duration,
-    /// For one file at one source, with waiting for a turn and further attempts.
+    /// For one file at one source, with further attempts; waiting for a turn may take as long again.
     pub whole: Duration,
     /// For [`super::Library::get`]. A download that is under way then goes on, and the next one finds it.
     pub wants: Duration,

@@ -2,11 +2,16 @@
 //! whatever their case; nothing outside of the folder is read.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Write};
 use std::path::{Component, Path, PathBuf};
 
 use super::layout::{Attempt, Kind, TWO_TIERS};
 use super::remote::Fault;
+use crate::identify::{InflateError, copy_capped};
+
+mod patience;
+
+pub(crate) use patience::Turn;
 
 /// A `file.ptr` holds one path.
 const POINTER_BYTES: u64 = 4 << 10;
@@ -23,12 +28,12 @@ impl Folder {
     }
 
     /// Whether it is a store of two tiers.
-    pub(crate) fn two_tiers(&self) -> bool {
+    fn two_tiers(&self) -> bool {
         self.root.join(TWO_TIERS).is_file()
     }
 
-    /// Copies a file of it, so that nobody changes it while it is in use.
-    pub(crate) fn copy(&self, attempt: &Attempt, to: &mut File, limit: u64) -> Result<(), Fault> {
+    /// A file of it.
+    fn open(&self, attempt: &Attempt) -> Result<File, Fault> {
         // An empty answer of a folder that is not mounted would be believed.
         fs::metadata(&self.root).map_err(|error| self.failed(&error))?;
         let found = self.find(&attempt.parts).map_err(|error| self.failed(&error))?.ok_or(Fault::Absent)?;
@@ -40,16 +45,28 @@ impl Folder {
         };
         let from = File::open(&path).map_err(|error| self.failed(&error))?;
         let about = from.metadata().map_err(|error| self.failed(&error))?;
-        if !about.is_file() {
-            return Err(Fault::Absent);
-        }
-        let copied = io::copy(&mut from.take(limit.saturating_add(1)), to).map_err(Fault::Here)?;
-        to.flush().map_err(Fault::Here)?;
-        if copied > limit { Err(Fault::TooLarge(limit)) } else { Ok(()) }
+        if about.is_file() { Ok(from) } else { Err(Fault::Absent) }
     }
 
+    /// Copies it, so that nobody changes it while it is in use.
+    fn copy(&self, from: File, to: &mut impl Write, limit: u64) -> Result<(), Fault> {
+        match copy_capped(from, to, limit) {
+            Ok(_bytes) => Ok(()),
+            Err(InflateError::Damaged(error)) => Err(self.failed(&error)),
+            Err(InflateError::TooLarge(limit)) => Err(Fault::TooLarge(limit)),
+            Err(InflateError::Write(error)) => Err(Fault::Here(error)),
+        }
+    }
+
+    /// Rights and what is not mounted stay as they are until somebody mends them; a mount that fails may come back.
     fn failed(&self, error: &io::Error) -> Fault {
-        Fault::Refused(format!("{}: {error}", self.root.display()))
+        let why = format!("{}: {error}", self.root.display());
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied => {
+                Fault::Refused(why)
+            }
+            _ => Fault::failing(why),
+        }
     }
 
     /// The path below the root, whatever the case of its parts.
@@ -113,7 +130,7 @@ mod tests {
         let parts = parts.iter().map(|part| (*part).to_owned()).collect();
         let target = tempfile::NamedTempFile::new().unwrap();
         let mut to = target.reopen().unwrap();
-        match folder.copy(&Attempt { parts, kind }, &mut to, 100) {
+        match folder.open(&Attempt { parts, kind }).and_then(|from| folder.copy(from, &mut to, 100)) {
             Ok(()) => Some(fs::read_to_string(target.path()).unwrap()),
             Err(Fault::Absent) => None,
             Err(other) => panic!("{other}"),
@@ -167,7 +184,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::new(&root.path().join("not mounted"));
         let attempt = Attempt { parts: vec!["a".to_owned()], kind: Kind::Flat };
-        let fault = folder.copy(&attempt, &mut tempfile::tempfile().unwrap(), 100).unwrap_err();
+        let fault = folder.open(&attempt).unwrap_err();
         assert!(matches!(fault, Fault::Refused(_)), "{fault}");
     }
 }

@@ -3,30 +3,36 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use flate2::read::GzDecoder;
-use tokio::sync::Semaphore;
+use flate2::read::MultiGzDecoder;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::disk::Part;
 use super::failure::Failure;
 use super::metrics::Metrics;
 use crate::id::FileId;
-use crate::identify;
+use crate::identify::{self, InflateError, UncabError, copy_capped};
 use crate::image::{Damaged, Image};
 use crate::module::Names;
 use crate::set::Answer;
 
 /// A PDB of 50 MB takes some hundred MB while it is loaded.
 const MOST_AT_ONCE: usize = 4;
+/// Pushed files come from their store as a whole, each as large as a file may be.
+const MOST_PUSHED: usize = 4;
+/// An image is held whole, too. The largest drivers have some 100 MB.
+const MAX_IMAGE: u64 = 512 << 20;
 
 /// Loads files.
 #[derive(Debug)]
 pub(crate) struct Loader {
     turns: Arc<Semaphore>,
+    pushed: Semaphore,
     limit: u64,
     metrics: Metrics,
 }
@@ -62,7 +68,8 @@ impl Loaded {
 impl Loader {
     pub(crate) fn new(limit: u64, metrics: Metrics) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(threads.min(MOST_AT_ONCE))), limit, metrics }
+        let turns = Arc::new(Semaphore::new(threads.min(MOST_AT_ONCE)));
+        Self { turns, pushed: Semaphore::new(MOST_PUSHED), limit, metrics }
     }
 
     /// Unpacks, checks and loads what was downloaded.
@@ -72,8 +79,8 @@ impl Loader {
         self.blocking(move || {
             let finished = if unpack(&from, &unpacked, limit)? { unpacked } else { from };
             let file = File::open(&finished).map_err(here)?;
-            identify::check(&id, &file).map_err(damaged)?;
-            let loaded = load(&id, file).map_err(damaged)?;
+            identify::check(&id, &file).map_err(|error| blame(&file, error))?;
+            let loaded = load(&id, file)?;
             Ok(Accepted { finished, id, loaded })
         })
         .await
@@ -81,7 +88,13 @@ impl Loader {
 
     /// Loads a file of the cache, which was checked when it came.
     pub(crate) async fn load(&self, id: FileId, file: File) -> Result<Loaded, Failure> {
-        self.blocking(move || load(&id, file).map_err(damaged)).await
+        self.blocking(move || load(&id, file)).await
+    }
+
+    /// Leave to have a pushed file in memory, from asking its store until it is loaded. Others than those for loading: a
+    /// store that does not answer must not keep public files waiting.
+    pub(crate) async fn pushed_turn(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        self.pushed.acquire().await.map_err(|error| Failure::Untried(error.to_string()))
     }
 
     /// Checks and loads what somebody pushed. `folder`: where a file of no name may stand.
@@ -94,9 +107,9 @@ impl Loader {
         self.blocking(move || {
             let mut file = tempfile::tempfile_in(folder).map_err(here)?;
             file.write_all(&bytes).and_then(|()| file.rewind()).map_err(here)?;
-            identify::check(&id, &file).map_err(damaged)?;
-            file.rewind().map_err(here)?;
-            load(&id, file).map_err(damaged)
+            drop(bytes);
+            identify::check(&id, &file).map_err(|error| blame(&file, error))?;
+            load(&id, file)
         })
         .await
     }
@@ -123,6 +136,21 @@ fn damaged(damaged: Damaged) -> Failure {
     Failure::Damaged(damaged.to_string())
 }
 
+/// Who is to blame: the readers also call damaged what this machine's disk cannot read. So the file is read once more, to
+/// its end, before it is called so for a day, or removed from the cache.
+fn blame(file: &File, why: Damaged) -> Failure {
+    let mut chunk = vec![0; 64 << 10];
+    let mut at = 0_u64;
+    loop {
+        match file.read_at(&mut chunk, at) {
+            Ok(0) => return damaged(why),
+            Ok(read) => at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return here(error),
+        }
+    }
+}
+
 fn here(error: io::Error) -> Failure {
     tracing::error!(%error, "cannot read or write a symbol file on this machine");
     Failure::Untried(error.to_string())
@@ -137,33 +165,116 @@ fn unpack(from: &Path, to: &Path, limit: u64) -> Result<bool, Failure> {
     packed.rewind().map_err(here)?;
     let create = || File::create(to).map_err(here);
     match magic.as_slice() {
-        b"MSCF" => identify::uncab(packed, &mut create()?, limit).map_err(damaged)?,
+        b"MSCF" => identify::uncab(packed, &mut create()?, limit).map_err(|error| match error {
+            UncabError::Damaged(why) => damaged(why),
+            UncabError::Io(error) => here(error),
+        })?,
         [0x1f, 0x8b, ..] => gunzip(packed, &mut create()?, limit)?,
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-fn gunzip(from: File, to: &mut File, limit: u64) -> Result<(), Failure> {
-    let mut capped = GzDecoder::new(from).take(limit.saturating_add(1));
-    let bytes = io::copy(&mut capped, to).map_err(|error| Failure::Damaged(format!("gzip: {error}")))?;
-    if bytes > limit { Err(Failure::Damaged(format!("larger than {limit} bytes, unpacked"))) } else { Ok(()) }
+/// All members of it: files that were compressed in pieces, or appended to, have several.
+fn gunzip(from: File, to: &mut impl io::Write, limit: u64) -> Result<(), Failure> {
+    match copy_capped(MultiGzDecoder::new(from), to, limit) {
+        Ok(_bytes) => Ok(()),
+        Err(InflateError::Write(error)) => Err(here(error)),
+        // The system's own errors have numbers, and those of the decoder have none.
+        Err(InflateError::Damaged(error)) if error.raw_os_error().is_some() => Err(here(error)),
+        Err(error @ (InflateError::Damaged(_) | InflateError::TooLarge(_))) => {
+            Err(Failure::Damaged(format!("gzip: {error}")))
+        }
+    }
 }
 
-fn load(id: &FileId, mut file: File) -> Result<Loaded, Damaged> {
+fn load(id: &FileId, file: File) -> Result<Loaded, Failure> {
     match id {
         FileId::Image(_) => {
-            let mut bytes = Vec::new();
-            let unreadable = |error: io::Error| Damaged { what: "image", why: error.to_string() };
-            file.read_to_end(&mut bytes).map_err(unreadable)?;
-            let image = Image::parse(Bytes::from(bytes))?;
+            let image = Image::parse(whole_image(file)?).map_err(damaged)?;
             Ok(Loaded { answer: Answer::Image(Arc::new(image)), fixed: 0 })
         }
         FileId::Pdb(_) | FileId::Sym(_) => {
-            let names = Names::load(id, file)?;
+            let again = file.try_clone().map_err(here)?;
+            let names = Names::load(id, file).map_err(|error| blame(&again, error))?;
             // Of a .sym file that counts through all of it; it does not change.
             let fixed = if matches!(names, Names::Sym(_)) { names.held() } else { 0 };
             Ok(Loaded { answer: Answer::Names(names), fixed })
         }
+    }
+}
+
+fn whole_image(mut file: File) -> Result<Bytes, Failure> {
+    let len = file.metadata().map_err(here)?.len();
+    if len > MAX_IMAGE {
+        let why = format!("{len} bytes, more than the {MAX_IMAGE} that an image may have");
+        return Err(damaged(Damaged { what: "image", why }));
+    }
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.take(MAX_IMAGE).read_to_end(&mut bytes)).map_err(here)?;
+    Ok(Bytes::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::id::{ImageId, PdbId};
+
+    fn ids() -> [FileId; 3] {
+        let pdb = PdbId::new("a.pdb", Uuid::from_u128(7), 1).unwrap();
+        let image = ImageId::new("a.sys", 0x5AB3_8077, 0x9000).unwrap();
+        [FileId::Image(image), FileId::Pdb(pdb.clone()), FileId::Sym(pdb)]
+    }
+
+    /// The disk's part is played by a folder, which can be opened, and of which no byte can be read.
+    #[test]
+    fn a_disk_that_fails_says_nothing_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || File::open(folder.path()).unwrap();
+        for id in ids() {
+            let failure = load(&id, open()).unwrap_err();
+            assert!(matches!(failure, Failure::Untried(_)), "{id}: {failure}");
+            let failure = identify::check(&id, &open()).map_err(|error| blame(&open(), error)).unwrap_err();
+            assert!(matches!(failure, Failure::Untried(_)), "{id}: {failure}");
+        }
+        let failure = gunzip(open(), &mut io::sink(), 99).unwrap_err();
+        assert!(matches!(failure, Failure::Untried(_)), "{failure}");
+        let error = identify::uncab(open(), &mut tempfile::tempfile().unwrap(), 99).unwrap_err();
+        assert!(matches!(error, UncabError::Io(_)), "{error}");
+    }
+
+    /// `/dev/full` takes no byte, as a full disk does.
+    #[test]
+    fn a_full_disk_says_nothing_of_a_packed_file() {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let mut packed =
+            flate2::write::GzEncoder::new(tempfile::tempfile().unwrap(), flate2::Compression::fast());
+        packed.write_all(&[7; 100_000]).unwrap();
+        let mut packed = packed.finish().unwrap();
+        packed.rewind().unwrap();
+        let failure = gunzip(packed, &mut full(), 1 << 20).unwrap_err();
+        assert!(matches!(failure, Failure::Untried(_)), "{failure}");
+
+        let mut builder = cab::CabinetBuilder::new();
+        builder.add_folder(cab::CompressionType::MsZip).add_file("a.pdb");
+        let mut packed = builder.build(tempfile::tempfile().unwrap()).unwrap();
+        packed.next_file().unwrap().unwrap().write_all(&[7; 100_000]).unwrap();
+        let error = identify::uncab(packed.finish().unwrap(), &mut full(), 1 << 20).unwrap_err();
+        assert!(matches!(error, UncabError::Io(_)), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_such_file_is_damaged() {
+        for id in ids() {
+            let failure = load(&id, tempfile::tempfile().unwrap()).unwrap_err();
+            assert!(matches!(failure, Failure::Damaged(_)), "{id}: {failure}");
+        }
+        let large = tempfile::tempfile().unwrap();
+        large.set_len(MAX_IMAGE + 1).unwrap();
+        let [image, ..] = ids();
+        let failure = load(&image, large).unwrap_err().to_string();
+        assert!(failure.contains("more than the 536870912"), "{failure}");
     }
 }

@@ -93,6 +93,12 @@ impl Memory {
         lock(&self.loaded).files.remove(key);
     }
 
+    /// Forgets all that belongs to tenants.
+    pub(crate) fn remove_private(&self) {
+        lock(&self.flights).by_key.retain(|(scope, _), _| scope.is_none());
+        lock(&self.loaded).files.retain(|(scope, _), _| scope.is_none());
+    }
+
     /// The flight of a key: the one under way, or the one that `begin` makes. `None` where too many are.
     pub(crate) fn join(
         self: &Arc<Self>,

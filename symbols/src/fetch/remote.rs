@@ -14,6 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::disk::{Part, Validator};
 
+/// Who may not list a bucket of S3 or Google is told this of what is not there. Wrong keys and wrong clocks have other
+/// codes (`InvalidAccessKeyId`, `SignatureDoesNotMatch`, `RequestTimeTooSkewed`), and say nothing of the file.
+const FORBIDDEN_WHEN_ABSENT: &str = "<Code>AccessDenied</Code>";
+
 mod bucket;
 mod server;
 
@@ -89,7 +93,8 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    fn until(&self, patience: Duration) -> Instant {
+    /// So long from now, if that is before the end.
+    pub(crate) fn until(&self, patience: Duration) -> Instant {
         Instant::now().checked_add(patience).map_or(self.deadline, |at| at.min(self.deadline))
     }
 }
@@ -124,7 +129,7 @@ impl Remote {
     }
 
     /// Brings the file at a path into the partial file. What came before a failure
-    /// stays there, and the next call goes on behind it.
+    /// stays there, and the next call goes on behind it. `heard` is called when the head of a good answer has come.
     pub(crate) async fn download(
         &self,
         source: &str,
@@ -132,6 +137,7 @@ impl Remote {
         part: &mut Part,
         bounds: &Bounds,
         received: &Counter,
+        heard: &mut (dyn FnMut() + Send),
     ) -> Result<(), Fault> {
         let place = format!("{source} {}", parts.join("/"));
         let resume = part.resume(&place).map_err(Fault::Here)?;
@@ -142,6 +148,7 @@ impl Remote {
             }
             answer => answer?,
         };
+        heard();
         if body.bytes.is_some_and(|bytes| body.from.saturating_add(bytes) > bounds.bytes) {
             return Err(Fault::TooLarge(bounds.bytes));
         }

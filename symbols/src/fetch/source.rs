@@ -1,18 +1,18 @@
 //! One source, with its guards: how many ask it at once, how often, and when nobody does. Owns the order in which its
 //! paths are tried; knows no cache.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
-use super::breaker::{Breaker, BreakerState};
+use super::breaker::{Breaker, BreakerState, Leave};
 use super::config::{Layout, LibraryConfig, Place, SourceConfig, SourceFault};
 use super::disk::Part;
 use super::failure::Failure;
-use super::folder::Folder;
+use super::folder::{Folder, Turn};
 use super::layout::{Attempt, Kind, TWO_TIERS, attempts};
 use super::load::{Accepted, Loader};
 use super::metrics::{FileOutcome, Metrics, Request, RequestOutcome, Source as SourceLabel};
@@ -21,6 +21,9 @@ use crate::id::FileId;
 
 /// A source that wants to be left alone for longer is: the file is asked for again when its failure is forgotten.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long a server is not asked for its `index2.txt` again that failed to say whether it has one. Some fail for any name
+/// that they do not know, and have files nevertheless.
+const UNKNOWN_TIERS_FOR: Duration = Duration::from_secs(60);
 
 /// How a source does; for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +45,9 @@ pub(crate) struct Source {
     label: String,
     layouts: Vec<Layout>,
     kind: SourceKind,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     breaker: Breaker,
-    two_tiers: Mutex<Option<(bool, Instant)>>,
+    two_tiers: Mutex<Option<(Tiers, Instant)>>,
     seen: Mutex<Seen>,
     limits: Limits,
     metrics: Metrics,
@@ -56,13 +59,39 @@ enum SourceKind {
     Folder(Folder),
 }
 
-/// What is asked of a remote source.
+/// Whether a store has two tiers.
+#[derive(Debug, Clone, Copy)]
+enum Tiers {
+    One,
+    Two,
+    /// It could not say: the paths of either are tried.
+    Unknown,
+}
+
+impl Tiers {
+    fn two(self) -> &'static [bool] {
+        match self {
+            Self::One => &[false],
+            Self::Two => &[true],
+            Self::Unknown => &[false, true],
+        }
+    }
+}
+
+/// One file's time at the source.
+#[derive(Debug)]
+struct Visit {
+    turn: Turn,
+    bounds: Bounds,
+}
+
+/// What is asked of a source.
 #[derive(Debug)]
 enum Question<'q> {
-    /// Whether there is such a path.
-    Exists { remote: &'q Remote, parts: &'q [String] },
-    /// The file there.
-    File { remote: &'q Remote, parts: &'q [String], part: &'q mut Part },
+    /// Whether a folder has two tiers.
+    Tiers(&'q Folder),
+    /// The file at a path.
+    File(&'q Attempt, &'q mut Part),
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +135,7 @@ impl Source {
             key: key(&label, &layouts),
             kind,
             layouts,
-            turns: Semaphore::new(config.concurrency.max(1)),
+            turns: Arc::new(Semaphore::new(config.concurrency.max(1))),
             breaker: Breaker::new(config.breaker),
             two_tiers: Mutex::new(None),
             seen: Mutex::new(Seen::default()),
@@ -131,6 +160,11 @@ impl Source {
     /// Whether its failures are worth keeping. A folder is asked again: that is cheap, and people who put a file there
     /// try again at once.
     pub(crate) fn keeps_failures(&self) -> bool {
+        self.is_remote()
+    }
+
+    /// Whether it is asked over the network by us; a folder may be mounted from anywhere.
+    pub(crate) fn is_remote(&self) -> bool {
         matches!(self.kind, SourceKind::Remote(_))
     }
 
@@ -168,18 +202,35 @@ impl Source {
         outcome
     }
 
-    async fn look(&self, part: &mut Part, ids: &[FileId], loader: &Loader) -> Result<Accepted, Failure> {
-        let now = tokio::time::Instant::now();
-        let deadline = now.checked_add(self.limits.whole).unwrap_or(now);
-        let Ok(Ok(_turn)) = timeout_at(deadline, self.turns.acquire()).await else {
+    /// A turn, and the time that begins with it.
+    async fn visit(&self) -> Result<Visit, Failure> {
+        // Nobody waits for a turn only to hear that.
+        if self.breaker.state(Instant::now()) == BreakerState::Open {
+            return Err(self.failure(self.left_alone()));
+        }
+        let Limits { bytes, head, idle, whole, .. } = self.limits;
+        // Turns at a folder that hangs do not come back: what stands behind it is asked for, too.
+        let patience = if self.is_remote() { whole } else { head };
+        let Ok(Ok(turn)) = timeout(patience, Arc::clone(&self.turns).acquire_owned()).await else {
+            if !self.is_remote()
+                && let Ok(leave) = self.breaker.leave(Instant::now())
+            {
+                leave.failed(Instant::now());
+            }
             return Err(Failure::Untried(format!("{} has too much to do", self.label)));
         };
-        let two_tiers = self.two_tiers(deadline).await.map_err(|fault| self.failure(fault))?;
-        let folder = matches!(self.kind, SourceKind::Folder(_));
+        let now = tokio::time::Instant::now();
+        let deadline = now.checked_add(whole).unwrap_or(now);
+        Ok(Visit { turn: Arc::new(turn), bounds: Bounds { bytes, head, idle, deadline } })
+    }
+
+    async fn look(&self, part: &mut Part, ids: &[FileId], loader: &Loader) -> Result<Accepted, Failure> {
+        let visit = self.visit().await?;
+        let tiers = self.tiers(&visit).await.map_err(|fault| self.failure(fault))?;
         let mut worst = Failure::NotFound;
         'files: for id in ids {
-            for attempt in attempts(id, &self.layouts, two_tiers, folder) {
-                match self.bring(part, &attempt, deadline).await {
+            for attempt in self.attempts(id, tiers) {
+                match self.guarded(&visit, Question::File(&attempt, part)).await {
                     Ok(()) => {}
                     Err(Fault::Absent) => continue,
                     Err(fault @ Fault::TooLarge(_)) => {
@@ -209,59 +260,68 @@ impl Source {
         part.clear().map_err(|error| self.failure(Fault::Here(error)))
     }
 
-    /// One path, with further attempts where that may help.
-    async fn bring(
-        &self,
-        part: &mut Part,
-        attempt: &Attempt,
-        deadline: tokio::time::Instant,
-    ) -> Result<(), Fault> {
-        let remote = match &self.kind {
-            SourceKind::Remote(remote) => remote,
-            SourceKind::Folder(folder) => return copy(folder, attempt, part, self.limits.bytes).await,
-        };
-        self.guarded(deadline, Question::File { remote, parts: &attempt.parts, part }).await
+    fn attempts(&self, id: &FileId, tiers: Tiers) -> Vec<Attempt> {
+        let mut all: Vec<Attempt> = Vec::new();
+        for two in tiers.two() {
+            for attempt in attempts(id, &self.layouts, *two, !self.is_remote()) {
+                if !all.contains(&attempt) {
+                    all.push(attempt);
+                }
+            }
+        }
+        all
     }
 
-    /// Whether the store says that it has two tiers; asked once in a while.
-    async fn two_tiers(&self, deadline: tokio::time::Instant) -> Result<bool, Fault> {
+    /// Whether the store says that it has two tiers. A server is asked once in a while, and that it fails to say is not
+    /// held against it.
+    async fn tiers(&self, visit: &Visit) -> Result<Tiers, Fault> {
         let remote = match &self.kind {
-            _ if !self.layouts.contains(&Layout::TwoTier) => return Ok(false),
-            SourceKind::Folder(folder) => return Ok(folder.two_tiers()),
+            _ if !self.layouts.contains(&Layout::TwoTier) => return Ok(Tiers::One),
+            SourceKind::Folder(folder) => {
+                return match self.guarded(visit, Question::Tiers(folder)).await {
+                    Ok(()) => Ok(Tiers::Two),
+                    Err(Fault::Absent) => Ok(Tiers::One),
+                    Err(fault) => Err(fault),
+                };
+            }
             SourceKind::Remote(remote) => remote,
         };
         let known = *self.two_tiers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((answer, at)) = known
-            && at.elapsed() < self.limits.two_tiers_for
+        if let Some((tiers, at)) = known
+            && at.elapsed()
+                < if matches!(tiers, Tiers::Unknown) { UNKNOWN_TIERS_FOR } else { self.limits.two_tiers_for }
         {
-            return Ok(answer);
+            return Ok(tiers);
         }
-        let parts = [TWO_TIERS.to_owned()];
-        let answer = match self.guarded(deadline, Question::Exists { remote, parts: &parts }).await {
-            Ok(()) => true,
-            Err(Fault::Absent | Fault::Refused(_)) => false,
-            Err(fault) => return Err(fault),
+        // Its next request is a probe: that shall be for a file.
+        if self.breaker.state(Instant::now()) != BreakerState::Closed {
+            return Ok(Tiers::Unknown);
+        }
+        let outcome = remote.open(&[TWO_TIERS.to_owned()], None, &visit.bounds).await.map(drop);
+        self.note(&outcome);
+        let tiers = match outcome {
+            Ok(()) => Tiers::Two,
+            Err(Fault::Absent | Fault::Refused(_)) => Tiers::One,
+            Err(_fault) => Tiers::Unknown,
         };
-        *self.two_tiers.lock().unwrap_or_else(PoisonError::into_inner) = Some((answer, Instant::now()));
-        Ok(answer)
+        *self.two_tiers.lock().unwrap_or_else(PoisonError::into_inner) = Some((tiers, Instant::now()));
+        Ok(tiers)
     }
 
     /// Asks behind the breaker, and again after failures that may pass.
-    async fn guarded(&self, deadline: tokio::time::Instant, mut question: Question<'_>) -> Result<(), Fault> {
-        let Limits { bytes, head, idle, retries, .. } = self.limits;
-        let bounds = Bounds { bytes, head, idle, deadline };
+    async fn guarded(&self, visit: &Visit, mut question: Question<'_>) -> Result<(), Fault> {
         let mut delays = ExponentialBuilder::new()
             .with_jitter()
             .with_min_delay(Duration::from_millis(250))
-            .with_max_times(retries)
+            // A folder that hangs would only take another thread with it.
+            .with_max_times(if self.is_remote() { self.limits.retries } else { 0 })
             .build();
         let mut last: Option<Fault> = None;
         loop {
-            let leave = match self.breaker.leave(Instant::now()) {
-                Ok(leave) => leave,
-                Err(left) => return Err(last.unwrap_or_else(|| self.left_alone(left))),
+            let Ok(mut leave) = self.breaker.leave(Instant::now()) else {
+                return Err(last.unwrap_or_else(|| self.left_alone()));
             };
-            let outcome = self.ask(&mut question, &bounds).await;
+            let outcome = self.ask(&mut question, visit, &mut leave).await;
             self.note(&outcome);
             let (why, after) = match outcome {
                 Err(Fault::Failing { why, after }) => (why, after),
@@ -278,7 +338,8 @@ impl Source {
                 }
                 _ => return Err(Fault::Failing { why, after }),
             };
-            if tokio::time::Instant::now().checked_add(wait).is_none_or(|at| at >= deadline) {
+            let now = tokio::time::Instant::now();
+            if now.checked_add(wait).is_none_or(|at| at >= visit.bounds.deadline) {
                 return Err(Fault::Failing { why, after });
             }
             tracing::debug!(source = %self.label, %why, wait_ms = wait.as_millis(), "asking a symbol source again");
@@ -287,21 +348,31 @@ impl Source {
         }
     }
 
-    async fn ask(&self, question: &mut Question<'_>, bounds: &Bounds) -> Result<(), Fault> {
-        match question {
-            Question::Exists { remote, parts } => remote.open(parts, None, bounds).await.map(drop),
-            Question::File { remote, parts, part } => {
+    async fn ask(
+        &self,
+        question: &mut Question<'_>,
+        visit: &Visit,
+        leave: &mut Leave<'_>,
+    ) -> Result<(), Fault> {
+        let Visit { turn, bounds } = visit;
+        let mut heard = || leave.heard();
+        match (question, &self.kind) {
+            (Question::Tiers(folder), _) => folder.ask_tiers(turn, bounds).await,
+            (Question::File(attempt, part), SourceKind::Folder(folder)) => {
+                folder.bring(attempt, part, turn, bounds, &mut heard).await
+            }
+            (Question::File(attempt, part), SourceKind::Remote(remote)) => {
                 let label = SourceLabel { source: self.label.clone() };
                 let received = self.metrics.received.get_or_create_owned(&label);
-                remote.download(&self.key, parts, part, bounds, &received).await
+                remote.download(&self.key, &attempt.parts, part, bounds, &received, &mut heard).await
             }
         }
     }
 
-    fn left_alone(&self, left: Duration) -> Fault {
+    fn left_alone(&self) -> Fault {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let why = seen.last_error.as_ref().map_or("it failed", |(why, _)| why.as_str());
-        Fault::Untried(format!("{} is left alone for {} s: {why}", self.label, left.as_secs()))
+        Fault::Untried(format!("{} is left alone for a while: {why}", self.label))
     }
 
     /// Remembers how a request ended.
@@ -334,15 +405,6 @@ impl Source {
             }
         }
     }
-}
-
-async fn copy(folder: &Folder, attempt: &Attempt, part: &mut Part, limit: u64) -> Result<(), Fault> {
-    part.clear().map_err(Fault::Here)?;
-    let mut to = part.file().map_err(Fault::Here)?;
-    let (folder, attempt) = (folder.clone(), attempt.clone());
-    tokio::task::spawn_blocking(move || folder.copy(&attempt, &mut to, limit))
-        .await
-        .unwrap_or_else(|error| Err(Fault::Here(std::io::Error::other(error))))
 }
 
 /// The same in all processes and versions: it is part of a file's name.

@@ -33,28 +33,47 @@ struct Member {
     work: u64,
 }
 
+/// Why a cabinet was not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UncabError {
+    /// It is no cabinet of one member, or too large: another attempt comes to the same.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// A file of this machine cannot be read or written, which says nothing of the cabinet.
+    #[error("cannot be read or written: {0}")]
+    Io(#[source] io::Error),
+}
+
 fn damaged(why: impl Into<String>) -> Damaged {
     Damaged::new("cabinet", why)
+}
+
+/// What reading came to: the system has numbers for its own errors, and none for what the reader makes of bad bytes.
+fn unreadable(error: io::Error, what: impl FnOnce(io::Error) -> String) -> UncabError {
+    match error.raw_os_error() {
+        Some(_number) => UncabError::Io(error),
+        None => damaged(what(error)).into(),
+    }
 }
 
 /// Unpacks the single member of a cabinet, as symbol servers keep `.pd_`, `.dl_` and `.sy_` files. `to` is written from
 /// its start, and ends where the member ends.
 ///
 /// # Errors
-/// [`Damaged`] where it is no cabinet of one member, the member is larger than `limit`, or a file cannot be read or
+/// [`UncabError`] where it is no cabinet of one member, the member is larger than `limit`, or a file cannot be read or
 /// written.
-pub fn uncab(mut from: File, to: &mut File, limit: u64) -> Result<(), Damaged> {
-    let members = members(&mut from).map_err(|error| damaged(error.to_string()))?;
+pub fn uncab(mut from: File, to: &mut File, limit: u64) -> Result<(), UncabError> {
+    let members = members(&mut from).map_err(|error| unreadable(error, |error| error.to_string()))?;
     let [member] = members.as_slice() else {
-        return Err(damaged(format!("{} members, not one", members.len())));
+        return Err(damaged(format!("{} members, not one", members.len())).into());
     };
     if member.work > limit {
-        return Err(damaged(InflateError::TooLarge(limit).to_string()));
+        return Err(damaged(InflateError::TooLarge(limit).to_string()).into());
     }
     let begin = |file: &mut File| file.seek(SeekFrom::Start(0)).map(|_| ());
-    begin(&mut from).and_then(|()| begin(to)).map_err(|error| damaged(error.to_string()))?;
+    begin(&mut from).and_then(|()| begin(to)).map_err(UncabError::Io)?;
     let len = copy(from, member, to, limit)?;
-    to.set_len(len).map_err(|error| damaged(format!("cannot be written: {error}")))
+    to.set_len(len).map_err(UncabError::Io)
 }
 
 /// All members, each through [`Unpacked::file`].
@@ -84,9 +103,14 @@ pub(super) fn unpack(bytes: &Bytes, limits: &UnpackLimits, unpacked: &mut Unpack
     }
 }
 
-fn copy<R: Read + Seek>(from: R, member: &Member, to: &mut impl Write, limit: u64) -> Result<u64, Damaged> {
+fn copy<R: Read + Seek>(
+    from: R,
+    member: &Member,
+    to: &mut impl Write,
+    limit: u64,
+) -> Result<u64, UncabError> {
     if member.size > limit {
-        return Err(damaged(InflateError::TooLarge(limit).to_string()));
+        return Err(damaged(InflateError::TooLarge(limit).to_string()).into());
     }
     // The reader indexes past the last block where a member says that it begins behind it, and says `unreachable` of what
     // a stream of deflate can lead to. Nothing of it outlives the call; what was written is thrown away by the caller.
@@ -97,9 +121,13 @@ fn copy<R: Read + Seek>(from: R, member: &Member, to: &mut impl Write, limit: u6
     }));
     match copied {
         Ok(Ok(len)) if len == member.size => Ok(len),
-        Ok(Ok(len)) => Err(damaged(format!("{len} bytes of {}", member.size))),
-        Ok(Err(error)) => Err(damaged(error.to_string())),
-        Err(_) => Err(damaged("damaged in a way that its reader did not foresee")),
+        Ok(Ok(len)) => Err(damaged(format!("{len} bytes of {}", member.size)).into()),
+        Ok(Err(InflateError::Write(error))) => Err(UncabError::Io(error)),
+        Ok(Err(InflateError::Damaged(error))) => {
+            Err(unreadable(error, |error| InflateError::Damaged(error).to_string()))
+        }
+        Ok(Err(error @ InflateError::TooLarge(_))) => Err(damaged(error.to_string()).into()),
+        Err(_) => Err(damaged("damaged in a way that its reader did not foresee").into()),
     }
 }
 

@@ -43,10 +43,22 @@ fn head_of(what: &'static str, file: &File, len: usize) -> Result<Vec<u8>, Damag
 
 fn image(id: &ImageId, file: &File) -> Result<(), Damaged> {
     let headers = Headers::parse(&head_of("image", file, HEAD_BYTES)?)?;
-    if (headers.timestamp, headers.size) == (id.timestamp(), id.size()) {
-        return Ok(());
+    if (headers.timestamp, headers.size) != (id.timestamp(), id.size()) {
+        let why = format!("is {:08X}{:x}, not {}", headers.timestamp, headers.size, id.key());
+        return Err(Damaged::new("image", why));
     }
-    Err(Damaged::new("image", format!("is {:08X}{:x}, not {}", headers.timestamp, headers.size, id.key())))
+    let about = file.metadata();
+    let about = about.map_err(|error| Damaged::new("image", format!("cannot be read: {error}")))?;
+    whole(&headers, about.len())
+}
+
+/// A download that was cut short has the right headers, and code of which the end is missing.
+pub(super) fn whole(headers: &Headers, len: u64) -> Result<(), Damaged> {
+    let end = headers.file_end();
+    if len < end {
+        return Err(Damaged::new("image", format!("cut short: {len} bytes, and its sections end at {end}")));
+    }
+    Ok(())
 }
 
 /// The age may be higher than the image asks for: tools that add to a PDB (source indexing) raise it. A lower one is of a

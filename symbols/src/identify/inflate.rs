@@ -14,7 +14,7 @@ const CHUNK: usize = 64 << 10;
 
 /// Why a member was not unpacked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InflateError {
+pub(crate) enum InflateError {
     #[error("damaged: {0}")]
     Damaged(io::Error),
     #[error("unpacks to more than {0} bytes")]
@@ -29,7 +29,7 @@ pub(super) fn allowance(packed: u64, limit: u64) -> u64 {
 }
 
 /// Copies at most `limit` bytes, and says how many there were.
-pub(super) fn copy(from: impl Read, to: &mut impl Write, limit: u64) -> Result<u64, InflateError> {
+pub(crate) fn copy(from: impl Read, to: &mut impl Write, limit: u64) -> Result<u64, InflateError> {
     // One byte more than allowed tells "exactly at the limit" from "cut there".
     let mut from = from.take(limit.saturating_add(1));
     let mut chunk = vec![0; CHUNK];

@@ -123,6 +123,14 @@ impl Headers {
         Ok(())
     }
 
+    /// Where the last of what the sections have in the file ends. A section that begins at 0 has nothing there, whatever
+    /// size it states: some linkers write data that is all zeros so.
+    pub(crate) fn file_end(&self) -> u64 {
+        let files =
+            self.sections.iter().map(|section| section.file).filter(|file| file.start > 0 && file.len > 0);
+        files.map(|file| u64::from(file.start).saturating_add(file.len.into())).max().unwrap_or(0)
+    }
+
     pub(super) fn section_at(&self, rva: u32) -> Option<&Section> {
         let after = self.sections.partition_point(|section| section.memory.start <= rva);
         let section = self.sections.get(after.checked_sub(1)?)?;

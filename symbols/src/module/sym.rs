@@ -108,6 +108,12 @@ pub(super) fn places(symbols: &SymbolFile, rva: u32) -> Vec<Place> {
     places
 }
 
+/// Whether a function stands at an offset, or a public symbol before it.
+pub(super) fn holds_code(symbols: &SymbolFile, rva: u32) -> bool {
+    let address = u64::from(rva);
+    symbols.functions.get(address).is_some() || public_at(symbols, address).is_some()
+}
+
 fn public(symbols: &SymbolFile, address: u64) -> Option<Place> {
     let public = symbols.publics.get(public_at(symbols, address)?)?;
     Some(Place {
@@ -223,6 +229,18 @@ mod tests {
             (")", ")"),
         ] {
             assert_eq!(without_arguments(name), expected);
+        }
+    }
+    #[test]
+    fn code_stands_in_functions_and_behind_public_symbols() {
+        let text = "MODULE windows x86_64 3249D99D0C4049318610F4E4FB0B69361 crash.pdb\n\
+                    FUNC 1000 20 0 f\nPUBLIC 2000 0 g\n";
+        let symbols = SymbolFile::from_bytes(text.as_bytes()).unwrap();
+        for (rva, expected) in
+            [(0xFFF, false), (0x1000, true), (0x101F, true), (0x1020, false), (0x2005, true)]
+        {
+            assert_eq!(holds_code(&symbols, rva), expected, "{rva:x}");
+            assert_eq!(!places(&symbols, rva).is_empty(), expected, "{rva:x}");
         }
     }
 }

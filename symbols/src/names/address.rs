@@ -7,8 +7,11 @@ use super::msf::Msf;
 use crate::image::Damaged;
 use crate::reader::{Reader, index};
 
-/// Headers of as many sections as numbers can name.
-const MAX_SECTION_BYTES: u32 = 65_535 * 40;
+/// Headers of ten times as many sections as the loader of Windows takes (96). Each question looks through them.
+const MAX_SECTION_BYTES: u32 = 1_024 * 40;
+
+const IMAGE_SCN_CNT_CODE: u32 = 0x20;
+const IMAGE_SCN_MEM_EXECUTE: u32 = 0x2000_0000;
 
 /// A pair for each block of code that was moved: this is for thirty million of them.
 const MAX_OMAP_BYTES: u32 = 256 << 20;
@@ -17,6 +20,7 @@ const MAX_OMAP_BYTES: u32 = 256 << 20;
 struct Section {
     start: u32,
     len: u32,
+    is_code: bool,
 }
 
 /// Sorted pairs: from here on, there.
@@ -73,6 +77,12 @@ impl AddressMap {
         Some((number, rva.checked_sub(section.start)?))
     }
 
+    /// Whether a section may be executed.
+    pub(super) fn is_code(&self, section: u16) -> bool {
+        let section = usize::from(section).checked_sub(1).and_then(|at| self.sections.get(at));
+        section.is_some_and(|section| section.is_code)
+    }
+
     pub(super) fn rva(&self, section: u16, offset: u32) -> Option<u32> {
         let section = self.sections.get(usize::from(section).checked_sub(1)?)?;
         self.moved(section.start.checked_add(offset)?)
@@ -95,7 +105,10 @@ fn sections(bytes: &[u8]) -> Vec<Section> {
         let mut reader = Reader::at(header, 8);
         let virtual_size = reader.u32()?;
         let start = reader.u32()?;
-        Some(Section { start, len: virtual_size.max(reader.u32()?) })
+        let len = virtual_size.max(reader.u32()?);
+        reader.skip(16)?;
+        let is_code = reader.u32()? & (IMAGE_SCN_CNT_CODE | IMAGE_SCN_MEM_EXECUTE) != 0;
+        Some(Section { start, len, is_code })
     };
     bytes.chunks_exact(index(40)).map_while(header).collect()
 }

@@ -2,6 +2,8 @@
 //! stream (compilation units, and which of them contributed which bytes of code).
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::msf::{Msf, damaged};
@@ -114,6 +116,15 @@ const HEADER_LEN: u32 = 64;
 /// The DBI stream is read at once. It has some 30 bytes for each function, so this is for ten million of them.
 const MAX_DBI_BYTES: u32 = 512 << 20;
 
+/// References name a unit by a text, and texts are cut there.
+const MAX_UNIT_NAME: usize = 1_024;
+
+/// Names of units, for 65 535 paths of 200 bytes.
+const MAX_UNIT_NAMES_BYTES: usize = 16 << 20;
+
+/// What a name costs beside its text.
+const UNIT_NAME_OVERHEAD: usize = 48;
+
 /// The PDB stream names a handful of streams.
 const MAX_PDB_STREAM: u32 = 1 << 20;
 
@@ -128,17 +139,12 @@ impl Dbi {
         parse(&stream).ok_or_else(|| damaged("its DBI stream is cut short, or older than Visual C++ 5"))
     }
 
-    /// The unit of that object file's name. Asked only for a reference from one unit into another, so the names are not
-    /// kept.
-    pub(super) fn unit_named(&self, msf: &Msf<'_>, wanted: &[u8]) -> Result<Option<u16>, Damaged> {
+    /// Names of all units. Wanted only for references from one unit into another, which most PDBs have none of.
+    pub(super) fn unit_names(&self, msf: &Msf<'_>) -> Result<UnitNames, Damaged> {
         let bytes = msf.read(DBI_STREAM, HEADER_LEN, self.units_len)?;
-        let mut found = None;
-        each_unit(&bytes, |number, _, name| {
-            if found.is_none() && name.eq_ignore_ascii_case(wanted) {
-                found = Some(number);
-            }
-        });
-        Ok(found)
+        let mut names = UnitNames::default();
+        each_unit(&bytes, |number, _, name| names.add(number, name));
+        Ok(names)
     }
 
     pub(super) fn contribution_at(&self, section: u16, offset: u32) -> Option<&Contribution> {
@@ -151,6 +157,31 @@ impl Dbi {
     pub(super) fn held(&self) -> usize {
         let contributions = self.contributions.capacity().saturating_mul(size_of::<Contribution>());
         contributions.saturating_add(self.units.capacity().saturating_mul(size_of::<UnitInfo>()))
+    }
+}
+
+/// Units by the names of their object files; of several with one name the first.
+#[derive(Debug, Default)]
+pub(super) struct UnitNames {
+    numbers: HashMap<Vec<u8>, u16>,
+    bytes: usize,
+}
+
+impl UnitNames {
+    fn add(&mut self, number: u16, name: &[u8]) {
+        let bytes = self.bytes.saturating_add(name.len()).saturating_add(UNIT_NAME_OVERHEAD);
+        if name.len() <= MAX_UNIT_NAME && bytes <= MAX_UNIT_NAMES_BYTES {
+            self.numbers.entry(name.to_ascii_lowercase()).or_insert(number);
+            self.bytes = bytes;
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<u16> {
+        self.numbers.get(name.to_ascii_lowercase().as_bytes()).copied()
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -242,5 +273,26 @@ fn debug_streams(bytes: &[u8]) -> DebugStreams {
         sections: number(5),
         frame_data: number(9),
         original_sections: number(10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_units_are_found_in_any_case_and_end_somewhere() {
+        let mut names = UnitNames::default();
+        names.add(3, b"C:\\Src\\A.obj");
+        names.add(4, b"c:\\src\\a.OBJ");
+        names.add(5, &[b'x'; MAX_UNIT_NAME + 1]);
+        assert_eq!(names.get("c:\\SRC\\a.obj"), Some(3));
+        assert_eq!(names.get(&"x".repeat(MAX_UNIT_NAME + 1)), None);
+        for number in 10..30_000 {
+            names.add(number, format!("{number:01000}").as_bytes());
+        }
+        assert_eq!(names.get(&format!("{:01000}", 10)), Some(10));
+        assert_eq!(names.get(&format!("{:01000}", 29_999)), None);
+        assert!(names.held() <= MAX_UNIT_NAMES_BYTES && names.held() > MAX_UNIT_NAMES_BYTES / 2);
     }
 }

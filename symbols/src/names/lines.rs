@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use crate::reader::{Reader, index};
+use super::budget::Budget;
+use crate::reader::{Reader, index, len32};
 
 const DEBUG_S_LINES: u32 = 0xF2;
 const DEBUG_S_FILECHKSMS: u32 = 0xF4;
@@ -44,7 +45,8 @@ pub(super) struct Lines {
     callees: Vec<(u32, Line)>,
     checksums: Range<usize>,
     pub(super) imports: Range<usize>,
-    pub(super) exports: Range<usize>,
+    /// Numbers that other units know ids by, sorted, and the ids.
+    exports: Vec<(u32, u32)>,
 }
 
 impl Lines {
@@ -61,7 +63,7 @@ impl Lines {
                 DEBUG_S_FILECHKSMS => lines.checksums = range,
                 DEBUG_S_INLINEELINES => callees(data, &mut lines.callees),
                 DEBUG_S_CROSSSCOPEIMPORTS => lines.imports = range,
-                DEBUG_S_CROSSSCOPEEXPORTS => lines.exports = range,
+                DEBUG_S_CROSSSCOPEEXPORTS => lines.exports = exports(data),
                 _ => (),
             }
         }
@@ -71,7 +73,7 @@ impl Lines {
     }
 
     /// Line of an offset in a section.
-    pub(super) fn at(&self, bytes: &[u8], section: u16, offset: u32) -> Option<Line> {
+    pub(super) fn at(&self, bytes: &[u8], section: u16, offset: u32, budget: &Budget) -> Option<Line> {
         let after = self.blocks.partition_point(|block| (block.section, block.start) <= (section, offset));
         let before = self.blocks.get(..after)?;
         let holds = |block: &&Block| {
@@ -79,7 +81,15 @@ impl Lines {
                 && offset.checked_sub(block.start).is_some_and(|within| within < block.len)
         };
         let block = before.iter().rev().take(MAX_OVERLAP).find(holds)?;
-        line_in(bytes.get(block.data.clone())?, block.columns, offset.checked_sub(block.start)?)
+        let data = bytes.get(block.data.clone())?;
+        budget.spend(len32(data.len()))?;
+        line_in(data, block.columns, offset.checked_sub(block.start)?)
+    }
+
+    /// What a number that other units know is in the stream of ids.
+    pub(super) fn export(&self, number: u32) -> Option<u32> {
+        let at = self.exports.partition_point(|(known, _)| *known < number);
+        self.exports.get(at).filter(|(known, _)| *known == number).map(|(_, id)| *id)
     }
 
     /// Where the callee of an inlined call begins.
@@ -95,7 +105,9 @@ impl Lines {
 
     pub(super) fn held(&self) -> usize {
         let blocks = self.blocks.capacity().saturating_mul(size_of::<Block>());
-        blocks.saturating_add(self.callees.capacity().saturating_mul(12))
+        blocks
+            .saturating_add(self.callees.capacity().saturating_mul(12))
+            .saturating_add(self.exports.capacity().saturating_mul(8))
     }
 }
 
@@ -133,6 +145,16 @@ fn line_in(data: &[u8], columns: bool, within: u32) -> Option<Line> {
         }
     }
     best.map(|(_, line)| line)
+}
+
+fn exports(data: &[u8]) -> Vec<(u32, u32)> {
+    let mut reader = Reader::new(data);
+    let mut found = Vec::with_capacity(data.len().checked_div(8).unwrap_or(0));
+    while let (Some(number), Some(id)) = (reader.u32(), reader.u32()) {
+        found.push((number, id));
+    }
+    found.sort_by_key(|(number, _)| *number);
+    found
 }
 
 fn callees(data: &[u8], found: &mut Vec<(u32, Line)>) {

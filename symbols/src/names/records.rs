@@ -2,7 +2,7 @@
 //! knows nothing of addresses.
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 
-use crate::reader::{Reader, index};
+use crate::reader::{Reader, index, len32};
 
 pub(super) const S_PUB32: u16 = 0x110E;
 const S_FRAMEPROC: u16 = 0x1012;
@@ -84,6 +84,11 @@ pub(super) struct InlineSite<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> u32 {
+        len32(self.body.len()).saturating_add(4)
+    }
+
     /// A function, a thunk, or a part of a function that stands elsewhere: then `parent` is where the function begins.
     pub(super) fn procedure(&self) -> Option<(Procedure, Option<(u16, u32)>)> {
         let mut reader = Reader::new(self.body);

@@ -2,6 +2,7 @@
 //! stream. They are the largest part of a PDB, and stay in the file: a name costs a few reads.
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::arithmetic_side_effects)]
 
+use super::budget::Budget;
 use super::msf::Msf;
 use crate::image::Damaged;
 use crate::reader::{Reader, index, len32};
@@ -24,6 +25,9 @@ const LF_INTERFACE2: u16 = 0x160B;
 
 /// One read while a stream is walked: any record fits, its length has 16 bits.
 const CHUNK: u32 = 66 << 10;
+
+/// The read for one record: what lies between two places that linkers noted, and most often the record too.
+const SMALL_CHUNK: u32 = 12 << 10;
 
 /// Records between two known places, in bytes: linkers note one every 8 KB.
 const MAX_STEP: u32 = 1 << 20;
@@ -93,7 +97,7 @@ impl TypeIndex {
     }
 
     /// Kind and content of a record.
-    fn record(&self, msf: &Msf<'_>, number: u32) -> Result<Option<(u16, Vec<u8>)>, Damaged> {
+    fn record(&self, msf: &Msf<'_>, number: u32, budget: &Budget) -> Result<Option<(u16, Vec<u8>)>, Damaged> {
         if !(self.first..self.end).contains(&number) {
             return Ok(None);
         }
@@ -104,8 +108,9 @@ impl TypeIndex {
         };
         let start = self.header_len.saturating_add(start);
         let mut place = start;
-        while place.saturating_sub(start) < MAX_STEP {
-            let chunk = msf.read(self.stream, place, CHUNK)?;
+        let mut size = SMALL_CHUNK;
+        while place.saturating_sub(start) < MAX_STEP && budget.spend(size).is_some() {
+            let chunk = msf.read(self.stream, place, size)?;
             let mut reader = Reader::new(&chunk);
             let mut read = 0_u32;
             while let Some(body) = body(&mut reader) {
@@ -116,20 +121,26 @@ impl TypeIndex {
                 at = at.saturating_add(1);
                 read = read.saturating_add(len32(body.len())).saturating_add(2);
             }
-            if read == 0 {
+            if read == 0 && size == CHUNK {
                 break;
             }
+            size = if read == 0 { CHUNK } else { SMALL_CHUNK };
             place = place.saturating_add(read);
         }
         Ok(None)
     }
 
-    pub(super) fn id(&self, msf: &Msf<'_>, number: u32) -> Result<Option<Id>, Damaged> {
-        Ok(self.record(msf, number)?.and_then(|(kind, content)| id(kind, &content)))
+    pub(super) fn id(&self, msf: &Msf<'_>, number: u32, budget: &Budget) -> Result<Option<Id>, Damaged> {
+        Ok(self.record(msf, number, budget)?.and_then(|(kind, content)| id(kind, &content)))
     }
 
-    pub(super) fn type_name(&self, msf: &Msf<'_>, number: u32) -> Result<Option<String>, Damaged> {
-        Ok(self.record(msf, number)?.and_then(|(kind, content)| type_name(kind, &content)))
+    pub(super) fn type_name(
+        &self,
+        msf: &Msf<'_>,
+        number: u32,
+        budget: &Budget,
+    ) -> Result<Option<String>, Damaged> {
+        Ok(self.record(msf, number, budget)?.and_then(|(kind, content)| type_name(kind, &content)))
     }
 
     pub(super) fn held(&self) -> usize {

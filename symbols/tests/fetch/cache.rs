@@ -105,6 +105,35 @@ async fn what_was_left_behind_is_swept() {
 }
 
 #[tokio::test]
+async fn leftovers_are_evicted_unless_somebody_is_at_them() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = |name: &str| cache.path().join("v1").join(name).join("1");
+    for name in ["left.sys", "busy.sys"] {
+        std::fs::create_dir_all(folder(name)).unwrap();
+        for file in [".image.part", ".image.note", ".image.unpacked"] {
+            std::fs::write(folder(name).join(file), "x").unwrap();
+        }
+    }
+    std::fs::create_dir_all(folder("new.sys")).unwrap();
+    std::fs::write(folder("new.sys").join("new.sys"), "x").unwrap();
+    // Old enough to go first, and too young to be swept.
+    age(cache.path(), ".part", Duration::from_secs(3_600));
+    age(cache.path(), ".note", Duration::from_secs(3_600));
+    age(cache.path(), ".unpacked", Duration::from_secs(3_600));
+    let busy = File::open(folder("busy.sys").join(".image.part")).unwrap();
+    busy.lock().unwrap();
+    // Seven files, each of which counts as 4 KiB.
+    let mut config = config(cache.path(), &[]);
+    config.cache_bytes = 5 * 4096;
+    let _library = open(config);
+    let left = files(cache.path(), "");
+    assert_eq!(left.iter().filter(|path| path.starts_with(folder("busy.sys"))).count(), 3, "{left:?}");
+    assert_eq!(left.iter().filter(|path| path.starts_with(folder("left.sys"))).count(), 0, "{left:?}");
+    assert!(left.contains(&folder("new.sys").join("new.sys")), "{left:?}");
+    assert!(!cache.path().join("v1/left.sys").exists());
+}
+
+#[tokio::test]
 async fn a_damaged_file_in_the_cache_is_fetched_anew() {
     let server = many().await;
     let (library, cache) = library(&[server.url("/")]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bluescope_symbols::identify::{UnpackLimits, unpack};
 use bluescope_symbols::{Answer, Want};
 
 use crate::server::{Reply, Server};
@@ -69,6 +70,29 @@ async fn a_wrong_file_under_the_right_name_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_page_is_no_file_and_a_cut_image_is_no_image() {
+    let server = Server::start(|request| match request.path.as_str() {
+        path if path == image_path(1) => Reply::ok("<html>log in").with("Content-Type", "text/html"),
+        path if path == image_path(2) => Reply::ok(&image(2)[..0x5ff]),
+        path if path == sym_path(3) => {
+            let (one, two) = (&sym(3)[..20], &sym(3)[20..]);
+            Reply::ok([gzip(one), gzip(two)].concat())
+        }
+        _ => Reply::status(404),
+    })
+    .await;
+    let (library, _cache) = library(&[server.url("/")]);
+    assert_eq!(get_image(&library, 1).await, UNREACHABLE);
+    assert_eq!(get_image(&library, 2).await, DAMAGED);
+    assert_eq!(get_names(&library, 3).await, Got::Names, "gzip in several pieces");
+    // Who pushes one is told at once.
+    let whole = unpack("Driver2.sys", image(2).into(), &UnpackLimits::default());
+    assert_eq!(whole.files.len(), 1, "{whole:?}");
+    let cut = unpack("Driver2.sys", image(2)[..0x5ff].to_vec().into(), &UnpackLimits::default());
+    assert_eq!(cut.refused[0].1, "image: cut short: 1535 bytes, and its sections end at 1536");
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_refused_whether_it_says_so_or_not() {
     let server = Server::start(|request| {
         let large = [image(1), vec![0; 100_000]].concat();
@@ -108,11 +132,13 @@ async fn a_cut_file_is_resumed_by_the_next_attempt() {
         }
     })
     .await;
-    let (first, cache) = library(&[server.url("/")]);
+    // A folder without the file must leave alone what was begun elsewhere.
+    let folder = tempfile::tempdir().unwrap();
+    let (first, cache) = library(&[server.url("/"), folder.path().display().to_string()]);
     assert_eq!(get_image(&first, 1).await, UNREACHABLE);
     drop(first);
     age(cache.path(), ".failed", Duration::from_secs(100));
-    let second = open(config(cache.path(), &[server.url("/")]));
+    let second = open(config(cache.path(), &[folder.path().display().to_string(), server.url("/")]));
     assert_eq!(get_image(&second, 1).await, Got::Image);
     let requests: Vec<_> = server.requests().into_iter().filter(|r| r.path == image_path(1)).collect();
     assert_eq!(requests.len(), 2);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use bluescope_symbols::fetch::BreakerState;
+
 use crate::server::{Reply, Server};
 use crate::support::*;
 
@@ -58,6 +60,73 @@ async fn a_server_of_two_tiers_is_found_out_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_say_whether_it_has_two_tiers_is_asked_for_files() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/index2.txt" => Reply::status(500),
+        path if path == image_path(1) => Reply::ok(image(1)),
+        path if path == format!("/Dr{}", image_path(2)) => Reply::ok(image(2)),
+        _ => Reply::status(404),
+    })
+    .await;
+    let cache = tempfile::tempdir().unwrap();
+    let mut config = config(cache.path(), &[server.url("/")]);
+    config.breaker.failures = 1;
+    let library = open(config);
+    assert_eq!(get_image(&library, 1).await, Got::Image);
+    assert_eq!(get_image(&library, 2).await, Got::Image, "it may have two: {:?}", server.paths());
+    assert_eq!(get_image(&library, 3).await, NOT_FOUND);
+    assert_eq!(server.count("/index2.txt"), 1, "not again within a minute");
+    assert_eq!(library.health()[0].state, BreakerState::Closed);
+    assert!(library.has_remote_sources());
+}
+
+#[tokio::test]
+async fn a_folder_that_fails_is_left_alone_as_others_are() {
+    let root = tempfile::tempdir().unwrap();
+    // It ends in itself: the system refuses to follow it, with an error that is none of rights.
+    std::os::unix::fs::symlink("Driver1.sys", root.path().join("Driver1.sys")).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let mut config = config(cache.path(), &[root.path().display().to_string()]);
+    config.breaker.failures = 1;
+    let library = open(config);
+    assert!(!library.has_remote_sources());
+    assert_eq!(get_image(&library, 2).await, NOT_FOUND);
+    let health = library.health().remove(0);
+    assert!(health.answered_at.is_some() && health.state == BreakerState::Closed, "{health:?}");
+    assert_eq!(get_image(&library, 1).await, UNREACHABLE);
+    assert_eq!(library.health()[0].state, BreakerState::Open);
+    assert!(files(cache.path(), ".failed").is_empty());
+}
+
+fn denied(code: &str) -> Reply {
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>").into();
+    let headers = vec![("x-amz-request-id", "1".to_owned())];
+    Reply::Answer { status: 403, headers, body }
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_know_us_has_not_said_what_it_has() {
+    for (code, expected) in [
+        ("AccessDenied", NOT_FOUND),
+        ("InvalidAccessKeyId", UNREACHABLE),
+        ("RequestTimeTooSkewed", UNREACHABLE),
+    ] {
+        let server = Server::start(move |_| denied(code)).await;
+        let cache = tempfile::tempdir().unwrap();
+        let mut bucket = config(cache.path(), &["s3://bucket".to_owned()]);
+        bucket.sources[0].options = vec![
+            ("aws_endpoint".to_owned(), server.url("").into()),
+            ("aws_region".to_owned(), "eu-central-1".into()),
+            ("aws_access_key_id".to_owned(), "AKID".into()),
+            ("aws_secret_access_key".to_owned(), "hunter2".into()),
+        ];
+        assert_eq!(get_image(&open(bucket), 1).await, expected, "a bucket: {code}");
+        let (library, _cache) = library(&[server.url("/")]);
+        assert_eq!(get_image(&library, 1).await, expected, "a server: {code}");
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_is_asked_as_s3_is_and_resumed() {
     let key = format!("/bucket/some/prefix{}", image_path(1));
     let path = key.clone();
@@ -68,7 +137,7 @@ async fn a_bucket_is_asked_as_s3_is_and_resumed() {
         let body = image(1);
         match (request.path == path, request.header("range")) {
             // Who may not list is told that it is forbidden.
-            (false, _) => Reply::status(403),
+            (false, _) => denied("AccessDenied"),
             (true, None) => stamp(Reply::Cut { headers: Vec::new(), body, sent: 800 }),
             (true, Some(range)) => {
                 let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();

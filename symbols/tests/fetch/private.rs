@@ -97,6 +97,63 @@ async fn a_file_that_is_pushed_is_seen_at_once_and_loaded_once() {
 }
 
 #[tokio::test]
+async fn what_was_pushed_is_forgotten_for_all_and_what_is_public_stays() {
+    let server = Server::with_files([(sym_path(1), named(1, "Public"))]).await;
+    let (library, store, _cache) = with_store(&[server.url("/")]);
+    for scope in ["one", "two"] {
+        store.push(scope, FileId::Sym(pdb_id(1)), named(1, "First"));
+        assert_eq!(function(&library, scope, 1).await, "First");
+        store.push(scope, FileId::Sym(pdb_id(1)), named(1, "Second"));
+    }
+    assert_eq!(function(&library, "three", 1).await, "Public");
+    assert_eq!(function(&library, "one", 1).await, "First", "as long as nobody says so");
+    library.forget_pushed();
+    assert_eq!(function(&library, "one", 1).await, "Second");
+    assert_eq!(function(&library, "two", 1).await, "Second");
+    assert_eq!(function(&library, "three", 1).await, "Public");
+    assert_eq!(server.count(&sym_path(1)), 1);
+}
+
+/// Says how many are in its hands at once, and lets none go before all are there that may be.
+#[derive(Debug, Default)]
+struct Slow {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl PrivateStore for Slow {
+    fn get<'s>(
+        &'s self,
+        _scope: &'s str,
+        _id: &'s FileId,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Bytes>, PrivateStoreError>> + Send + 's>> {
+        Box::pin(async {
+            let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(now, Ordering::Relaxed);
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            self.now.fetch_sub(1, Ordering::Relaxed);
+            Ok(None)
+        })
+    }
+}
+
+#[tokio::test]
+async fn few_pushed_files_are_in_memory_at_once() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Slow::default());
+    let mut registry = Registry::default();
+    let library = Library::open(config(cache.path(), &[]), Some(store.clone()), &mut registry).unwrap();
+    let wants: Vec<Want> = (0..50).map(|number| Want::Image(image_id(number))).collect();
+    let answers = library.get("one", &wants).await;
+    assert!(answers.iter().all(|(_, answer)| word(answer) == NOT_FOUND));
+    let most = store.most.load(Ordering::Relaxed);
+    assert!((2..=4).contains(&most), "{most}");
+}
+
+#[tokio::test]
 async fn a_store_that_fails_hides_no_public_file_and_is_no_proof() {
     let server = Server::with_files([(sym_path(1), named(1, "Public"))]).await;
     let (library, store, _cache) = with_store(&[server.url("/")]);

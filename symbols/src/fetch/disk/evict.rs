@@ -43,7 +43,8 @@ struct Entry {
     path: PathBuf,
     used: SystemTime,
     bytes: u64,
-    evictable: bool,
+    /// Whether it belongs to a download, and goes only with nobody at it.
+    of_part: bool,
 }
 
 impl Disk {
@@ -74,13 +75,12 @@ impl Disk {
         let mut total: u64 = entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes));
         if total > self.usage.limit {
             let target = self.usage.limit.saturating_sub(self.usage.percent(FREE_PERCENT));
-            entries.retain(|entry| entry.evictable);
             entries.sort_by_key(|entry| entry.used);
             for entry in entries {
                 if total <= target {
                     break;
                 }
-                if remove_logged(&entry.path) {
+                if entry.remove() {
                     total = total.saturating_sub(entry.bytes);
                     self.metrics.cache_evictions.inc();
                     remove_empty(&entry.path);
@@ -94,8 +94,8 @@ impl Disk {
     fn walk(&self, entries: &mut Vec<Entry>) -> io::Result<()> {
         for name in folders(&self.root)? {
             for key in folders(&name)? {
-                for file in fs::read_dir(&key)? {
-                    self.look_at(&file?, entries);
+                for file in listed(&key)? {
+                    self.look_at(&file, entries);
                 }
                 remove_empty(&key.join("file"));
             }
@@ -111,37 +111,46 @@ impl Disk {
         let name = file.file_name();
         let name = name.to_string_lossy();
         let longest = self.ttls.not_found.max(self.ttls.unreachable).max(self.ttls.damaged);
-        let (stale, evictable) = match name.strip_prefix('.').and_then(|rest| rest.rsplit_once('.')) {
-            Some((_, "failed")) => (age > longest, true),
-            // Evicting what is being downloaded would only make it be downloaded twice.
-            Some((_, "part")) => (age > STALE_PART && !is_locked(&path), false),
-            Some(_) => (age > STALE_PART, false),
-            None => (false, true),
+        let (stale, of_part) = match name.strip_prefix('.').and_then(|rest| rest.rsplit_once('.')) {
+            Some((_, "failed")) => (age > longest, false),
+            Some(_) => (age > STALE_PART, true),
+            None => (false, false),
         };
-        if !(stale && remove_logged(&path)) {
-            entries.push(Entry { path, used, bytes: about.len().max(LEAST_BYTES), evictable });
+        let entry = Entry { path, used, bytes: about.len().max(LEAST_BYTES), of_part };
+        if !(stale && entry.remove()) {
+            entries.push(entry);
         }
+    }
+}
+
+impl Entry {
+    /// Whether it is gone. Evicting what is being downloaded would only make it be downloaded twice: whoever downloads has
+    /// locked the partial file, which `.names.note` and `.names.unpacked` stand beside.
+    fn remove(&self) -> bool {
+        if !self.of_part {
+            return remove_logged(&self.path);
+        }
+        // The lock is held until the file is gone: who gets it behind us finds that out, and makes a new one.
+        match File::open(self.path.with_extension("part")).map(|part| (part.try_lock(), part)) {
+            Ok((Ok(()), _part)) => remove_logged(&self.path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => remove_logged(&self.path),
+            Ok((Err(_), _)) | Err(_) => false,
+        }
+    }
+}
+
+/// What stands in a folder; nothing where it went since it was listed: others remove empty ones.
+fn listed(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.collect(),
     }
 }
 
 fn folders(of: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(of) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            folders.push(entry.path());
-        }
-    }
-    Ok(folders)
-}
-
-fn is_locked(path: &Path) -> bool {
-    let lock = File::open(path).map(|file| file.try_lock());
-    matches!(lock, Ok(Err(fs::TryLockError::WouldBlock)))
+    let entries = listed(of)?.into_iter();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(folders.map(|entry| entry.path()).collect())
 }
 
 fn remove_logged(path: &Path) -> bool {

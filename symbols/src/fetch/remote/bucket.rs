@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 
 use super::super::config::{SourceConfig, SourceFault};
 use super::super::disk::Validator;
-use super::{Body, Fault, chain};
+use super::{Body, FORBIDDEN_WHEN_ABSENT, Fault, chain};
 
 /// A bucket, or a part of one.
 #[derive(Debug)]
@@ -85,8 +85,11 @@ impl Bucket {
 fn fault(error: object_store::Error) -> Fault {
     use object_store::Error;
     match error {
-        // Who may not list a bucket is told that what is not there is forbidden.
-        Error::NotFound { .. } | Error::PermissionDenied { .. } => Fault::Absent,
+        Error::NotFound { .. } => Fault::Absent,
+        Error::PermissionDenied { .. } => match chain(&error) {
+            why if why.contains(FORBIDDEN_WHEN_ABSENT) => Fault::Absent,
+            why => Fault::Refused(why),
+        },
         Error::Precondition { .. } => Fault::Changed,
         Error::Unauthenticated { .. } => {
             Fault::Refused("wants credentials: set them in the environment or in `options`".to_owned())

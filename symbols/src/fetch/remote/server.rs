@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
-    LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -15,12 +15,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::address::{Inside, PublicOnly, check_literal};
 use super::super::config::{SourceConfig, SourceFault};
 use super::super::disk::Validator;
-use super::{Body, Fault, chain};
+use super::{Body, FORBIDDEN_WHEN_ABSENT, Fault, chain};
 
 /// Microsoft's server needs one, for its storage; a CDN in front of another may need two.
 const MOST_REDIRECTS: usize = 5;
-/// S3, Google and Azure say 403 for what is not there, to those who may not list.
+/// What S3, Google and Azure answer with.
 const STORAGE_HEADERS: [&str; 3] = ["x-amz-request-id", "x-guploader-uploadid", "x-ms-request-id"];
+
+/// So much of a storage's error is read: its code stands in the first hundred.
+const ERROR_BYTES: usize = 4 << 10;
 
 /// Connections; shared by all sources.
 #[derive(Debug, Clone)]
@@ -94,6 +97,9 @@ impl Server {
         };
         let response = self.follow(url, resume).await?;
         judge(&response)?;
+        if response.status() == StatusCode::FORBIDDEN {
+            return Err(forbidden(response).await);
+        }
         body(response, resume)
     }
 
@@ -150,15 +156,20 @@ fn transport(error: reqwest::Error) -> Fault {
     }
 }
 
-/// What an answer means.
+/// What an answer means. A 403 passes: only its body tells.
 fn judge(response: &Response) -> Result<(), Fault> {
     let status = response.status();
-    let storage = || STORAGE_HEADERS.iter().any(|name| response.headers().contains_key(*name));
     match status {
+        // No symbol file is a page: a proxy asks for a password, or a portal says that it is down.
+        _ if status.is_success() && is_page(response) => {
+            Err(Fault::failing(format!("answered {status} with a page for people, not a file")))
+        }
         _ if status.is_success() => Ok(()),
-        // Some servers say 400 for names that they do not like: they have no such file.
-        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::BAD_REQUEST => Err(Fault::Absent),
-        StatusCode::FORBIDDEN if storage() => Err(Fault::Absent),
+        StatusCode::FORBIDDEN => Ok(()),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Fault::Absent),
+        // Some servers say 400 for names that they do not like: they have no such file. Storages say it of a token that
+        // is over.
+        StatusCode::BAD_REQUEST if !is_storage(response) => Err(Fault::Absent),
         StatusCode::RANGE_NOT_SATISFIABLE => Err(Fault::Changed),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
             Err(Fault::Failing { why: format!("answered {status}"), after: retry_after(response) })
@@ -166,11 +177,40 @@ fn judge(response: &Response) -> Result<(), Fault> {
         _ if status.is_server_error() => {
             Err(Fault::Failing { why: format!("answered {status}"), after: retry_after(response) })
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Err(Fault::Refused(format!("answered {status}: it wants a `token` or `headers`, or other ones")))
-        }
+        StatusCode::UNAUTHORIZED => Err(unwelcome(status)),
         _ => Err(Fault::Refused(format!("answered {status}"))),
     }
+}
+
+fn unwelcome(status: StatusCode) -> Fault {
+    Fault::Refused(format!("answered {status}: it wants a `token` or `headers`, or other ones"))
+}
+
+/// A 403: of a storage, it may be of a file that is not there.
+async fn forbidden(response: Response) -> Fault {
+    if !is_storage(&response) {
+        return unwelcome(response.status());
+    }
+    let status = response.status();
+    let mut text = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(Ok(chunk)) = chunks.next().await
+        && text.len() < ERROR_BYTES
+    {
+        text.extend_from_slice(&chunk);
+    }
+    let text = String::from_utf8_lossy(&text);
+    if text.contains(FORBIDDEN_WHEN_ABSENT) { Fault::Absent } else { unwelcome(status) }
+}
+
+fn is_storage(response: &Response) -> bool {
+    STORAGE_HEADERS.iter().any(|name| response.headers().contains_key(*name))
+}
+
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
 }
 
 /// Seconds only: the other form, a date, is by the server's clock.
@@ -246,16 +286,40 @@ mod tests {
         for status in [400, 404, 410] {
             assert!(matches!(judged(status, none), Err(Fault::Absent)), "{status}");
         }
-        for status in [401, 403, 405, 451] {
+        for status in [401, 405, 451] {
             assert!(matches!(judged(status, none), Err(Fault::Refused(_))), "{status}");
         }
-        assert!(matches!(judged(403, ("x-amz-request-id", "1")), Err(Fault::Absent)));
+        let expired = judged(400, ("x-amz-request-id", "1"));
+        assert!(matches!(expired, Err(Fault::Refused(_))), "{expired:?}");
+        for page in ["text/html", "Text/HTML; charset=utf-8"] {
+            let login = judged(200, ("content-type", page));
+            assert!(matches!(login, Err(Fault::Failing { .. })), "{login:?}");
+        }
+        assert!(judged(200, ("content-type", "text/plain")).is_ok());
         for status in [408, 429, 500, 502, 503, 504] {
             let fault = judged(status, ("retry-after", "7")).unwrap_err();
             let Fault::Failing { after, .. } = fault else { panic!("{status}: {fault:?}") };
             assert_eq!(after, Some(Duration::from_secs(7)), "{status}");
         }
         assert!(matches!(judged(416, none), Err(Fault::Changed)));
+    }
+
+    #[tokio::test]
+    async fn a_storage_forbids_what_is_not_there_and_what_is_not_signed() {
+        for (header, code, absent) in [
+            ("x-amz-request-id", "AccessDenied", true),
+            ("x-guploader-uploadid", "AccessDenied", true),
+            ("x-amz-request-id", "InvalidAccessKeyId", false),
+            ("x-amz-request-id", "SignatureDoesNotMatch", false),
+            ("x-amz-request-id", "RequestTimeTooSkewed", false),
+            ("x-nothing", "AccessDenied", false),
+        ] {
+            let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>");
+            let response = http::Response::builder().status(403).header(header, "1").body(text).unwrap();
+            let fault = forbidden(response.into()).await;
+            assert_eq!(matches!(fault, Fault::Absent), absent, "{header} {code}: {fault}");
+            assert_eq!(matches!(fault, Fault::Refused(_)), !absent, "{header} {code}: {fault}");
+        }
     }
 
     #[test]
