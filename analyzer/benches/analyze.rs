@@ -2,40 +2,36 @@
 //! Prints the median and the 95th percentile; asserts nothing, because machines differ.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+#[path = "support/measure.rs"]
+mod measure;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use bluescope_analyzer::render::{Style, text};
 use bluescope_analyzer::{Limits, analyze};
 use dump::synth::{SmallDump, UserDump, user_minidump};
+use measure::measure;
 
 const ROUNDS: usize = 500;
 
-fn measure<T>(name: &str, mut run: impl FnMut() -> T) {
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
-            let started = Instant::now();
-            black_box(run());
-            started.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    let at = |percent: usize| times.get(ROUNDS * percent / 100).copied().unwrap_or_default();
-    println!("{name:<36} median {:>10.1?}   p95 {:>10.1?}", at(50), at(95));
-}
-
 fn bench(name: &str, bytes: &[u8]) {
     let limits = Limits::default();
-    measure(&format!("{name}: analyze ({} bytes)", bytes.len()), || analyze(black_box(bytes), None, &limits));
+    measure(&format!("{name}: analyze ({} bytes)", bytes.len()), ROUNDS, || {
+        analyze(black_box(bytes), None, &limits)
+    });
     let details = Limits::with_details();
-    measure(&format!("{name}: with details"), || analyze(black_box(bytes), None, &details));
+    measure(&format!("{name}: with details"), ROUNDS, || analyze(black_box(bytes), None, &details));
     if bytes.starts_with(b"PAGE") {
-        measure(&format!("{name}: of that, parse"), || dump::KernelDump::parse(black_box(bytes)).is_ok());
+        measure(&format!("{name}: of that, parse"), ROUNDS, || {
+            dump::KernelDump::parse(black_box(bytes)).is_ok()
+        });
     }
     let Ok(analysis) = analyze(bytes, None, &details) else { return };
     let json = serde_json::to_string(&analysis).unwrap_or_default();
-    measure(&format!("{name}: report JSON ({} bytes)", json.len()), || serde_json::to_string(&analysis));
-    measure(&format!("{name}: text"), || text(&analysis, Style::default()));
+    measure(&format!("{name}: report JSON ({} bytes)", json.len()), ROUNDS, || {
+        serde_json::to_string(&analysis)
+    });
+    measure(&format!("{name}: text"), ROUNDS, || text(&analysis, Style::default()));
 }
 
 fn main() {

@@ -9,13 +9,16 @@ mod cases;
 #[expect(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/true_stacks/dumps.rs"]
 mod dumps;
+#[path = "support/measure.rs"]
+mod measure;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bluescope_analyzer::deep::with_symbols;
 use bluescope_analyzer::{Limits, analyze};
+use measure::measure;
 use prometheus_client::registry::Registry;
 use symbols::fetch::{Library, LibraryConfig, SourceConfig};
 
@@ -48,20 +51,7 @@ fn main() {
         let named = first.stack.iter().filter(|frame| frame.function.is_some()).count();
         println!("{}: {} frames, {named} named, dump of {} bytes", case.name, first.stack.len(), bytes.len());
         println!("  first, files from a folder into the cache   {cold:>10.1?}");
-        measure("  deep, warm, all rounds", deep);
-        measure("  fast path, for comparison", || analyze(black_box(&bytes), None, &limits));
+        measure("  deep, warm, all rounds", ROUNDS, deep);
+        measure("  fast path, for comparison", ROUNDS, || analyze(black_box(&bytes), None, &limits));
     }
-}
-
-fn measure<T>(name: &str, mut run: impl FnMut() -> T) {
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
-            let started = Instant::now();
-            black_box(run());
-            started.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    let at = |percent: usize| times.get(ROUNDS * percent / 100).copied().unwrap_or_default();
-    println!("{name:<44} median {:>10.1?}   p95 {:>10.1?}", at(50), at(95));
 }

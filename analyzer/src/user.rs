@@ -56,8 +56,8 @@ pub(crate) fn analyze(
     let exception_stream = stream::<MinidumpException<'_>>(&dump, "exception", &mut problems);
     let exception = exception_stream.as_ref().map(|stream| exception_of(stream, system.as_ref()));
     let regions = memory(&dump);
-    let listed: Vec<&MinidumpModule> = modules.iter().collect();
-    let own = |index: usize, rva| page(&regions, listed.get(index)?, rva);
+    let all: Vec<&MinidumpModule> = modules.iter().collect();
+    let own = |index: usize, rva| page(&regions, all.get(index)?, rva);
     let symbols = ModuleSymbols::new(symbols, modules.iter().map(|module| ids(module, limits)), &own);
     let stack = system.as_ref().map(|system| {
         let exception = exception_stream.as_ref();
@@ -65,18 +65,18 @@ pub(crate) fn analyze(
         walk::walk(&source, limits, &mut problems)
     });
     let walk::Stack { frames: walked, registers } = stack.unwrap_or_default();
-    let frames = frames(&walked, &modules, &symbols, limits);
+    let frames = frames(&walked, &all, &symbols, limits);
     let on_stack = || walked.iter().filter_map(|frame| Some(frame.site?.module)).take(MOST_WANTED);
-    let listed: Vec<&MinidumpModule> = modules.iter().take(limits.modules).collect();
-    if modules.iter().count() > listed.len() {
-        problems.push(format!("modules: {} more are not listed", modules.iter().count() - listed.len()));
+    let listed = all.get(..limits.modules).unwrap_or(&all);
+    if all.len() > listed.len() {
+        problems.push(format!("modules: {} more are not listed", all.len() - listed.len()));
     }
     let main_module = modules.main_module().map(|module| base_name(&module.name, limits));
     let misc = dump.get_stream::<MinidumpMiscInfo>().ok();
     let verdict = verdict::decide(&verdict::UserFacts {
         exception: exception.as_ref(),
         frames: &frames,
-        modules: &listed,
+        modules: listed,
         main_module: main_module.as_deref(),
         limits,
     });
@@ -141,13 +141,12 @@ fn page(regions: &UnifiedMemoryList<'_>, module: &MinidumpModule, rva: u32) -> O
 /// The frames of the report.
 fn frames(
     walked: &[Walked],
-    modules: &MinidumpModuleList,
+    modules: &[&MinidumpModule],
     symbols: &ModuleSymbols<'_>,
     limits: &Limits,
 ) -> Vec<Frame> {
-    let names: Vec<&MinidumpModule> = modules.iter().collect();
     let name = |frame: &Walked| {
-        let module = frame.site.and_then(|site| names.get(site.module));
+        let module = frame.site.and_then(|site| modules.get(site.module));
         module.map(|module| base_name(&module.name, limits)).unwrap_or_default()
     };
     let frames = walked.iter().flat_map(|frame| {

@@ -201,12 +201,6 @@ fn empty(job: DeepJob, begun: i64) -> DeepRow {
         fault_offset: job.fault_offset,
         bucket: job.bucket,
         analyzer_version: ANALYZER_VERSION,
-        deep_bucket: String::new(),
-        deep_bucket_hash: String::new(),
-        deep_confidence: String::new(),
-        report: String::new(),
-        missing: Vec::new(),
-        missing_kinds: Vec::new(),
-        retry_at: 0,
+        ..DeepRow::default()
     }
 }

@@ -117,13 +117,13 @@ impl Source<'_> {
 
     /// The frame below, by the best way there is.
     fn next(&self, current: &Current, grand_parameters: u32, words_left: &mut u64) -> Option<Current> {
-        let attempts = [
-            self.by_unwind_info(current, grand_parameters),
-            self.by_last_call(current),
-            self.by_frame_pointer(current),
-        ];
-        let found = attempts.into_iter().flatten().find(|next| self.advances(current, next));
-        let next = found.or_else(|| self.by_scan(current, words_left))?;
+        let advances = |next: &Current| self.advances(current, next);
+        let next = self
+            .by_unwind_info(current, grand_parameters)
+            .filter(advances)
+            .or_else(|| self.by_last_call(current).filter(advances))
+            .or_else(|| self.by_frame_pointer(current).filter(advances))
+            .or_else(|| self.by_scan(current, words_left))?;
         // A return address of 0 ends a stack; a trap there is a call of a null pointer.
         (next.registers.pc() != 0 || next.exact).then_some(next)
     }

@@ -7,12 +7,21 @@ use crate::database::{Database, DatabaseError};
 use crate::questions::DeepJob;
 use crate::rows::{CrashRow, DeepRow};
 
+/// Whole rows, in the order of [`DeepRow`].
+macro_rules! rows {
+    ($from:literal) => {
+        concat!(
+            "SELECT crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size,",
+            " fault_offset, bucket, analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report,",
+            " missing, missing_kinds, retry_at ",
+            $from
+        )
+    };
+}
+
 /// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
-const SQL: &str = "
-SELECT
-    crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size, fault_offset, bucket,
-    analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds, retry_at
-FROM deep_analyses
+const SQL: &str = rows!(
+    "FROM deep_analyses
 WHERE (fault_site, crash_id, analysed_at) IN (
     SELECT fault_site, crash_id, analysed_at
     FROM deep_analyses
@@ -22,7 +31,8 @@ WHERE (fault_site, crash_id, analysed_at) IN (
         ORDER BY revision DESC LIMIT 1)
     ORDER BY report != '' DESC, crash_id = {crash_id:UUID} DESC, analysed_at DESC
     LIMIT 1)
-LIMIT 1";
+LIMIT 1"
+);
 
 /// What a fault site is called with symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -70,16 +80,12 @@ ORDER BY newest DESC
 LIMIT 1000";
 
 /// By the site's fields: whoever asks has no hash of them.
-const BEFORE: &str = "
-SELECT
-    crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size, fault_offset, bucket,
-    analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds, retry_at
-FROM deep_analyses
+const BEFORE: &str = rows!("FROM deep_analyses
 WHERE crash_id = {crash_id:UUID} AND tenant = {tenant:String} AND kind = {kind:String} AND driver = {driver:String}
     AND driver_timestamp = {driver_timestamp:UInt32} AND driver_size = {driver_size:UInt32}
     AND fault_offset = {fault_offset:UInt64} AND bucket = {bucket:String}
 ORDER BY report != '' DESC, analysed_at DESC
-LIMIT 1";
+LIMIT 1");
 
 impl Database {
     /// What an earlier analysis of the same dump came to: a later one that fails must not take its place.
