@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use crate::commands::reblame;
 
 /// Fleet-wide crash telemetry for Windows: names the faulting driver seconds after an outage begins.
 #[derive(Debug, Parser)]
@@ -19,6 +22,10 @@ pub(crate) enum Command {
     Up(ServiceArgs),
     /// Say what crashed a machine: analyse dumps locally, without a server
     Explain(ExplainArgs),
+    /// Judge facts of crashes: JSON lines of facts in, JSON lines of verdicts out (docs/FACTS.md)
+    Blame(BlameArgs),
+    /// Print the JSON schema of what this program reads or writes
+    Schema(SchemaArgs),
     /// Upload dumps to a running service
     Send(SendArgs),
     /// Replay an outage of the past against a running service and check that it pages
@@ -29,6 +36,8 @@ pub(crate) enum Command {
     Receive(ReceiveArgs),
     /// Measure uploads to rows on this machine, and where the time goes
     Bench(BenchArgs),
+    /// Judge stored crashes again by the present rules and configuration: say which counts move, and write it with --apply
+    Reblame(ReblameArgs),
     /// Push symbol files to a running service, or list those that it misses
     #[command(subcommand)]
     Symbols(SymbolsCommand),
@@ -73,9 +82,15 @@ pub(crate) struct ExplainArgs {
     /// Dump files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Print one JSON document a dump, a line each
+    /// Print one JSON document a dump, a line each (`bluescope schema report` describes it)
     #[arg(long)]
     pub json: bool,
+    /// Print what the rules judged, one JSON line a dump: what `bluescope blame` reads
+    #[arg(long, conflicts_with = "json")]
+    pub facts: bool,
+    /// Configuration file whose `[blame]` says who may be blamed
+    #[arg(long, env = "BLUESCOPE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Folder, symbol server or S3 bucket (its URL) with images and PDBs: true stacks and function names. May be given
     /// several times; asked in this order
     #[arg(long, value_name = "PATH|URL")]
@@ -83,6 +98,37 @@ pub(crate) struct ExplainArgs {
     /// When to colour
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlameArgs {
+    /// Files of JSON lines; `-` is standard input [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print a table for people instead of JSON
+    #[arg(long)]
+    pub table: bool,
+    /// Configuration file whose `[blame]` says who may be blamed
+    #[arg(long, env = "BLUESCOPE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// When to colour the table
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Document {
+    /// Facts of a crash: what `bluescope blame` reads
+    Facts,
+    /// A verdict: what `bluescope blame` writes
+    Verdict,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Which document
+    #[arg(value_enum)]
+    pub document: Document,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -107,17 +153,24 @@ pub(crate) struct SendArgs {
     pub machine: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scenario {
-    /// 19 July 2024: csagent.sys, two bug checks, no new driver version
-    Crowdstrike,
+/// An outage that can be replayed.
+fn scenario(id: &str) -> Result<&'static fleet::Outage, String> {
+    let hint = "`bluescope drill --list` lists them all";
+    let outage = fleet::outage(id).ok_or_else(|| format!("no outage of that name; {hint}"))?;
+    match &outage.no_dumps {
+        None => Ok(outage),
+        Some(why) => Err(format!("it left no dumps to replay ({why}); {hint}")),
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArgs {
-    /// Which outage
-    #[arg(value_enum)]
-    pub scenario: Scenario,
+    /// Which outage: `crowdstrike`, or any other of the list
+    #[arg(value_name = "OUTAGE", value_parser = scenario, required_unless_present = "list")]
+    pub scenario: Option<&'static fleet::Outage>,
+    /// List the outages: when, which driver, which bug checks, and why some left no dumps
+    #[arg(long)]
+    pub list: bool,
     #[command(flatten)]
     pub server: ServerArgs,
     /// Machines that the outage takes down
@@ -187,6 +240,34 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub dead_symbols: bool,
     /// Where the service keeps its data while it is measured [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReblameArgs {
+    /// Crashes that happened since then: `7d` ago, `2026-11-01` or `2026-11-01T08:00:00Z`
+    #[arg(long, value_name = "WHEN", value_parser = reblame::moment)]
+    pub since: Timestamp,
+    /// And before then [default: now]
+    #[arg(long, value_name = "WHEN", value_parser = reblame::moment)]
+    pub until: Option<Timestamp>,
+    /// Only those of this tenant
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Only those that are blamed on this driver or module now
+    #[arg(long, value_name = "NAME")]
+    pub driver: Option<String>,
+    /// Write what changes, after it was printed [default: only print it]
+    #[arg(long)]
+    pub apply: bool,
+    /// Print one JSON document a line: what changes; with --apply also what was written
+    #[arg(long)]
+    pub json: bool,
+    /// Configuration file of the service [default: bluescope.toml, where it exists]
+    #[arg(long, env = "BLUESCOPE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder of the service; overrides server.data
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
 }

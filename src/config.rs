@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use analyzer::{Owners, OwnersConfig};
 use bytesize::ByteSize;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub database: Database,
     /// Reading and blaming.
     pub analyzer: Analyzer,
+    /// Who may be blamed, beyond what the table of drivers says.
+    pub blame: OwnersConfig,
     /// Symbol files: true stacks and function names.
     pub symbols: Symbols,
     /// Detection and webhooks.
@@ -358,6 +361,15 @@ impl Config {
     }
 
     /// Folder of fetched symbol files.
+    /// Who may be blamed.
+    pub(crate) fn owners(&self) -> anyhow::Result<Owners> {
+        // `load` has told every fault of the lists already.
+        Owners::new(&self.blame).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("blame: {}", faults.join("; "))
+        })
+    }
+
     pub(crate) fn symbols_dir(&self) -> PathBuf {
         self.server.data.join("symbols")
     }

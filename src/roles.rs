@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use alerts::{AlertsConfig, AlertsMetrics, DetectorConfig, Webhook};
 use analyzer::deep::{DeepConfig, DeepWorker, PrivateSymbols};
-use analyzer::{Limits, Worker, WorkerConfig};
+use analyzer::{Limits, Owners, Worker, WorkerConfig};
 use anyhow::Context as _;
 use axum::Router;
 use bytesize::ByteSize;
@@ -92,16 +92,22 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         router = router.merge(ingest.router());
     }
     if let (true, Some(queue), Some(database)) = (roles.analyzer, &queue, &database) {
+        let owners = Arc::new(config.owners()?);
         let library = library::library(config, private_symbols(config, &blobs), &mut registry)?;
         let deep = DeepWorker::new(
-            deep_config(config),
+            deep_config(config, &owners),
             blobs.clone(),
             database.clone(),
             Arc::new(library),
             &mut registry,
         );
-        let worker =
-            Worker::new(worker_config(config), queue.clone(), blobs.clone(), database.clone(), &mut registry);
+        let worker = Worker::new(
+            worker_config(config, &owners),
+            queue.clone(),
+            blobs.clone(),
+            database.clone(),
+            &mut registry,
+        );
         let (stop, deep_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move { worker.run(stop).await.context("the analyzer stopped") });
         tasks.spawn(async move {
@@ -204,7 +210,8 @@ fn refuse_split_embedded(config: &Config, roles: Roles) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn database_config(config: &Config) -> DatabaseConfig {
+/// Where the configuration says that ClickHouse is.
+pub(crate) fn database_config(config: &Config) -> DatabaseConfig {
     let database = &config.database;
     match &database.url {
         Some(url) => DatabaseConfig::Server {
@@ -268,7 +275,7 @@ fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
-fn worker_config(config: &Config) -> WorkerConfig {
+fn worker_config(config: &Config, owners: &Arc<Owners>) -> WorkerConfig {
     let defaults = WorkerConfig::default();
     WorkerConfig {
         parallelism: config.analyzer.threads.unwrap_or(defaults.parallelism),
@@ -278,13 +285,15 @@ fn worker_config(config: &Config) -> WorkerConfig {
             dump_bytes: defaults.limits.dump_bytes.max(config.ingest.max_dump.as_u64()),
             ..defaults.limits
         },
+        owners: Arc::clone(owners),
         ..defaults
     }
 }
 
-fn deep_config(config: &Config) -> DeepConfig {
+fn deep_config(config: &Config, owners: &Arc<Owners>) -> DeepConfig {
     DeepConfig {
-        limits: Limits { details: false, ..worker_config(config).limits },
+        limits: Limits { details: false, ..worker_config(config, owners).limits },
+        owners: Arc::clone(owners),
         parallelism: config.symbols.threads,
         per_bucket: config.symbols.per_bucket,
         ..DeepConfig::default()

@@ -21,8 +21,12 @@ mod drill;
 mod kafka;
 #[path = "end_to_end/killed.rs"]
 mod killed;
+#[path = "end_to_end/outages.rs"]
+mod outages;
 #[path = "end_to_end/pipeline.rs"]
 mod pipeline;
+#[path = "end_to_end/reblame.rs"]
+mod reblame;
 #[path = "end_to_end/samples.rs"]
 mod samples;
 #[path = "end_to_end/symbols.rs"]

@@ -10,13 +10,14 @@ use serde_json::Value;
 
 /// Who may depend on whom. The arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bluescope", &["alerts", "analyzer", "dashboards", "fleet", "ingest", "storage", "symbols"]),
+    ("bluescope", &["alerts", "analyzer", "blame", "dashboards", "fleet", "ingest", "storage", "symbols"]),
     ("dump", &[]),
+    ("blame", &["dump"]),
     ("symbols", &[]),
     ("embedded", &[]),
     ("storage", &["embedded"]),
     ("ingest", &["dump", "storage", "symbols"]),
-    ("analyzer", &["dump", "storage", "symbols"]),
+    ("analyzer", &["blame", "dump", "storage", "symbols"]),
     ("alerts", &["storage"]),
     ("dashboards", &["storage"]),
     ("fleet", &["dump"]),

@@ -20,6 +20,8 @@ pub struct AlertsMetrics {
     pub(crate) open_incidents: Gauge,
     pub(crate) incidents_opened: Counter,
     pub(crate) incidents_resolved: Counter,
+    pub(crate) incidents_withheld: Counter,
+    pub(crate) unvetted_incidents: Counter,
     pub(crate) outbox_pending: Gauge,
     pub(crate) attempts: Family<Attempt, Counter>,
     pub(crate) delivery_delay: Histogram,
@@ -59,6 +61,8 @@ impl AlertsMetrics {
             open_incidents: Gauge::default(),
             incidents_opened: Counter::default(),
             incidents_resolved: Counter::default(),
+            incidents_withheld: Counter::default(),
+            unvetted_incidents: Counter::default(),
             outbox_pending: Gauge::default(),
             attempts: Family::default(),
             delivery_delay: Histogram::new([0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0]),
@@ -95,6 +99,16 @@ impl AlertsMetrics {
             "incidents_resolved",
             "Incidents resolved by this process",
             self.incidents_resolved.clone(),
+        );
+        to.register(
+            "incidents_withheld",
+            "Incidents that stayed closed because their machines are suspect by their hardware",
+            self.incidents_withheld.clone(),
+        );
+        to.register(
+            "unvetted_incidents",
+            "Times that it could not be told which machines are suspect, so that all counted",
+            self.unvetted_incidents.clone(),
         );
         to.register("outbox_pending", "Notifications still to be delivered", self.outbox_pending.clone());
         to.register(

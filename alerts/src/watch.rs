@@ -4,7 +4,7 @@
 //! the whole state can be found in storage again, and a tick that fails half-way is finished by the next one under
 //! the same ids.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::{now_ms, webhook};
 
 mod notify;
 mod restore;
+mod veto;
 
 /// A look that takes longer is given up: ClickHouse's own limit for a question is 30 s.
 const TICK_TIMEOUT: Duration = Duration::from_secs(35);
@@ -63,6 +64,8 @@ pub(crate) struct Watch {
     /// The newest incident of each driver, as far as it is durable.
     incidents: BTreeMap<DriverKey, Incident>,
     unwritten: VecDeque<Change>,
+    /// Drivers that only suspect machines would open an incident of, as of the last look.
+    withheld: BTreeSet<DriverKey>,
     restored: bool,
     away: bool,
 }
@@ -83,6 +86,7 @@ impl Watch {
             detector,
             incidents: BTreeMap::new(),
             unwritten: VecDeque::new(),
+            withheld: BTreeSet::new(),
             restored: false,
             away: false,
         }
@@ -116,7 +120,7 @@ impl Watch {
         let pulse = self.database.pulse(now).await?;
         let seen = self.observe(now, pulse).await?;
         self.metrics.drivers.set(i64::try_from(seen.drivers.len()).unwrap_or(i64::MAX));
-        let decisions = self.detector.tick(&seen);
+        let decisions = self.decide(&seen).await;
         let changes: Vec<Change> =
             decisions.into_iter().map(|decision| self.change(decision, &seen)).collect();
         self.unwritten.extend(changes);

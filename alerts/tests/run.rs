@@ -96,6 +96,52 @@ async fn old_crashes_and_boot_loops_page_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn machines_with_bad_memory_are_no_outage_of_a_driver() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let receiver = Receiver::start(&[]).await;
+    fixture.bad_memory(0..30).await;
+    let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
+    let role = Role::start(&fixture, config);
+    role.ticked(1).await;
+    fixture.arrive("csagent.sys", 0..30, now_ms()).await;
+    eventually("it is held back", async || role.metric("alerts_incidents_withheld_total 1").then_some(()))
+        .await;
+    role.ticked(3).await;
+    assert_eq!(fixture.database.incidents(false, 10).await.unwrap(), []);
+    assert!(role.metric("alerts_incidents_withheld_total 1"), "it is said once");
+
+    // The same driver on sound machines, few of which would not do either.
+    fixture.arrive("csagent.sys", 100..105, now_ms()).await;
+    role.ticked(3).await;
+    assert_eq!((receiver.count(), fixture.database.incidents(false, 10).await.unwrap()), (0, Vec::new()));
+    fixture.arrive("csagent.sys", 105..130, now_ms()).await;
+    let opened = receiver.request(0).await;
+    assert_eq!(
+        (&opened.body["type"], &opened.body["data"]["driver"]),
+        (&"incident.opened".into(), &"csagent.sys".into())
+    );
+    assert!(role.metric("alerts_unvetted_incidents_total 0"));
+    role.stop().await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_can_say_who_is_suspect_it_pages() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let receiver = Receiver::start(&[]).await;
+    fixture.bad_memory(0..30).await;
+    fixture.arrive("csagent.sys", 0..30, now_ms()).await;
+    fixture.forget_hardware().await;
+    let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
+    let role = Role::start(&fixture, config);
+    assert_eq!(receiver.request(0).await.body["data"]["machines"], 30);
+    assert!(role.metric("alerts_unvetted_incidents_total 1"));
+    assert!(role.metric("alerts_incidents_withheld_total 0"));
+    role.stop().await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receivers_that_misbehave_are_tried_again_or_given_up() {
     let Some(fixture) = Fixture::new().await else { return };
     let late = Answer::Status(StatusCode::TOO_MANY_REQUESTS, &[("retry-after", "3")]);

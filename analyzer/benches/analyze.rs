@@ -8,25 +8,31 @@ mod measure;
 use std::hint::black_box;
 
 use bluescope_analyzer::render::{Style, text};
-use bluescope_analyzer::{Limits, analyze};
+use bluescope_analyzer::{Limits, Owners, analyze};
 use dump::synth::{SmallDump, UserDump, user_minidump};
 use measure::measure;
+
+/// As in the executable.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 500;
 
 fn bench(name: &str, bytes: &[u8]) {
     let limits = Limits::default();
     measure(&format!("{name}: analyze ({} bytes)", bytes.len()), ROUNDS, || {
-        analyze(black_box(bytes), None, &limits)
+        analyze(black_box(bytes), None, &Owners::default(), &limits)
     });
     let details = Limits::with_details();
-    measure(&format!("{name}: with details"), ROUNDS, || analyze(black_box(bytes), None, &details));
+    measure(&format!("{name}: with details"), ROUNDS, || {
+        analyze(black_box(bytes), None, &Owners::default(), &details)
+    });
     if bytes.starts_with(b"PAGE") {
         measure(&format!("{name}: of that, parse"), ROUNDS, || {
             dump::KernelDump::parse(black_box(bytes)).is_ok()
         });
     }
-    let Ok(analysis) = analyze(bytes, None, &details) else { return };
+    let Ok(analysis) = analyze(bytes, None, &Owners::default(), &details) else { return };
     let json = serde_json::to_string(&analysis).unwrap_or_default();
     measure(&format!("{name}: report JSON ({} bytes)", json.len()), ROUNDS, || {
         serde_json::to_string(&analysis)

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bluescope_analyzer::deep::with_symbols;
-use bluescope_analyzer::{Limits, analyze};
+use bluescope_analyzer::{Limits, Owners, analyze};
 use measure::measure;
 use prometheus_client::registry::Registry;
 use symbols::fetch::{Library, LibraryConfig, SourceConfig};
@@ -42,7 +42,7 @@ fn main() {
         let deep = || {
             runtime.block_on(with_symbols(&library, "", None, |set| {
                 let bytes = Arc::clone(&bytes);
-                async move { analyze(&bytes, Some(&set), &limits) }
+                async move { analyze(&bytes, Some(&set), &Owners::default(), &limits) }
             }))
         };
         let begun = Instant::now();
@@ -52,6 +52,8 @@ fn main() {
         println!("{}: {} frames, {named} named, dump of {} bytes", case.name, first.stack.len(), bytes.len());
         println!("  first, files from a folder into the cache   {cold:>10.1?}");
         measure("  deep, warm, all rounds", ROUNDS, deep);
-        measure("  fast path, for comparison", ROUNDS, || analyze(black_box(&bytes), None, &limits));
+        measure("  fast path, for comparison", ROUNDS, || {
+            analyze(black_box(&bytes), None, &Owners::default(), &limits)
+        });
     }
 }

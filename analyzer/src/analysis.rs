@@ -39,6 +39,9 @@ pub struct Analysis {
     pub bugcheck: Option<BugCheckReport>,
     /// What stopped the process (user), or the exception behind the bug check where one is known.
     pub exception: Option<ExceptionReport>,
+    /// The instruction that failed, as far as it is known: `csagent+e14ed`, or its address where it lies in no image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faulting_ip: Option<String>,
     /// Who is blamed and why.
     pub verdict: Verdict,
     /// Frames of the faulting thread, innermost first.
@@ -61,6 +64,9 @@ pub struct Analysis {
     /// The symbol files of the modules on the stack; only of an analysis with symbols.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symbols: Vec<SymbolReport>,
+    /// What the rules judged, as JSON: stored, so that later rules can judge it again.
+    #[serde(skip)]
+    pub facts: String,
     /// Symbol files that this analysis would have used and was not given: fetch them, and analyse again.
     #[serde(skip)]
     pub wants: Vec<Want>,
@@ -108,10 +114,16 @@ pub struct ExceptionReport {
 /// The verdict of the blame rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// `driver`, `module`, `hardware`, `process`, `manual`, `unknown`.
+    /// `driver`, `module`, `hardware`, `memory`, `process`, `manual`, `unknown`.
     pub culprit: String,
-    /// Image name as the dump has it (`csagent.sys`), or the process; empty for unknown.
+    /// Image name as the dump has it (`csagent.sys`), or the process; empty where neither is to blame.
     pub name: String,
+    /// The module as symbols are written: `csagent`, `nt`; the debugger's pseudo module where no image is to blame.
+    #[serde(default)]
+    pub module: String,
+    /// `module!function+offset`, as far as it is known.
+    #[serde(default)]
+    pub symbol: String,
     /// PE timestamp of the blamed image.
     pub timestamp: Option<u32>,
     /// PE size of the blamed image.
@@ -128,6 +140,56 @@ pub struct Verdict {
     pub bucket: String,
     /// `FAILURE_ID_HASH`, `{...}`.
     pub bucket_hash: String,
+    /// The bucket of the same verdict without any symbol, where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrefined_bucket: Option<String>,
+    /// Whom other rules would have named, strongest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runners_up: Vec<blame::RunnerUp>,
+    /// What the crash says of the machine itself: `machine check`, `memory`, `single bit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware_sign: Option<String>,
+    /// Version of the rules.
+    #[serde(default)]
+    pub rules_version: u32,
+}
+
+/// The instruction that failed, as the debugger writes it.
+pub(crate) fn faulting_ip(facts: &blame::Facts<'_>) -> Option<String> {
+    let fault = facts.fault.as_ref()?;
+    let nowhere = fault.place.module.is_empty();
+    Some(if nowhere { format!("{:x}", fault.address.0) } else { blame::symbol_name(&fault.place) })
+}
+
+impl From<blame::Verdict> for Verdict {
+    fn from(verdict: blame::Verdict) -> Self {
+        let name = match verdict.culprit {
+            blame::Culprit::Driver | blame::Culprit::Module => verdict.image_name,
+            blame::Culprit::Process => verdict.process_name.unwrap_or_default(),
+            blame::Culprit::Hardware
+            | blame::Culprit::Memory
+            | blame::Culprit::Manual
+            | blame::Culprit::Unknown => String::new(),
+        };
+        Self {
+            culprit: verdict.culprit.as_str().to_owned(),
+            name,
+            module: verdict.module_name,
+            symbol: verdict.symbol_name,
+            timestamp: verdict.image_timestamp,
+            size: verdict.image_size,
+            offset: verdict.offset,
+            confidence: verdict.confidence.as_str().to_owned(),
+            rule: verdict.rule.as_str().to_owned(),
+            evidence: verdict.evidence,
+            bucket: verdict.failure_bucket_id,
+            bucket_hash: verdict.failure_id_hash,
+            unrefined_bucket: verdict.unrefined_bucket_id,
+            runners_up: verdict.runners_up,
+            hardware_sign: verdict.hardware_sign.map(|sign| sign.as_str().to_owned()),
+            rules_version: verdict.rules_version,
+        }
+    }
 }
 
 /// One frame.

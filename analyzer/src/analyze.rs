@@ -3,6 +3,7 @@
 
 use std::io;
 
+use blame::Owners;
 use dump::{
     DumpFormat, DumpType, HEAD_LEN, IdentifyError, Identity, KernelDump, OpenError, Source, identify,
 };
@@ -22,7 +23,7 @@ pub enum SourceError {
     Read(#[from] io::Error),
 }
 
-/// Reads a dump and says who is to blame: same bytes, same symbols, same limits, same version, same report, byte for byte.
+/// Reads a dump and says who is to blame: same bytes, same symbols, same owners, same limits, same version, same report, byte for byte.
 ///
 /// Without a set of symbols this is the fast path: it looks at a stack's words and wants nothing. With one, even an empty
 /// one, the stack is walked frame by frame, and [`Analysis::wants`] says what the set lacks.
@@ -33,16 +34,21 @@ pub enum SourceError {
 /// # Panics
 /// Kernel dumps: never. User dumps go through the `minidump` crates, whose panics are not caught here; a caller
 /// that must live on (the worker) catches them at its rim.
-pub fn analyze(bytes: &[u8], symbols: Option<&SymbolSet>, limits: &Limits) -> Result<Analysis, Unreadable> {
+pub fn analyze(
+    bytes: &[u8],
+    symbols: Option<&SymbolSet>,
+    owners: &Owners,
+    limits: &Limits,
+) -> Result<Analysis, Unreadable> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     check_len(len, limits)?;
     let identity = identity(bytes, len).map_err(|error| Unreadable::new(error.code(), error))?;
     match identity.format {
         DumpFormat::Kernel64 | DumpFormat::Kernel32 => {
             let dump = KernelDump::parse(bytes).map_err(|error| Unreadable::new("damaged", error))?;
-            Ok(kernel::analyze(&dump, &identity, len, symbols, limits))
+            Ok(kernel::analyze(&dump, &identity, len, symbols, owners, limits))
         }
-        DumpFormat::User => user::analyze(bytes, &identity, symbols, limits),
+        DumpFormat::User => user::analyze(bytes, &identity, symbols, owners, limits),
     }
 }
 
@@ -58,20 +64,21 @@ pub fn analyze(bytes: &[u8], symbols: Option<&SymbolSet>, limits: &Limits) -> Re
 pub fn analyze_source(
     source: &dyn Source,
     symbols: Option<&SymbolSet>,
+    owners: &Owners,
     limits: &Limits,
 ) -> Result<Analysis, SourceError> {
     let len = source.size();
     let head = read(source, len.min(u64::try_from(HEAD_LEN).unwrap_or(u64::MAX)))?;
     if !holds_physical_memory(&head) {
         check_len(len, limits)?;
-        return Ok(analyze(&read(source, len)?, symbols, limits)?);
+        return Ok(analyze(&read(source, len)?, symbols, owners, limits)?);
     }
     let identity = large_identity(&head, len).map_err(|error| Unreadable::new(error.code(), error))?;
     let dump = KernelDump::open(source).map_err(|error| match error {
         OpenError::Parse(error) => SourceError::Unreadable(Unreadable::new("damaged", error)),
         OpenError::Read(error) => SourceError::Read(error),
     })?;
-    Ok(kernel::analyze(&dump, &identity, len, symbols, limits))
+    Ok(kernel::analyze(&dump, &identity, len, symbols, owners, limits))
 }
 
 fn check_len(len: u64, limits: &Limits) -> Result<(), Unreadable> {

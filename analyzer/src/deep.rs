@@ -25,13 +25,15 @@ pub use self::rounds::with_symbols;
 
 use self::metrics::Metrics;
 use crate::worker::retry::chain;
-use crate::{ANALYZER_VERSION, Limits};
+use crate::{ANALYZER_VERSION, Limits, Owners};
 
 /// How the deep path works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeepConfig {
     /// Bounds of one analysis.
     pub limits: Limits,
+    /// Who may be blamed.
+    pub owners: Arc<Owners>,
     /// Dumps analysed at a time: mostly they wait for servers.
     pub parallelism: usize,
     /// How often to ask what is due.
@@ -50,6 +52,7 @@ impl Default for DeepConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            owners: Arc::default(),
             parallelism: 4,
             poll: Duration::from_secs(2),
             per_bucket: 3,

@@ -2,11 +2,16 @@
 
 /// `0xfffff80750c0b6f0`
 pub(crate) fn hex(value: u64) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = (u64::BITS - value.leading_zeros()).div_ceil(4).max(1);
-    let mut text = String::with_capacity(18);
-    text.push_str("0x");
-    push(&mut text, value, digits);
-    text
+    let mut text = *b"0x0000000000000000";
+    let mut rest = value;
+    for place in text.iter_mut().skip(2).take(usize::try_from(digits).unwrap_or(16)).rev() {
+        *place = DIGITS.get(usize::try_from(rest & 0xF).unwrap_or(0)).copied().unwrap_or(b'0');
+        rest >>= 4;
+    }
+    let written = text.get(..usize::try_from(digits).unwrap_or(16) + 2).unwrap_or(&text);
+    std::str::from_utf8(written).unwrap_or_default().to_owned()
 }
 
 /// Appends the last digits of a number.

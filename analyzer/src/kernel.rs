@@ -2,6 +2,8 @@
 
 mod context;
 mod details;
+mod facts;
+mod found;
 mod gather;
 mod images;
 mod objects;
@@ -9,13 +11,14 @@ mod report;
 mod stack;
 mod walk;
 
+use blame::Owners;
 use dump::{Identity, KernelDump};
 use symbols::image::PAGE_BYTES;
 use symbols::{ImageId, SymbolSet};
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, faulting_ip};
 use crate::module_symbols::{Ids, ModuleSymbols, Page};
-use crate::{Limits, blame, text};
+use crate::{Limits, text};
 
 /// Analyses a kernel dump of any type, whose file has so many bytes.
 pub(crate) fn analyze(
@@ -23,18 +26,24 @@ pub(crate) fn analyze(
     identity: &Identity,
     dump_bytes: u64,
     symbols: Option<&SymbolSet>,
+    owners: &Owners,
     limits: &Limits,
 ) -> Analysis {
     let names = gather::Names::new(dump, limits);
     let own = |index, rva| page(dump, index, rva);
     let symbols = ModuleSymbols::new(symbols, ids(dump, limits), &own);
     let gathered = gather::gather(dump, &names, &symbols, limits);
-    let decision = blame::decide(&gathered.facts);
-    report::write(
-        &report::Source { dump, identity, dump_bytes, symbols: &symbols, limits },
-        &gathered,
-        decision,
-    )
+    let facts = facts::facts(dump, &gathered, &symbols);
+    let verdict = blame::judge(&facts, owners);
+    let source = report::Source { dump, identity, dump_bytes, symbols: &symbols, limits };
+    let faulting_ip = faulting_ip(&facts);
+    Analysis { facts: stored(&facts), faulting_ip, ..report::write(&source, &gathered, verdict) }
+}
+
+/// Facts as rows keep them.
+fn stored(facts: &blame::Facts<'_>) -> String {
+    // Plain data without maps of odd keys: serialising it cannot fail.
+    serde_json::to_string(facts).unwrap_or_default()
 }
 
 /// A page of a driver's image, where the dump's own memory has it: large dumps hold most of the kernel's.

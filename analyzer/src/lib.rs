@@ -3,17 +3,13 @@
 
 pub mod analysis;
 mod analyze;
-mod blame;
-mod bucket;
 pub mod deep;
-mod facts;
 mod hex;
 mod kernel;
 mod limits;
 mod module_symbols;
 mod os;
 pub mod render;
-mod tables;
 mod text;
 mod unreadable;
 mod user;
@@ -21,10 +17,11 @@ mod worker;
 
 pub use analysis::Analysis;
 pub use analyze::{SourceError, analyze, analyze_source};
+pub use blame::{Owners, OwnersConfig, OwnersError};
 pub use dump::Source;
 pub use limits::Limits;
 pub use unreadable::Unreadable;
 pub use worker::{Metrics, Stage, Worker, WorkerConfig, WorkerError};
 
-/// Version of the rules and of the report: a newer one wins over an older row of the same crash.
-pub const ANALYZER_VERSION: u32 = 1;
+/// Version of the report and of the rules: a newer one wins over an older row of the same crash.
+pub const ANALYZER_VERSION: u32 = 1 + blame::RULES_VERSION;

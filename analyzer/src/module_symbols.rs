@@ -124,9 +124,10 @@ impl<'s> ModuleSymbols<'s> {
         places.unwrap_or_default()
     }
 
-    /// The function at a place, the outermost where the compiler put several into one.
-    pub(crate) fn function(&self, site: CodeSite) -> Option<String> {
-        self.places(site).pop().map(|place| place.function)
+    /// The function at a place and the distance from its start, the outermost where the compiler put several into one.
+    pub(crate) fn function(&self, site: CodeSite) -> Option<(String, u32)> {
+        let place = self.places(site).pop()?;
+        Some((place.function, place.offset.saturating_add(u32::from(!site.exact))))
     }
 
     /// Whether a word on the stack may be a return address to this place, as far as that can be known: a call stands

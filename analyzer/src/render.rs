@@ -11,9 +11,7 @@ mod system;
 use std::borrow::Cow;
 
 use self::page::{Page, Paint};
-use crate::analysis::{Analysis, BugCheckReport, ExceptionRecordDetails, Frame, KernelDetails, Verdict};
-use crate::bucket::module_name;
-use crate::tables::is_kernel;
+use crate::analysis::{Analysis, BugCheckReport, ExceptionRecordDetails, KernelDetails, Verdict};
 use crate::text::clean;
 use dump::status_name;
 
@@ -27,8 +25,8 @@ pub struct Style {
 /// Longest string printed.
 const LONGEST: usize = 300;
 
-/// What `bluescope explain` prints: the verdict in one line, then why, then the facts under WinDbg's names, long lists
-/// last.
+/// What `bluescope explain` prints: the verdict in one line, then the facts under WinDbg's names as far as they tell why,
+/// then why, then everything else, long lists last.
 pub fn text(analysis: &Analysis, style: Style) -> String {
     let mut page = Page::new(style.colour);
     let details = analysis.kernel.as_deref();
@@ -37,9 +35,11 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
         bug_check(&mut page, bugcheck, details);
     }
     exception(&mut page, analysis);
-    failure(&mut page, analysis);
-    system::print(&mut page, analysis);
+    process(&mut page, analysis);
     stack::print(&mut page, analysis);
+    failure(&mut page, &analysis.verdict);
+    why(&mut page, &analysis.verdict);
+    system::print(&mut page, analysis);
     lists::registers(&mut page, "REGISTERS", "", &analysis.registers);
     if let Some(details) = details {
         kernel::print(&mut page, analysis, details);
@@ -65,6 +65,7 @@ fn headline(page: &mut Page, verdict: &Verdict) {
     let who = match verdict.culprit.as_str() {
         "driver" | "module" => format!("{name} is to blame"),
         "hardware" => "The hardware is to blame".to_owned(),
+        "memory" => "Memory was damaged, by a memory module or by a driver that left no trace".to_owned(),
         "process" if name.is_empty() => "A critical process ended".to_owned(),
         "process" => format!("The process {name} ended"),
         "manual" => "Nobody is to blame: the crash was asked for".to_owned(),
@@ -75,18 +76,28 @@ fn headline(page: &mut Page, verdict: &Verdict) {
         "medium" => Paint::Yellow,
         _ => Paint::Bold,
     };
-    let mut evidence = verdict.evidence.iter();
-    let first = evidence.next().map(|why| shown(why)).unwrap_or_default();
     let confidence = match verdict.confidence.as_str() {
         "none" => String::new(),
         confidence => format!(" ({} confidence)", shown(confidence)),
     };
     page.painted(paint, &format!("{who}{confidence}"));
-    page.line(&format!(": {first}"));
-    for why in evidence {
-        page.line(&format!("  {}", shown(why)));
+    page.end_line();
+}
+
+/// Why, in plain words: the deciding sentence first, whom else the rules saw last.
+fn why(page: &mut Page, verdict: &Verdict) {
+    page.blank();
+    page.heading("WHY", &format!("rule {}", shown(&verdict.rule)));
+    for sentence in &verdict.evidence {
+        page.line(&format!("  {}", shown(sentence)));
     }
-    page.line(&format!("  Rule: {}.", shown(&verdict.rule)));
+    if let Some(sign) = &verdict.hardware_sign {
+        page.line(&format!("  It says something of the machine itself: {}.", shown(sign)));
+    }
+    for other in &verdict.runners_up {
+        let (name, rule) = (shown(&other.image_name), other.rule.as_str());
+        page.line(&format!("  Also in sight: {name} ({rule}). {}", shown(&other.why)));
+    }
 }
 
 fn bug_check(page: &mut Page, bugcheck: &BugCheckReport, details: Option<&KernelDetails>) {
@@ -121,7 +132,6 @@ fn exception(page: &mut Page, analysis: &Analysis) {
     page.blank();
     if let Some(exception) = &analysis.exception {
         page.field("EXCEPTION_CODE", format!("{:08x} {}", exception.code, shown(&exception.name)).trim_end());
-        page.field("FAULTING_IP", &bare(&exception.address));
         if let (Some(access), Some(accessed)) = (&exception.access, &exception.accessed) {
             let name = match access.as_str() {
                 "read" => "READ_ADDRESS",
@@ -163,37 +173,30 @@ fn exception_record(page: &mut Page, record: &ExceptionRecordDetails) {
     }
 }
 
-fn failure(page: &mut Page, analysis: &Analysis) {
-    let verdict = &analysis.verdict;
+fn process(page: &mut Page, analysis: &Analysis) {
     page.blank();
     page.optional("PROCESS_NAME", analysis.process.as_deref().map(shown));
+    page.optional("FAULTING_IP", analysis.faulting_ip.as_deref().map(shown));
     if let Some(details) = analysis.kernel.as_deref() {
         kernel::who(page, details);
     }
+}
+
+fn failure(page: &mut Page, verdict: &Verdict) {
+    page.blank();
+    if !verdict.symbol.is_empty() {
+        page.field("SYMBOL_NAME", &shown(&verdict.symbol));
+    }
+    if !verdict.module.is_empty() {
+        page.field("MODULE_NAME", &shown(&verdict.module));
+    }
     if matches!(verdict.culprit.as_str(), "driver" | "module") {
-        let image = shown(&verdict.name);
-        page.field("MODULE_NAME", &module_name(&image, is_kernel(&image.to_ascii_lowercase())));
-        page.optional("SYMBOL_NAME", symbol(analysis).map(Into::into));
-        page.field("IMAGE_NAME", &image);
-        page.optional(
-            "DEBUG_FLR_IMAGE_TIMESTAMP",
-            verdict.timestamp.map(|timestamp| format!("{timestamp:x}").into()),
-        );
+        page.field("IMAGE_NAME", &shown(&verdict.name));
+        page.optional("IMAGE_TIMESTAMP", verdict.timestamp.map(|timestamp| format!("{timestamp:x}").into()));
         page.optional("IMAGE_SIZE", verdict.size.map(|size| format!("{size:x}").into()));
         page.optional("FAULT_OFFSET", verdict.offset.map(|offset| format!("{offset:x}").into()));
     }
     page.field("FAILURE_BUCKET_ID", &shown(&verdict.bucket));
     page.field("FAILURE_ID_HASH", &shown(&verdict.bucket_hash));
-}
-
-/// Function and offset at the blamed place, where symbols tell.
-fn symbol(analysis: &Analysis) -> Option<String> {
-    let verdict = &analysis.verdict;
-    let is_it = |frame: &&Frame| {
-        !frame.inlined
-            && frame.module == verdict.name
-            && Some(frame.offset) == verdict.offset
-            && frame.function.is_some()
-    };
-    analysis.stack.iter().find(is_it).map(|frame| stack::call_site(frame, ""))
+    page.optional("UNREFINED_BUCKET_ID", verdict.unrefined_bucket.as_deref().map(shown));
 }

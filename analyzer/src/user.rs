@@ -3,11 +3,12 @@
 //! Hostile input: the crates check counts against the bytes that are there; this module bounds what it asks them for
 //! (one thread, a capped stack, capped lists). Their panics are not caught here but at the worker's rim.
 
+mod facts;
 mod guard;
-mod verdict;
 mod walk;
 
-use dump::{Identity, status_name};
+use blame::Owners;
+use dump::{Access, Identity, status_name};
 use minidump::{
     CodeView, Minidump, MinidumpException, MinidumpMemoryList, MinidumpMiscInfo, MinidumpModule,
     MinidumpModuleList, MinidumpSystemInfo, MinidumpThreadList, MinidumpUnloadedModuleList, Module,
@@ -16,8 +17,9 @@ use minidump::{
 use symbols::{ImageId, PdbId, SymbolSet};
 use uuid::Uuid;
 
-use crate::analysis::{Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport};
-use crate::facts::Access;
+use crate::analysis::{
+    Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip,
+};
 use crate::hex::hex;
 use crate::module_symbols::{Ids, ModuleSymbols, Page, Walked};
 use crate::text::clean;
@@ -41,6 +43,7 @@ pub(crate) fn analyze(
     bytes: &[u8],
     identity: &Identity,
     symbols: Option<&SymbolSet>,
+    owners: &Owners,
     limits: &Limits,
 ) -> Result<Analysis, Unreadable> {
     let dump = Minidump::read(bytes).map_err(|error| Unreadable::new("damaged", error))?;
@@ -73,13 +76,18 @@ pub(crate) fn analyze(
     }
     let main_module = modules.main_module().map(|module| base_name(&module.name, limits));
     let misc = dump.get_stream::<MinidumpMiscInfo>().ok();
-    let verdict = verdict::decide(&verdict::UserFacts {
+    let machine = machine(system.as_ref(), limits);
+    let facts = facts::facts(&facts::Source {
         exception: exception.as_ref(),
         frames: &frames,
         modules: listed,
-        main_module: main_module.as_deref(),
+        process: main_module.as_deref(),
+        machine: &machine,
         limits,
     });
+    let verdict = blame::judge(&facts, owners);
+    // Plain data without maps of odd keys: serialising it cannot fail.
+    let stored = serde_json::to_string(&facts).unwrap_or_default();
     let unloaded = unloaded(&dump, bytes, limits, &mut problems);
     problems.truncate(limits.problems);
     Ok(Analysis {
@@ -93,15 +101,17 @@ pub(crate) fn analyze(
         uptime_s: uptime(identity, misc.as_ref()),
         bugcheck: None,
         exception: exception.as_ref().map(exception_report),
-        verdict,
+        faulting_ip: faulting_ip(&facts),
+        verdict: verdict.into(),
         stack: frames,
         registers,
-        machine: machine(system.as_ref(), limits),
+        machine,
         process: main_module,
         modules: listed.iter().map(|module| module_report(module, limits)).collect(),
         unloaded,
         problems,
         kernel: None,
+        facts: stored,
         symbols: symbols.reports(on_stack()),
         wants: symbols.wants(on_stack()),
     })
@@ -250,7 +260,7 @@ fn machine(system: Option<&MinidumpSystemInfo>, limits: &Limits) -> MachineRepor
 
 fn module_report(module: &MinidumpModule, limits: &Limits) -> ModuleReport {
     let name = base_name(&module.name, limits);
-    let inbox = verdict::is_runtime(&name.to_ascii_lowercase());
+    let inbox = blame::is_runtime(&name);
     ModuleReport {
         base: hex(module.base_address()),
         size: module.raw.size_of_image,

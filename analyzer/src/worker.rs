@@ -11,6 +11,7 @@ mod prepare;
 pub(crate) mod retry;
 pub(crate) mod row;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
@@ -25,13 +26,15 @@ pub use metrics::{Metrics, Stage};
 use self::batch::Batch;
 use self::intake::Intake;
 use self::outlet::{Inserted, Outlet};
-use crate::Limits;
+use crate::{Limits, Owners};
 
 /// How a worker works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerConfig {
     /// Bounds of one analysis.
     pub limits: Limits,
+    /// Who may be blamed.
+    pub owners: Arc<Owners>,
     /// Dumps analysed at a time; each takes one blocking thread.
     pub parallelism: usize,
     /// Most rows of one insert. ClickHouse wants few large inserts; 1,000 rows of an outage are half a second of it.
@@ -54,6 +57,7 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             limits: Limits::with_details(),
+            owners: Arc::default(),
             parallelism: std::thread::available_parallelism().map_or(2, usize::from),
             batch_rows: 1_000,
             batch_bytes: 64 << 20,

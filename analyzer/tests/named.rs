@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bluescope_analyzer::{Analysis, Limits, analyze};
+use bluescope_analyzer::{Analysis, Limits, Owners, analyze};
 use symbols::names::Pdb;
 use symbols::{Answer, FileId, Image, Missing, Names, PdbId, SymbolSet, Want};
 
@@ -43,7 +43,7 @@ fn deep(samples: &Path, name: &str) -> Analysis {
     let folder = samples.join("symbols");
     let mut set = SymbolSet::default();
     loop {
-        let analysis = analyze(&bytes, Some(&set), &Limits::default()).unwrap();
+        let analysis = analyze(&bytes, Some(&set), &Owners::default(), &Limits::default()).unwrap();
         if analysis.wants.is_empty() {
             return analysis;
         }

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
+use bluescope_analyzer::analysis::Verdict;
 use bluescope_analyzer::render::{Style, text};
-use bluescope_analyzer::{Analysis, Limits, analyze};
+use bluescope_analyzer::{Analysis, Limits, Owners, analyze};
 use symbols::{Answer, Missing, SymbolSet};
 
 fn samples(kind: &str) -> Option<PathBuf> {
@@ -18,7 +19,7 @@ fn samples(kind: &str) -> Option<PathBuf> {
 
 fn read(kind: &str, name: &str) -> Option<Analysis> {
     let bytes = std::fs::read(samples(kind)?.join(name)).unwrap();
-    Some(analyze(&bytes, None, &Limits::default()).unwrap())
+    Some(analyze(&bytes, None, &Owners::default(), &Limits::default()).unwrap())
 }
 
 fn check(kind: &str, name: &str, culprit: &str, blamed: &str, confidence: &str, rule: &str) {
@@ -101,11 +102,14 @@ fn every_report_is_deterministic_small_and_survives_json_and_print() {
             }
             let bytes = std::fs::read(&path).unwrap();
             let limits = Limits::default();
-            let first = analyze(&bytes, None, &limits).unwrap();
-            assert_eq!(first, analyze(&bytes, None, &limits).unwrap());
+            let first = analyze(&bytes, None, &Owners::default(), &limits).unwrap();
+            assert_eq!(first, analyze(&bytes, None, &Owners::default(), &limits).unwrap());
             let json = serde_json::to_string(&first).unwrap();
             assert!(json.len() < 256 << 10, "{}: {} bytes", path.display(), json.len());
-            assert_eq!(serde_json::from_str::<Analysis>(&json).unwrap(), first);
+            let read = serde_json::from_str::<Analysis>(&json).unwrap();
+            assert_eq!(Analysis { facts: first.facts.clone(), ..read }, first);
+            let again = blame::judge(&blame::Facts::from_json(&first.facts).unwrap(), &Owners::default());
+            assert_eq!(Verdict::from(again), first.verdict, "the stored facts give the same verdict");
             let printed = text(&first, Style { colour: false });
             assert!(printed.contains(&first.verdict.bucket));
             assert!(printed.chars().all(|c| c == '\n' || !c.is_control()), "{}", path.display());
@@ -117,7 +121,7 @@ fn every_report_is_deterministic_small_and_survives_json_and_print() {
 fn a_cut_dump_is_still_read() {
     let Some(folder) = samples("kernel") else { return };
     let bytes = std::fs::read(folder.join("rizinorg__triage_x64.dmp")).unwrap();
-    let analysis = analyze(&bytes[..bytes.len() / 2], None, &Limits::default()).unwrap();
+    let analysis = analyze(&bytes[..bytes.len() / 2], None, &Owners::default(), &Limits::default()).unwrap();
     assert!(!analysis.problems.is_empty());
     assert_eq!(analysis.bugcheck.unwrap().name, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED");
 }
@@ -143,7 +147,7 @@ const PRINTED: [(&str, &str, &str); 14] = [
 /// What `explain` prints of a sample.
 fn explained(name: &str) -> Option<(Analysis, String)> {
     let bytes = std::fs::read(samples("kernel")?.join(name)).unwrap();
-    let analysis = analyze(&bytes, None, &Limits::with_details()).unwrap();
+    let analysis = analyze(&bytes, None, &Owners::default(), &Limits::with_details()).unwrap();
     let printed = text(&analysis, Style { colour: false });
     Some((analysis, printed))
 }
@@ -192,7 +196,9 @@ fn explain_prints_what_the_manifest_says() {
 }
 
 /// Where we differ from the debugger, and why: it has symbols and the image.
-const DIFFERENT: [(&str, &str); 3] = [
+const DIFFERENT: [(&str, &str); 4] = [
+    // without symbols: the offset in the image
+    ("SYMBOL_NAME", "nt+411aa9"),
     ("IMAGE_NAME", "ntoskrnl.exe"),
     ("FAILURE_BUCKET_ID", "RAISED_IRQL_FAULT_notmyfault64.e_nt!unknown_function"),
     ("FAILURE_ID_HASH", "{1c691557-9f80-f79f-7ba1-9efd727e568c}"),
@@ -294,7 +300,7 @@ fn the_debuggers_stack_begins_where_ours_does() {
 fn without_any_symbol_file_the_verdict_stays() {
     for path in all_dumps() {
         let bytes = std::fs::read(&path).unwrap();
-        let fast = analyze(&bytes, None, &Limits::default()).unwrap();
+        let fast = analyze(&bytes, None, &Owners::default(), &Limits::default()).unwrap();
         let deep = nothing_found(&bytes);
         let name = path.display();
         assert_eq!(deep.verdict.bucket, fast.verdict.bucket, "{name}");
@@ -310,7 +316,7 @@ fn without_any_symbol_file_the_verdict_stays() {
 fn nothing_found(bytes: &[u8]) -> Analysis {
     let mut set = SymbolSet::default();
     loop {
-        let analysis = analyze(bytes, Some(&set), &Limits::default()).unwrap();
+        let analysis = analyze(bytes, Some(&set), &Owners::default(), &Limits::default()).unwrap();
         if analysis.wants.is_empty() {
             return analysis;
         }

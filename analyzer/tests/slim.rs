@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use bluescope_analyzer::{Analysis, Limits, analyze};
+use bluescope_analyzer::{Analysis, Limits, Owners, analyze};
 use dump::slim;
 use dump::synth::{SmallDump, SynthWriter, noise};
 
 /// The report without what is about the file rather than the crash.
 fn report(bytes: &[u8]) -> Analysis {
-    Analysis { dump_bytes: 0, ..analyze(bytes, None, &Limits::default()).unwrap() }
+    Analysis { dump_bytes: 0, ..analyze(bytes, None, &Owners::default(), &Limits::default()).unwrap() }
 }
 
 fn check(name: &str, bytes: &[u8]) {

@@ -11,7 +11,7 @@ mod dumps;
 #[path = "true_stacks/symbols.rs"]
 mod files;
 
-use bluescope_analyzer::{Analysis, Limits, analyze};
+use bluescope_analyzer::{Analysis, Limits, Owners, analyze};
 use dump::synth::{LargeDump, SmallDump, SynthDumpType, user_minidump};
 use symbols::{Answer, Missing, Names, SymbolSet, Want};
 
@@ -20,7 +20,7 @@ use compare::{Table, compare};
 use files::Symbols;
 
 fn deep(dump: &SmallDump, set: &SymbolSet) -> Analysis {
-    analyze(&dump.to_bytes(), Some(set), &Limits::default()).unwrap()
+    analyze(&dump.to_bytes(), Some(set), &Owners::default(), &Limits::default()).unwrap()
 }
 
 /// A case as each kind of bug check that Windows would make of it, and the frames of each.
@@ -84,9 +84,9 @@ fn without_symbols_there_is_an_analysis_all_the_same() {
     for case in &cases.cases {
         for (form, dump, truth) in dumps_of(&cases, case) {
             let bytes = dump.to_bytes();
-            let fast = analyze(&bytes, None, &Limits::default()).unwrap();
+            let fast = analyze(&bytes, None, &Owners::default(), &Limits::default()).unwrap();
             assert!(fast.wants.is_empty(), "{}, {form}: {:?}", case.name, fast.wants);
-            let walked = analyze(&bytes, Some(&empty), &Limits::default()).unwrap();
+            let walked = analyze(&bytes, Some(&empty), &Owners::default(), &Limits::default()).unwrap();
             let names = walked.stack.iter().filter(|frame| frame.function.is_some()).count();
             assert_eq!(names, 0, "{}, {form}: names out of nothing", case.name);
             let guessed = walked.stack.iter().skip(1).filter(|frame| frame.trust == "unwind-info").count();
@@ -156,7 +156,7 @@ fn pdbs_alone_lead_down_the_stack_of_a_process() {
 fn named_by_pdbs(bytes: &[u8], files: &SymbolSet, modules: &[cases::Loaded]) -> Analysis {
     let mut set = SymbolSet::default();
     loop {
-        let analysis = analyze(bytes, Some(&set), &Limits::default()).unwrap();
+        let analysis = analyze(bytes, Some(&set), &Owners::default(), &Limits::default()).unwrap();
         if analysis.wants.is_empty() {
             return analysis;
         }
@@ -184,7 +184,9 @@ fn images_in_the_dump_are_enough_for_an_exact_stack() {
         let mut dump = dumps::as_it_was(case, modules);
         dump.blocks.extend(modules.iter().flat_map(files::pages));
         let large = LargeDump::of(SynthDumpType::BitmapKernel, dump);
-        let analysis = analyze(&large.to_bytes(), Some(&SymbolSet::default()), &Limits::default()).unwrap();
+        let analysis =
+            analyze(&large.to_bytes(), Some(&SymbolSet::default()), &Owners::default(), &Limits::default())
+                .unwrap();
         let found: Vec<&str> = analysis.stack.iter().map(|frame| &*frame.address).collect();
         let truth: Vec<&str> = case.frames.iter().map(|frame| &*frame.pc).collect();
         assert_eq!(found, truth, "{name}");

@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::gather::{crash, crashes, driver, fleet, incidents, machine, status, symbols};
+use crate::gather::{crash, crashes, driver, fleet, hardware, incidents, machine, status, symbols};
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
 
@@ -42,6 +42,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/crashes/{id}", get(crash))
         .route("/incidents", get(incidents))
         .route("/incidents/{id}", get(incident))
+        .route("/machines", get(machines))
         .route("/machines/{machine}", get(machine))
         .route("/symbols/missing", get(symbols))
         .route("/status", get(status))
@@ -94,6 +95,13 @@ async fn incident(
     id: Result<Path<String>, PathRejection>,
 ) -> Answer<incidents::Incident> {
     Ok(Json(incidents::one(&app, &id?.0).await?))
+}
+
+async fn machines(
+    State(app): State<App>,
+    query: Result<Query<hardware::MachinesQuery>, QueryRejection>,
+) -> Answer<hardware::Suspects> {
+    Ok(Json(hardware::list(&app, query?.0).await?))
 }
 
 async fn machine(

@@ -1,4 +1,5 @@
-//! What every request can reach, and the one thing that is kept between requests: the fleet page, for a second.
+//! What every request can reach, and what is kept between requests: the fleet page, for a second, and the suspect
+//! machines on it, for a minute.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,13 +7,29 @@ use std::time::{Duration, Instant};
 
 use storage::{database::Database, queue::Queue};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::gather::fleet::Fleet;
+use crate::gather::hardware::{self, Suspects};
 use crate::range::Span;
 use crate::respond::Fault;
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// A machine is suspect by a week's crashes, and to ask for all of them reads that week: once in a minute is enough.
+const SUSPECTS_FRESH: Duration = Duration::from_secs(60);
+/// Older ones are shown to nobody who could have newer ones by waiting a little.
+const SUSPECTS_STALE: Duration = Duration::from_secs(300);
+/// So long the fleet page waits for them. In an outage it must come without.
+const SUSPECTS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The suspect machines as they were found last, and the question that is under way.
+#[derive(Default)]
+struct KeptSuspects {
+    found: Option<(Instant, Arc<Suspects>)>,
+    asking: Option<JoinHandle<Option<Suspects>>>,
+}
 
 /// What was gathered last, and when.
 type Kept = BTreeMap<Span, (Instant, Arc<Fleet>)>;
@@ -24,11 +41,18 @@ pub(crate) struct App {
     pub(crate) queue: Queue,
     pub(crate) upload_url: Arc<str>,
     fleets: Arc<Mutex<Kept>>,
+    suspects: Arc<Mutex<KeptSuspects>>,
 }
 
 impl App {
     pub(crate) fn new(database: Database, queue: Queue, upload_url: String) -> Self {
-        Self { database, queue, upload_url: upload_url.into(), fleets: Arc::default() }
+        Self {
+            database,
+            queue,
+            upload_url: upload_url.into(),
+            fleets: Arc::default(),
+            suspects: Arc::default(),
+        }
     }
 
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.
@@ -42,6 +66,29 @@ impl App {
         let fleet = Arc::new(crate::gather::fleet::gather(self, span).await?);
         fleets.insert(span, (Instant::now(), fleet.clone()));
         Ok(fleet)
+    }
+
+    /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known. One question is
+    /// under way at a time, whoever has gone away meanwhile.
+    pub(crate) async fn suspects(&self) -> Option<Arc<Suspects>> {
+        let mut kept = self.suspects.lock().await;
+        let KeptSuspects { found, asking } = &mut *kept;
+        let age = found.as_ref().map_or(Duration::MAX, |(at, _)| at.elapsed());
+        if asking.is_none() && age >= SUSPECTS_FRESH {
+            let app = self.clone();
+            *asking = Some(tokio::spawn(async move { hardware::ask(&app).await }));
+        }
+        if let Some(task) = asking {
+            let patience = if age < SUSPECTS_STALE { Duration::ZERO } else { SUSPECTS_PATIENCE };
+            if let Ok(ended) = tokio::time::timeout(patience, task).await {
+                *asking = None;
+                // A failure was said where it happened. What was known before stands for a while.
+                if let Ok(Some(suspects)) = ended {
+                    *found = Some((Instant::now(), Arc::new(suspects)));
+                }
+            }
+        }
+        found.as_ref().filter(|(at, _)| at.elapsed() < SUSPECTS_STALE).map(|(_, suspects)| suspects.clone())
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
-use storage::questions::IncidentSummary;
+use storage::questions::{IncidentSummary, Suspicion};
 
 use crate::gather::named::CrashLine;
 use crate::range::Span;
@@ -156,6 +156,15 @@ pub(crate) fn state(state: &str) -> Markup {
         _ => "badge",
     };
     html! { span class=(class) { (text::visible(state)) } }
+}
+
+/// How sure it is that a machine's hardware is bad.
+pub(crate) fn suspicion(suspicion: Suspicion) -> Markup {
+    match suspicion {
+        Suspicion::Strong => html! { span class="badge bad" { "strong" } },
+        Suspicion::Likely => html! { span class="badge warn" { "likely" } },
+        Suspicion::None => html! {},
+    }
 }
 
 /// A bug check as people write it.

@@ -3,6 +3,8 @@
 
 #[path = "pages/fixture.rs"]
 mod fixture;
+#[path = "pages/hardware.rs"]
+mod hardware;
 #[path = "pages/named.rs"]
 mod named;
 

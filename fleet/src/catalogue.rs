@@ -2,12 +2,8 @@
 
 use dump::synth::hash;
 
+use crate::outages::OutageDriver;
 use crate::random::Random;
-
-/// The driver of the outage. Its version does not change: only its content does.
-pub const FALCON: &str = "csagent.sys";
-const FALCON_SIZE: u32 = 0x003e_c000;
-const FALCON_TIMESTAMP: u32 = 0x6680_9a17;
 
 /// Base names; the place in the list is the rank of a driver's share of all background crashes.
 const NAMES: &str = "\
@@ -68,7 +64,7 @@ pub struct Driver {
     pub size: u32,
     /// PE timestamp; 0 for an inbox driver.
     pub timestamp: u32,
-    /// Out of 1000 machines, how many run it.
+    /// Out of 1000 machines, how many run it of their own accord.
     pub installs: u32,
 }
 
@@ -83,15 +79,22 @@ impl Driver {
 pub(crate) fn drivers() -> Vec<Driver> {
     let mut drivers: Vec<Driver> = NAMES.split_ascii_whitespace().map(third_party).collect();
     for (place, name) in INBOX.into_iter().enumerate() {
-        let driver = Driver { name, size: 0, timestamp: 0, installs: 1000 };
-        drivers.insert(2 + 9 * place, driver);
+        drivers.insert(2 + 9 * place, Driver::inbox(name));
     }
     drivers
 }
 
-/// The sensor of the outage.
-pub(crate) fn falcon() -> Driver {
-    Driver { name: FALCON, size: FALCON_SIZE, timestamp: FALCON_TIMESTAMP, installs: 0 }
+impl Driver {
+    /// One that ships with Windows.
+    pub(crate) fn inbox(name: &'static str) -> Self {
+        Self { name, size: 0, timestamp: 0, installs: 1000 }
+    }
+}
+
+impl From<&'static OutageDriver> for Driver {
+    fn from(driver: &'static OutageDriver) -> Self {
+        Self { name: &driver.name, size: driver.size, timestamp: driver.timestamp, installs: 0 }
+    }
 }
 
 fn third_party(name: &'static str) -> Driver {
@@ -115,6 +118,5 @@ mod tests {
         let names: BTreeSet<String> = drivers.iter().map(|driver| driver.name.to_lowercase()).collect();
         assert_eq!(names.len(), drivers.len());
         assert!(drivers.len() > 200);
-        assert!(!names.contains(super::FALCON));
     }
 }

@@ -12,18 +12,20 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::catalogue::FALCON;
-use crate::client::{Answer, Body, Client, Incident, Ledger};
+use crate::client::{Answer, Body, Client, Ledger};
 use crate::clock::now_ms;
 use crate::crash::describe;
 use crate::machines::{Fleet, FleetConfig};
+use crate::outages::{Outage, outage};
 use crate::plan::{PlanConfig, Upload, Way, plan};
 use crate::progress::Progress;
 use crate::receiver::{DEMO_SECRET, Receiver, ReceiverConfig};
 
 mod report;
+mod watch;
 
 pub use report::{DrillReport, Page};
+use watch::Watch;
 
 /// A drill.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub struct DrillConfig {
     pub url: String,
     /// Upload token, where the server wants one.
     pub token: Option<String>,
+    /// The outage; without one there are ordinary crashes only, and nobody may be paged.
+    pub scenario: Option<&'static Outage>,
     /// Machines that the outage takes down; the fleet is half as large again.
     pub machines: usize,
     /// Sites that the fleet is spread over.
@@ -50,6 +54,8 @@ pub struct DrillConfig {
     pub seed: u64,
     /// How long to wait after the last upload for the page and for an empty queue.
     pub patience: Duration,
+    /// How long to go on watching where nobody may be paged: the server looks every few seconds.
+    pub linger: Duration,
     /// Where to receive the webhook; the server must be configured to send there. None: only the incident counts.
     pub receive: Option<SocketAddr>,
     /// Secret of that webhook.
@@ -63,6 +69,7 @@ impl Default for DrillConfig {
         Self {
             url: "http://127.0.0.1:8080".to_owned(),
             token: None,
+            scenario: outage("crowdstrike"),
             machines: 2000,
             sites: 200,
             background: Duration::from_secs(20),
@@ -72,6 +79,7 @@ impl Default for DrillConfig {
             concurrency: 32,
             seed: 20_240_719,
             patience: Duration::from_secs(90),
+            linger: Duration::from_secs(6),
             receive: None,
             secret: DEMO_SECRET.to_owned(),
             quiet: false,
@@ -83,10 +91,28 @@ impl std::fmt::Debug for DrillConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DrillConfig")
             .field("url", &self.url)
+            .field("scenario", &self.scenario.map(|outage| &outage.id))
             .field("machines", &self.machines)
             .field("outage", &self.outage)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
+    }
+}
+
+impl DrillConfig {
+    /// The drivers to page for: none without an outage, and where no dump of it names one.
+    fn blamed(&self) -> Vec<String> {
+        let outage = self.scenario.filter(|_| self.machines > 0);
+        outage.iter().flat_map(|outage| outage.blamed()).map(str::to_owned).collect()
+    }
+
+    /// Whether an incident for another driver is fair: where no dump names one, whoever hides behind them may have been
+    /// found, and the kernel stands for "all of these machines, and nobody on their stacks".
+    fn may_name(&self, driver: &str) -> bool {
+        let outage = self.scenario.filter(|outage| self.machines > 0 && outage.blamed().is_empty());
+        let hidden = outage.and_then(|outage| outage.hidden.as_deref());
+        outage.is_some()
+            && [hidden, Some("ntoskrnl.exe")].iter().flatten().any(|name| name.eq_ignore_ascii_case(driver))
     }
 }
 
@@ -110,14 +136,14 @@ struct Tally {
 
 /// The tenth distinct machine is where a detector with a sane threshold may act.
 const TELLING_MACHINES: usize = 10;
-/// How often the incidents are asked for: adds half of this to what the drill sees, not to what the server says.
+/// How often the server is asked: adds half of this to what the drill sees, not to what the server says.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs a drill to its end.
 pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     let client = Client::new(&config.url, config.token.as_deref(), config.concurrency)?;
     let before = idle(&client, config.patience).await?;
-    let watch = Watch::start(&client).await?;
+    let watch = Watch::start(&client, config.blamed()).await?;
     let receiver = match config.receive {
         Some(listen) => {
             let secret = config.secret.clone();
@@ -127,7 +153,10 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     };
     let fleet_config =
         FleetConfig { machines: config.machines * 3 / 2 + 10, sites: config.sites, seed: config.seed };
-    let fleet = Arc::new(Fleet::new(&fleet_config));
+    let fleet = Arc::new(match config.scenario {
+        Some(outage) => Fleet::with_outage(&fleet_config, outage),
+        None => Fleet::new(&fleet_config),
+    });
     let plan_config = PlanConfig {
         warm_up: config.background,
         outage: config.outage,
@@ -140,11 +169,13 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     let begun = Instant::now();
     let tally = send_all(&client, &config, &fleet, uploads, &watch, &progress).await?;
     let sending = begun.elapsed();
-    let expected =
-        Expected { before, crashes: tally.crashes.len() as u64, sent: tally.sent, page: config.machines > 0 };
+    let expected = Expected { before, crashes: tally.crashes.len() as u64, sent: tally.sent };
     let after = settle(&client, &config, &expected, &watch, receiver.as_ref(), &progress).await?;
+    if config.scenario.is_some() && !watch.expects() {
+        sleep(config.linger).await;
+    }
     progress.finish();
-    let webhook_ms = receiver.as_ref().and_then(page_arrival);
+    let webhook_ms = receiver.as_ref().and_then(|receiver| watch.page_arrival(receiver));
     if let Some(receiver) = receiver {
         receiver.stop().await?;
     }
@@ -227,7 +258,7 @@ async fn send(
         Way::Zstd => Body::Zstd(zstd::bulk::compress(&dump, 1)?),
         Way::Form => Body::Form(dump),
     };
-    let of_outage = upload.crash.driver == Some(fleet.falcon());
+    let of_outage = upload.crash.of.is_some();
     if of_outage {
         lock(tally).first_crash_ms.get_or_insert_with(now_ms);
     }
@@ -261,7 +292,7 @@ async fn send(
 
 impl Tally {
     fn say(&self, watch: &Watch) -> String {
-        let page = if watch.found(FALCON).is_some() { "incident open" } else { "no incident" };
+        let page = if watch.found().is_some() { "incident open" } else { "no incident" };
         format!("accepted {}, {} machines down, {page}", self.accepted, self.victims.len())
     }
 }
@@ -275,7 +306,6 @@ struct Expected {
     before: Ledger,
     crashes: u64,
     sent: u64,
-    page: bool,
 }
 
 /// Waits until the queue is empty, the rows are there and the page is out, or until patience ends.
@@ -291,7 +321,7 @@ async fn settle(
     loop {
         let late = Instant::now() >= deadline;
         match client.ledger().await {
-            Ok(now) if late || (expected.counted(&now) && expected.paged(watch, receiver)) => return Ok(now),
+            Ok(now) if late || (expected.counted(&now) && watch.paged(receiver)) => return Ok(now),
             Ok(now) => progress.show(expected.sent, || format!("all sent, {} queued", now.queued)),
             Err(error) if late => return Err(error),
             // it may be starting again; patience decides
@@ -304,69 +334,6 @@ async fn settle(
 impl Expected {
     fn counted(&self, now: &Ledger) -> bool {
         now.queued == 0 && now.crashes.saturating_sub(self.before.crashes) >= self.crashes
-    }
-
-    fn paged(&self, watch: &Watch, receiver: Option<&Receiver>) -> bool {
-        let heard = receiver.is_none_or(|receiver| page_arrival(receiver).is_some());
-        !self.page || (heard && watch.found(FALCON).is_some())
-    }
-}
-
-/// When the first page for the outage's driver came in.
-fn page_arrival(receiver: &Receiver) -> Option<i64> {
-    let arrivals = receiver.arrivals();
-    let page = |kind: &str, driver: &str| kind.ends_with("opened") && driver.eq_ignore_ascii_case(FALCON);
-    arrivals.iter().find(|arrival| page(arrival.kind(), arrival.driver())).map(|arrival| arrival.at_ms)
-}
-
-/// Looks at the server's incidents over and over, and remembers those that were not there before.
-struct Watch {
-    opened: Arc<Mutex<BTreeMap<String, Incident>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Watch {
-    async fn start(client: &Client) -> Result<Self> {
-        let before = client.incidents().await?;
-        let mut open = before.iter().filter(|incident| incident.state != "resolved");
-        if let Some(incident) = open.find(|incident| incident.driver.eq_ignore_ascii_case(FALCON)) {
-            bail!(
-                "incident {} for {FALCON} is still open: a drill could not open another",
-                incident.incident_id
-            );
-        }
-        let known: HashSet<String> = before.into_iter().map(|incident| incident.incident_id).collect();
-        let opened = Arc::new(Mutex::new(BTreeMap::new()));
-        let (client, found) = (client.clone(), Arc::clone(&opened));
-        let task = tokio::spawn(async move {
-            loop {
-                match client.incidents().await {
-                    Ok(incidents) => {
-                        let new =
-                            incidents.into_iter().filter(|incident| !known.contains(&incident.incident_id));
-                        lock(&found).extend(new.map(|incident| (incident.incident_id.clone(), incident)));
-                    }
-                    Err(error) => tracing::warn!(%error, "cannot see the incidents"),
-                }
-                sleep(WATCH_EVERY).await;
-            }
-        });
-        Ok(Self { opened, task })
-    }
-
-    fn found(&self, driver: &str) -> Option<Incident> {
-        lock(&self.opened).values().find(|incident| incident.driver.eq_ignore_ascii_case(driver)).cloned()
-    }
-
-    fn stop(self) -> Vec<Incident> {
-        self.task.abort();
-        lock(&self.opened).values().cloned().collect()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

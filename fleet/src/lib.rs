@@ -11,6 +11,7 @@ pub mod drill;
 mod frame;
 pub mod load;
 mod machines;
+mod outages;
 mod plan;
 mod progress;
 mod random;
@@ -21,8 +22,9 @@ mod stack;
 mod stand_in;
 pub mod symbols;
 
-pub use catalogue::{Driver, FALCON};
+pub use catalogue::Driver;
 pub use client::{Incident, Ledger};
 pub use crash::{Cause, Crash, describe};
 pub use machines::{Fleet, FleetConfig, Machine};
+pub use outages::{Architecture, Culprit, Outage, OutageCrash, OutageDriver, Trigger, outage, outages};
 pub use plan::{PlanConfig, Upload, Way, plan};

@@ -148,6 +148,7 @@ impl Magazine {
                 driver: Some(place * 3),
                 offset: 0x2_0000 + (hash(place as u64) & 0xfff0),
                 touched: 0x18,
+                of: None,
                 system_time: file_time(start_ms),
                 boot_id: 1,
             };

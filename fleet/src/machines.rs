@@ -3,6 +3,7 @@
 use dump::synth::{SynthProcessor, SynthSmbios, hash};
 
 use crate::catalogue::{self, Driver};
+use crate::outages::{Outage, outages};
 use crate::random::Random;
 
 /// What a fleet is made of.
@@ -21,8 +22,12 @@ pub struct FleetConfig {
 pub struct Fleet {
     /// Its machines.
     pub machines: Vec<Machine>,
-    /// Every driver, by rank; machines refer to them by place. The last one is the outage's.
+    /// Every driver, by rank; machines refer to them by place. The outage's come last, and crash in it alone.
     pub drivers: Vec<Driver>,
+    /// The outage that it may suffer.
+    pub outage: Option<&'static Outage>,
+    /// How many of the drivers crash in the background.
+    pub(crate) background: usize,
 }
 
 /// A simulated machine.
@@ -101,28 +106,65 @@ const PROCESSORS: [(&str, &str, &str, u32, u32); 5] = [
     ),
 ];
 
+/// Numbers of machines set aside for each outage's fleet.
+const MOST_MACHINES: usize = 100_000;
+/// Share of the machines that run what an outage is about.
+const EXPOSED: f64 = 0.9;
+
 impl Fleet {
     /// The fleet of a configuration.
     pub fn new(config: &FleetConfig) -> Self {
+        Self::of(config, None)
+    }
+
+    /// The same with an outage before it: nine of ten machines run its drivers, and nobody crashes in them as yet.
+    pub fn with_outage(config: &FleetConfig, outage: &'static Outage) -> Self {
+        Self::of(config, Some(outage))
+    }
+
+    fn of(config: &FleetConfig, outage: Option<&'static Outage>) -> Self {
+        let own: Vec<Driver> = outage.map(outage_drivers).unwrap_or_default();
         let mut drivers = catalogue::drivers();
-        drivers.push(catalogue::falcon());
-        let machines = (0..config.machines).map(|number| machine(config, &drivers, number)).collect();
-        Self { machines, drivers }
+        drivers.retain(|driver| !own.iter().any(|outage| outage.name.eq_ignore_ascii_case(driver.name)));
+        let background = drivers.len();
+        drivers.extend(own);
+        // a fleet an outage: drills of several against one server must not look like one set of broken machines
+        let place = outage.and_then(|outage| outages().iter().position(|one| one == outage)).unwrap_or(0);
+        let first = place * MOST_MACHINES;
+        let numbers = first..first + config.machines;
+        let machines = numbers.map(|number| machine(config, &drivers, background, number)).collect();
+        Self { machines, drivers, outage, background }
     }
 
-    /// Place of the outage's driver.
-    pub fn falcon(&self) -> usize {
-        self.drivers.len() - 1
+    /// Place of one of the outage's drivers.
+    pub fn outage_driver(&self, name: &str) -> Option<usize> {
+        let own = self.drivers.get(self.background..)?;
+        own.iter()
+            .position(|driver| driver.name.eq_ignore_ascii_case(name))
+            .map(|place| self.background + place)
     }
 
-    /// The machines that run a driver.
-    pub fn running(&self, driver: usize) -> Vec<usize> {
-        let runs = |machine: &Machine| machine.installed.contains(&driver);
-        (0..self.machines.len()).filter(|&place| runs(&self.machines[place])).collect()
+    /// The machines that the outage may take down: those that run its drivers, or all where it needs none.
+    pub fn exposed(&self) -> Vec<usize> {
+        let own = self.drivers.get(self.background..).unwrap_or_default();
+        let needed = own.iter().position(|driver| !driver.is_inbox()).map(|place| self.background + place);
+        let is_exposed = |machine: &Machine| needed.is_none_or(|driver| machine.installed.contains(&driver));
+        (0..self.machines.len()).filter(|&place| is_exposed(&self.machines[place])).collect()
     }
 }
 
-fn machine(config: &FleetConfig, drivers: &[Driver], number: usize) -> Machine {
+/// What an outage brings, then those of Windows' own that it crashes in.
+fn outage_drivers(outage: &'static Outage) -> Vec<Driver> {
+    let mut drivers: Vec<Driver> = outage.drivers.iter().map(Driver::from).collect();
+    for name in outage.blamed() {
+        if !drivers.iter().any(|driver| driver.name == name) {
+            drivers.push(Driver::inbox(name));
+        }
+    }
+    drivers
+}
+
+fn machine(config: &FleetConfig, drivers: &[Driver], background: usize, number: usize) -> Machine {
     let seed = hash(config.seed ^ hash(number as u64));
     let mut random = Random::new(seed);
     // sites differ in size: half of the machines stand in a fifth of the sites
@@ -137,14 +179,13 @@ fn machine(config: &FleetConfig, drivers: &[Driver], number: usize) -> Machine {
         [(19041, 4651), (19041, 4651), (19041, 4529), (22621, 3880), (26100, 2314)][random.below(5)];
     let (vendor, model, bios, processor, _) = *pick_model(&mut random);
     let (name, cpu_vendor, identifier, mhz, processors) = PROCESSORS[processor];
-    let falcon = drivers.len() - 1;
-    let mut installed: Vec<usize> = (0..falcon)
+    let mut installed: Vec<usize> = (0..background)
         .filter(|&place| !drivers[place].is_inbox())
         .filter(|&place| random.below(1000) < drivers[place].installs as usize)
         .collect();
-    // nine of ten machines run the sensor; it loads early
-    if random.chance(0.9) {
-        installed.insert(0, falcon);
+    // the outage's load early
+    if random.chance(EXPOSED) {
+        installed.splice(0..0, (background..drivers.len()).filter(|&place| !drivers[place].is_inbox()));
     }
     Machine {
         id: format!("pc-{number:06}"),
@@ -200,9 +241,9 @@ mod tests {
     #[test]
     fn machines_are_spread_as_described() {
         assert_eq!(MODELS.iter().map(|model| model.4).sum::<usize>(), 100);
-        let fleet = Fleet::new(&CONFIG);
-        let falcon = fleet.running(fleet.falcon()).len();
-        assert!((1740..1860).contains(&falcon), "{falcon}");
+        let fleet = Fleet::with_outage(&CONFIG, crate::outage("crowdstrike").unwrap());
+        let exposed = fleet.exposed().len();
+        assert!((1740..1860).contains(&exposed), "{exposed}");
         let sites: std::collections::BTreeSet<_> =
             fleet.machines.iter().map(|machine| &machine.site).collect();
         assert!(sites.len() > 80, "{}", sites.len());

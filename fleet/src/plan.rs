@@ -6,6 +6,7 @@ use dump::synth::{SynthWriter, hash};
 
 use crate::crash::{Cause, Crash, FIRST_BOOT_LOOP};
 use crate::machines::Fleet;
+use crate::outages::{Culprit, Outage, OutageCrash};
 use crate::random::{Random, Zipf};
 
 /// How fast things happen.
@@ -17,7 +18,7 @@ pub struct PlanConfig {
     pub outage: Duration,
     /// Background crashes a second.
     pub background_per_s: f64,
-    /// Machines that the outage takes down; zero for no outage.
+    /// Machines that the fleet's outage takes down; zero for no outage.
     pub victims: usize,
     /// What everything is drawn from.
     pub seed: u64,
@@ -63,12 +64,6 @@ const RETRIES: f64 = 0.05;
 const BOTH_FORMS: f64 = 0.03;
 /// Share of background crashes that nobody is to blame for.
 const NOBODYS: f64 = 0.2;
-/// Share of the outage's crashes that are 0x50; the others are 0x7E.
-const PAGE_FAULTS: f64 = 0.75;
-
-/// The two bug checks of 19 July 2024: instruction and address read.
-const FALCON_PAGE_FAULT: (u64, u64) = (0xe_14ed, 0xffff_8405_0000_0074);
-const FALCON_EXCEPTION: (u64, u64) = (0xe_35a1, 0x9c);
 
 /// The uploads of a drill that starts at `start_ms`, in the order of their times.
 pub fn plan(fleet: &Fleet, config: &PlanConfig, start_ms: i64) -> Vec<Upload> {
@@ -100,8 +95,8 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn background(&mut self) {
         let end = (self.config.warm_up + self.config.outage).as_secs_f64();
-        // the last one is the outage's: quiet until then
-        let ranks = Zipf::new(self.fleet.drivers.len() - 1);
+        // the outage's own are quiet until then
+        let ranks = Zipf::new(self.fleet.background);
         for at in arrivals(&mut self.random, self.config.background_per_s, 0.0, end) {
             let crash = if self.random.chance(NOBODYS) { self.nobodys() } else { self.some_drivers(&ranks) };
             self.send(at, crash);
@@ -135,32 +130,51 @@ impl Planner<'_> {
             .find(|&machine| everywhere || self.fleet.machines[machine].installed.contains(&driver))
     }
 
-    /// First crashes are spread evenly at random; where fewer machines run the driver, all of them go down.
+    /// First crashes are spread evenly at random; where fewer machines are exposed, all of them go down.
     fn outage(&mut self) {
-        let falcon = self.fleet.falcon();
-        let mut machines = self.fleet.running(falcon);
+        let Some(outage) = self.fleet.outage.filter(|outage| outage.has_dumps()) else { return };
+        let mut machines = self.fleet.exposed();
         self.random.shuffle(&mut machines);
         machines.truncate(self.config.victims);
         let from = self.config.warm_up.as_secs_f64();
         let length = self.config.outage.as_secs_f64();
         for machine in machines {
             let at = from + length * self.random.unit();
-            let crash = Crash { machine, ..self.falcon_crash(falcon) };
+            let crash = Crash { machine, ..self.outage_crash(outage) };
             self.send(at, crash);
-            if self.random.chance(BOOT_LOOPS) {
+            if outage.culprit == Culprit::Hardware {
+                self.other_ways(outage, crash, from + length);
+            } else if self.random.chance(BOOT_LOOPS) {
                 self.boot_loop(at, crash, from + length);
             }
         }
     }
 
-    fn falcon_crash(&mut self, falcon: usize) -> Crash {
-        let page_fault = self.random.chance(PAGE_FAULTS);
-        let (cause, (offset, touched)) = if page_fault {
-            (Cause::PageFault, FALCON_PAGE_FAULT)
-        } else {
-            (Cause::ThreadException, FALCON_EXCEPTION)
-        };
-        self.crash(cause, Some(falcon), offset, touched)
+    /// One of the outage's ways to crash, by their shares.
+    fn outage_crash(&mut self, outage: &'static Outage) -> Crash {
+        let mut mark = self.random.below(100) as u32;
+        let drawn = outage.crashes.iter().find(|look| {
+            let found = mark < look.share;
+            mark = mark.saturating_sub(look.share);
+            found
+        });
+        let look = drawn.or(outage.crashes.last());
+        self.crash_like(look)
+    }
+
+    fn crash_like(&mut self, look: Option<&'static OutageCrash>) -> Crash {
+        let Some(look) = look else { return self.nobodys() };
+        let driver = look.driver.as_deref().and_then(|name| self.fleet.outage_driver(name));
+        Crash { of: Some(look), ..self.crash(look.cause, driver, look.offset, look.touched) }
+    }
+
+    /// Broken hardware does not break twice in the same way: the machine goes through all the others too.
+    fn other_ways(&mut self, outage: &'static Outage, first: Crash, end: f64) {
+        for (round, look) in (1..).zip(outage.crashes.iter().filter(|look| first.of != Some(look))) {
+            let at = end - (end - self.config.warm_up.as_secs_f64()) * self.random.unit();
+            let crash = self.crash_like(Some(look));
+            self.send(at, Crash { machine: first.machine, boot_id: first.boot_id + round, ..crash });
+        }
     }
 
     /// Up again, down again: the same machine, the same fault, another boot. A drill's reboot takes seconds.
@@ -183,6 +197,7 @@ impl Planner<'_> {
             driver,
             offset,
             touched,
+            of: None,
             system_time: 0,
             boot_id: 1 + self.random.below(400) as u32,
         }

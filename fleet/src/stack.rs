@@ -1,6 +1,6 @@
 //! A kernel stack under construction: records and return addresses at fixed places, the rest as real stacks have it.
 
-use dump::synth::{SynthRegisters, context_record, exception_record, hash};
+use dump::synth::{SynthContext, SynthMachine, context_record, exception_record, exception_record_32, hash};
 
 /// Where a stack holds what; offsets from its lowest saved address.
 pub(crate) const TRAP_FRAME_AT: usize = 0x140;
@@ -13,11 +13,12 @@ const LEN: usize = 0xf78;
 /// The saved part of a stack.
 pub(crate) struct Stack {
     bytes: Vec<u8>,
+    is_narrow: bool,
 }
 
 impl Stack {
     /// Zeros, small numbers, and addresses of stack and pool: nothing that lies in a driver.
-    pub(crate) fn new(base: u64, seed: u64) -> Self {
+    pub(crate) fn new(base: u64, seed: u64, is_narrow: bool) -> Self {
         let word = |at: u64| {
             let dice = hash(seed ^ at);
             match dice & 7 {
@@ -27,7 +28,8 @@ impl Stack {
                 _ => 0,
             }
         };
-        Self { bytes: (0..LEN as u64 / 8).flat_map(|at| word(at).to_le_bytes()).collect() }
+        let bytes = (0..LEN as u64 / 8).flat_map(|at| word(at).to_le_bytes()).collect();
+        Self { bytes, is_narrow }
     }
 
     pub(crate) fn put(&mut self, at: usize, record: &[u8]) {
@@ -36,12 +38,24 @@ impl Stack {
 
     /// A return address.
     pub(crate) fn frame(&mut self, at: usize, address: u64) {
-        self.put(at, &address.to_le_bytes());
+        let bytes = address.to_le_bytes();
+        self.put(at, if self.is_narrow { &bytes[..4] } else { &bytes });
+    }
+
+    /// An exception record.
+    pub(crate) fn put_record(&mut self, status: u32, faulting: &SynthContext, information: &[u64]) {
+        let record = if faulting.machine() == SynthMachine::X86 {
+            let words: Vec<u32> = information.iter().map(|&word| word as u32).collect();
+            exception_record_32(status, faulting.pc() as u32, &words)
+        } else {
+            exception_record(status, faulting.pc(), information)
+        };
+        self.put(EXCEPTION_AT, &record);
     }
 
     /// An exception record and the context it happened in.
-    pub(crate) fn put_exception(&mut self, status: u32, faulting: &SynthRegisters, information: &[u64]) {
-        self.put(EXCEPTION_AT, &exception_record(status, faulting.rip, information));
+    pub(crate) fn put_exception(&mut self, status: u32, faulting: &SynthContext, information: &[u64]) {
+        self.put_record(status, faulting, information);
         self.put(CONTEXT_AT, &context_record(faulting));
     }
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use analyzer::deep::with_symbols;
 use analyzer::render::{self, Style};
-use analyzer::{Analysis, Limits};
+use analyzer::{Analysis, Limits, Owners};
 use anyhow::Context as _;
 use symbols::{Library, SymbolSet};
 use tokio::runtime::Runtime;
 
 use self::file::Opened;
 use crate::cli::ExplainArgs;
+use crate::config::load;
 use crate::library;
 use crate::terminal;
 
@@ -23,10 +24,15 @@ use crate::terminal;
 pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = terminal::files(&arguments.files)?;
     let style = Style { colour: !arguments.json && terminal::colours(arguments.color) };
+    let owners = match &arguments.config {
+        Some(file) => load(Some(file), std::env::vars())?.owners()?,
+        None => Owners::default(),
+    };
     let symbols = Symbols::open(&arguments.symbols)?;
     let mut failed = 0usize;
     for (index, file) in files.iter().enumerate() {
-        match explain(file, symbols.as_ref()) {
+        match explain(file, symbols.as_ref(), &owners) {
+            Ok(analysis) if arguments.facts => terminal::print(&analysis.facts),
             Ok(analysis) if arguments.json => {
                 let mut document = serde_json::to_value(&analysis)?;
                 if let Some(object) = document.as_object_mut() {
@@ -81,13 +87,15 @@ impl Symbols {
     }
 }
 
-fn explain(path: &Path, symbols: Option<&Symbols>) -> anyhow::Result<Analysis> {
+fn explain(path: &Path, symbols: Option<&Symbols>, owners: &Owners) -> anyhow::Result<Analysis> {
     let limits = Limits::with_details();
     let no_dump = || format!("{} is no dump that can be read", path.display());
     let opened = file::open(path, limits.dump_bytes)?;
     let analyse = |set: &SymbolSet| match &opened {
-        Opened::File(source) => analyzer::analyze_source(source, Some(set), &limits).with_context(no_dump),
-        Opened::Bytes(bytes) => analyzer::analyze(bytes, Some(set), &limits).with_context(no_dump),
+        Opened::File(source) => {
+            analyzer::analyze_source(source, Some(set), owners, &limits).with_context(no_dump)
+        }
+        Opened::Bytes(bytes) => analyzer::analyze(bytes, Some(set), owners, &limits).with_context(no_dump),
     };
     match symbols {
         Some(symbols) => symbols.rounds(analyse),

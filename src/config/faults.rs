@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use analyzer::Owners;
 use secrecy::ExposeSecret as _;
 
 use super::{Alerts, Config, Database, Ingest, Queue, QueueKind, Server, Symbols};
@@ -14,6 +15,9 @@ pub(super) fn validate(config: &Config) -> Vec<String> {
     queue(&mut faults, &config.queue);
     database(&mut faults, &config.database);
     faults.must(config.analyzer.threads != Some(0), "analyzer.threads", "must be at least 1");
+    if let Err(errors) = Owners::new(&config.blame) {
+        faults.0.extend(errors.iter().map(|error| format!("blame: {error}")));
+    }
     symbols(&mut faults, &config.symbols);
     alerts(&mut faults, &config.alerts);
     faults.0

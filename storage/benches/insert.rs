@@ -84,6 +84,8 @@ impl Rows {
             driver_timestamps: (0..loaded).map(|index| 0x6690_0000 + index as u32).collect(),
             driver_sizes: (0..loaded).map(|index| 0x1000 * (index as u32 % 300)).collect(),
             report: if report { report_text(&drivers, numbers) } else { String::new() },
+            facts: if report { facts_text(numbers) } else { String::new() },
+            hardware_sign: String::new(),
             drivers,
             analyzer_version: 1,
             raw_len: 1_200_000,
@@ -98,6 +100,12 @@ impl Rows {
     fn batch(&mut self, length: usize, report: bool) -> Result<Vec<CrashRow>> {
         (0..length).map(|_| self.next(report)).collect()
     }
+}
+
+/// About 2 KB: the words of a stack as rules look at them.
+fn facts_text(numbers: &mut Numbers) -> String {
+    let frame = |_| format!(r#"{{"address":"{:#x}","module":1}},"#, 0xFFFF_F800_0000_0000 | numbers.next());
+    format!(r#"{{"bugcheck":80,"stack":[{}{{}}]}}"#, (0..48).map(frame).collect::<String>())
 }
 
 /// About 10 KB whose addresses differ from crash to crash, as the kernel's randomised layout makes them.

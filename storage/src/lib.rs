@@ -8,5 +8,6 @@ pub mod database;
 pub mod message;
 pub mod questions;
 pub mod queue;
+pub mod reblame;
 pub mod rows;
 pub mod symbols;

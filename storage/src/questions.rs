@@ -19,7 +19,9 @@ mod ledger;
 mod missing_symbols;
 mod notifications;
 mod pulse;
+mod replay;
 mod sparklines;
+mod suspect_machines;
 mod symbol_files;
 mod top_drivers;
 
@@ -32,6 +34,8 @@ pub use ledger::LedgerCounts;
 pub use missing_symbols::{MissingCursor, MissingSymbol};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
+pub use replay::{ReplayCursor, ReplayFilter, ReplayRow};
+pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
 pub use top_drivers::DriverSummary;
 
 /// The most points of a series: a page is about 2,000 pixels wide.

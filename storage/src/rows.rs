@@ -110,6 +110,11 @@ pub struct CrashRow {
     pub driver_sizes: Vec<u32>,
     /// The whole analysis as JSON.
     pub report: String,
+    /// What the verdict was decided on, as JSON: changed rules are replayed on it. Empty where nothing was analysed, and
+    /// in rows from before there was such a column.
+    pub facts: String,
+    /// What the crash by itself says about the hardware: empty, `machine check`, `memory` or `single bit`.
+    pub hardware_sign: String,
     /// Version of the analyzer's rules.
     pub analyzer_version: u32,
     /// Inflated size of the dump.

@@ -11,7 +11,11 @@ mod fixture;
 mod incidents;
 #[path = "database/lists.rs"]
 mod lists;
+#[path = "database/reblame.rs"]
+mod reblame;
 #[path = "database/schema.rs"]
 mod schema;
+#[path = "database/suspects.rs"]
+mod suspects;
 #[path = "database/windows.rs"]
 mod windows;

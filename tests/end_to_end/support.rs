@@ -117,6 +117,11 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
+    /// Its folder: `data` is its data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }

@@ -85,6 +85,39 @@ impl Fixture {
         self.insert(&[crash(driver, machine, round, now_ms() - round * 1000)]).await;
     }
 
+    /// Some days of these machines as bad memory makes them: other bug checks at other places in each. Older than what
+    /// the detector looks at.
+    pub(crate) async fn bad_memory(&self, machines: Range<u32>) {
+        let ways: [(u32, &str); 6] = [
+            (0x50, "ntoskrnl.exe"),
+            (0xBE, "ntoskrnl.exe"),
+            (0x13A, "wdfilter.sys"),
+            (0x1A, "ntoskrnl.exe"),
+            (0x139, "ntfs.sys"),
+            (0xD1, "ks.sys"),
+        ];
+        let mut rows = Vec::new();
+        for number in machines {
+            for (index, (bugcheck, driver)) in (1..).zip(ways) {
+                let mut row = crash(driver, number, 0, now_ms() - i64::from(index) * 14_400_000);
+                row.bugcheck = bugcheck;
+                row.fault_offset = u64::from(number * 0x1000 + index);
+                rows.push(row);
+            }
+        }
+        self.insert(&rows).await;
+    }
+
+    /// Takes from ClickHouse what tells suspect machines; all else goes on.
+    pub(crate) async fn forget_hardware(&self) {
+        let request = reqwest::Client::new()
+            .post(self.engine.url())
+            .basic_auth(self.engine.user(), Some(self.engine.password()))
+            .body("ALTER TABLE bluescope.crashes DROP COLUMN hardware_sign");
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+
     async fn insert(&self, rows: &[CrashRow]) {
         // A connection that a cut broke is noticed at its next use.
         eventually("rows are taken", async || self.database.insert_crashes(rows).await.ok()).await;
@@ -246,6 +279,8 @@ fn crash(driver: &str, number: u32, round: i64, received_at: i64) -> CrashRow {
         driver_timestamps: vec![0x6690_2C2A],
         driver_sizes: vec![0x0035_0000],
         report: String::new(),
+        facts: String::new(),
+        hardware_sign: String::new(),
         analyzer_version: 1,
         raw_len: 262_144,
         blob: String::new(),

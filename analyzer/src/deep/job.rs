@@ -76,12 +76,14 @@ impl DeepWorker {
             Err(error) => return Err(Failed::Later(error.to_string())),
         };
         let limits = self.config.limits;
+        let owners = Arc::clone(&self.config.owners);
         let deadline = tokio::time::Instant::now().checked_add(self.config.job_timeout);
         with_symbols(&self.library, &job.tenant, deadline, |set: Arc<SymbolSet>| {
-            let bytes = Arc::clone(&bytes);
+            let (bytes, owners) = (Arc::clone(&bytes), Arc::clone(&owners));
             async move {
                 // As in the worker: the crates that read user dumps and symbol files may panic on what nobody tried yet.
-                let run = move || catch_unwind(AssertUnwindSafe(|| analyze(&bytes, Some(&set), &limits)));
+                let analyse = move || analyze(&bytes, Some(&set), &owners, &limits);
+                let run = move || catch_unwind(AssertUnwindSafe(analyse));
                 match tokio::task::spawn_blocking(run).await {
                     Ok(Ok(Ok(analysis))) => Ok(analysis),
                     Ok(Ok(Err(unreadable))) => Err(Failed::ForGood(unreadable.to_string())),

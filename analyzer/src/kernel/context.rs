@@ -1,11 +1,11 @@
 //! Where the machine really was: the header's context is the caller of `KeBugCheckEx` except for 0x7E and 0x8E, so the
 //! records, trap frames and pushed frames that the parameters lead to come first.
 
-use dump::{KernelDump, Machine, Parameter, Registers, Resolved, Role};
+use dump::{Access, KernelDump, Machine, Parameter, Registers, Resolved, Role};
 
+use super::found::{Exception, Fault, Origin, Owner};
 use super::images::ImageMap;
 use super::stack::{MachineFrame, Stack};
-use crate::facts::{Access, Exception, Fault, Origin, Owner};
 
 /// Where the kernel's addresses begin, on 64-bit systems and on 32-bit ones.
 const KERNEL_HALF: u64 = 0xFFFF_8000_0000_0000;
@@ -98,17 +98,6 @@ fn around(dump: &KernelDump<'_>, frame: &MachineFrame) -> Option<Registers> {
     (trap_frame.pc() == frame.ip).then_some(trap_frame)
 }
 
-fn access_of(value: u64) -> Access {
-    // Kinds differ by bug check: 1 or 2 is a write, 8 or 0x10 an execution.
-    if value & 0x18 != 0 {
-        Access::Execute
-    } else if value & 3 != 0 {
-        Access::Write
-    } else {
-        Access::Read
-    }
-}
-
 /// The exception behind a bug check: its record where the dump holds it, else what the parameters say. The code is 0
 /// where the bug check is a fault of its own and no exception was raised.
 pub(super) fn exception(dump: &KernelDump<'_>, parameters: &[Parameter]) -> Option<Exception> {
@@ -119,7 +108,7 @@ pub(super) fn exception(dump: &KernelDump<'_>, parameters: &[Parameter]) -> Opti
     if let Some(record) = recorded {
         let (access, accessed) = match record.information.as_slice() {
             [kind, address, ..] if WITH_ACCESS.contains(&record.code) => {
-                (Some(access_of(*kind)), Some(*address))
+                (Access::from_raw(*kind), Some(*address))
             }
             _ => (None, None),
         };
@@ -136,11 +125,11 @@ pub(super) fn exception(dump: &KernelDump<'_>, parameters: &[Parameter]) -> Opti
         // 0x1E carries the first two words of the information in its last two parameters.
         let informed = dump.header().bugcheck == 0x1E && WITH_ACCESS.contains(&code);
         let (access, accessed) =
-            if informed { (Some(access_of(kind)), Some(accessed)) } else { (None, None) };
+            if informed { (Access::from_raw(kind), Some(accessed)) } else { (None, None) };
         return Some(Exception { code, address, access, accessed });
     }
     let accessed = find(Role::RefAddr)?;
-    let access = find(Role::AccessType).map(access_of);
+    let access = find(Role::AccessType).and_then(Access::from_raw);
     Some(Exception { code: 0, address, access, accessed: Some(accessed) })
 }
 

@@ -2,7 +2,7 @@
 
 use dump::{Driver, UnloadedDriver};
 
-use crate::facts::{Owner, Site};
+use super::found::{Owner, Site};
 
 /// The first page of an image holds its headers, never code.
 const HEADERS: u64 = 0x1000;

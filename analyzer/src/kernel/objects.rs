@@ -3,21 +3,21 @@
 use dump::{Parameter, Resolved};
 
 use super::context::numbered;
+use super::found::Led;
 use super::images::ImageMap;
-use crate::facts::Led;
 
 /// Every parameter that is an object with a driver behind it.
 pub(super) fn led(parameters: &[Parameter], map: &ImageMap) -> Vec<Led> {
     numbered(parameters)
         .filter_map(|(number, parameter)| {
             let resolved = parameter.resolved.as_ref()?;
-            let object = match resolved {
-                Resolved::Irp(_) => "IRP",
-                Resolved::Device(_) => "device object",
-                Resolved::Driver(_) => "driver object",
+            let by = match resolved {
+                Resolved::Irp(_) => blame::Led::Irp,
+                Resolved::Device(_) => blame::Led::Device,
+                Resolved::Driver(_) => blame::Led::Driver,
                 _ => return None,
             };
-            Some(Led { parameter: number, object, site: map.site(resolved.image()?.address)? })
+            Some(Led { parameter: number, by, site: map.site(resolved.image()?.address)? })
         })
         .collect()
 }

@@ -2,17 +2,16 @@
 
 use dump::{DumpType, Identity, KernelDump, Machine, Product, Registers, Smbios, Writer, status_name};
 
+use super::found::{Fault, Found, Image, Owner};
 use super::gather::Gathered;
 use super::{details, owned};
 use crate::analysis::{
     Analysis, BugCheckReport, ExceptionReport, Frame, MachineReport, ModuleReport, ParameterReport,
-    UnloadedReport, Verdict,
+    UnloadedReport,
 };
-use crate::blame::{Culprit, Decision};
-use crate::facts::{Fault, Image, KernelFacts, Owner, Site};
 use crate::hex::hex;
-use crate::module_symbols::{CodeSite, ModuleSymbols, Walked};
-use crate::{ANALYZER_VERSION, Limits, bucket, os, text};
+use crate::module_symbols::{ModuleSymbols, Walked};
+use crate::{ANALYZER_VERSION, Limits, os, text};
 
 /// What the report is made from besides facts and verdict.
 pub(super) struct Source<'s> {
@@ -24,10 +23,10 @@ pub(super) struct Source<'s> {
 }
 
 /// Writes the report.
-pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Decision) -> Analysis {
+pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, verdict: blame::Verdict) -> Analysis {
     let Source { dump, identity, limits, .. } = source;
     let header = dump.header();
-    let facts = &gathered.facts;
+    let facts = &gathered.found;
     let firmware = dump.smbios();
     let walked = gathered.walked.as_deref();
     let on_stack =
@@ -43,10 +42,11 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         uptime_s: header.uptime.map(|uptime| seconds(uptime.0)),
         bugcheck: Some(bug_check(gathered, header.bugcheck_raw, limits)),
         exception: exception(facts),
-        verdict: verdict(source, gathered, decision),
+        faulting_ip: None,
+        verdict: verdict.into(),
         stack: match walked {
             Some(walked) => walked_frames(source, facts, walked),
-            None => frames(facts, limits.frames),
+            None => frames(facts, limits.frames.min(MOST_SCANNED)),
         },
         registers: registers(gathered),
         machine: machine(dump, firmware.as_ref(), limits),
@@ -56,6 +56,7 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, decision: Deci
         problems: problems(dump, limits),
         symbols: source.symbols.reports(on_stack()),
         wants: source.symbols.wants(on_stack()),
+        facts: String::new(),
         kernel: limits.details.then(|| Box::new(details::gather(dump, firmware, gathered, limits))),
     }
 }
@@ -84,7 +85,7 @@ fn dump_type(form: DumpType, writer: Writer) -> String {
 }
 
 fn bug_check(gathered: &Gathered<'_>, raw_code: u32, limits: &Limits) -> BugCheckReport {
-    let facts = &gathered.facts;
+    let facts = &gathered.found;
     let parameter = |parameter: &dump::Parameter| ParameterReport {
         value: hex(parameter.value),
         meaning: parameter.meaning.to_string(),
@@ -102,7 +103,7 @@ fn bug_check(gathered: &Gathered<'_>, raw_code: u32, limits: &Limits) -> BugChec
     }
 }
 
-fn exception(facts: &KernelFacts<'_>) -> Option<ExceptionReport> {
+fn exception(facts: &Found<'_>) -> Option<ExceptionReport> {
     let exception = facts.exception.filter(|exception| exception.code != 0)?;
     Some(ExceptionReport {
         code: exception.code,
@@ -113,40 +114,10 @@ fn exception(facts: &KernelFacts<'_>) -> Option<ExceptionReport> {
     })
 }
 
-fn verdict(source: &Source<'_>, gathered: &Gathered<'_>, decision: Decision) -> Verdict {
-    let facts = &gathered.facts;
-    let bucket = bucket::kernel(facts, &decision, &|site| function(source, gathered, site));
-    let of_image = |image: Option<&Image<'_>>| (image.map(|it| it.timestamp), image.map(|it| it.size));
-    let (culprit, name, (timestamp, size), offset) = match &decision.culprit {
-        Culprit::Image(site) => {
-            let offset = (site.offset != 0).then_some(site.offset);
-            ("driver", facts.name(*site).to_owned(), of_image(facts.images.get(site.image)), offset)
-        }
-        Culprit::Unloaded(index, offset) => {
-            let name = facts.unloaded.get(*index).copied().unwrap_or_default();
-            ("driver", name.to_owned(), (None, None), Some(*offset))
-        }
-        Culprit::Name(name) => ("driver", name.clone(), (None, None), None),
-        Culprit::Hardware => ("hardware", "hardware".to_owned(), (None, None), None),
-        Culprit::Process(name) => ("process", name.clone(), (None, None), None),
-        Culprit::Manual => ("manual", String::new(), (None, None), None),
-        Culprit::Nobody => ("unknown", String::new(), (None, None), None),
-    };
-    Verdict {
-        culprit: culprit.to_owned(),
-        name,
-        timestamp,
-        size,
-        offset,
-        confidence: decision.confidence.as_str().to_owned(),
-        rule: decision.rule.as_str().to_owned(),
-        evidence: decision.evidence,
-        bucket_hash: bucket::hash("km:", &bucket),
-        bucket,
-    }
-}
+/// Scanned words that are listed. One in four or five is a return address: further down they help nobody.
+const MOST_SCANNED: usize = 64;
 
-fn frames(facts: &KernelFacts<'_>, most: usize) -> Vec<Frame> {
+fn frames(facts: &Found<'_>, most: usize) -> Vec<Frame> {
     let first = facts.fault.map(|Fault { address, owner, .. }| {
         let (module, offset) = match owner {
             Owner::Loaded(site) => (facts.name(site).to_owned(), site.offset),
@@ -171,19 +142,11 @@ fn frames(facts: &KernelFacts<'_>, most: usize) -> Vec<Frame> {
 /// guessed would ask for files of drivers that are not on it.
 const MOST_WANTED: usize = 48;
 
-fn walked_frames(source: &Source<'_>, facts: &KernelFacts<'_>, walked: &[Walked]) -> Vec<Frame> {
+fn walked_frames(source: &Source<'_>, facts: &Found<'_>, walked: &[Walked]) -> Vec<Frame> {
     let name =
         |frame: &Walked| frame.site.and_then(|site| facts.images.get(site.module)).map_or("", |it| it.name);
     let frames = walked.iter().flat_map(|frame| source.symbols.frames(frame, name(frame)));
     frames.take(source.limits.frames).collect()
-}
-
-/// The function at a place, where symbols tell: a return address is asked for inside of its call.
-fn function(source: &Source<'_>, gathered: &Gathered<'_>, site: Site) -> Option<String> {
-    let is_it = |walked: &CodeSite| (walked.module, walked.offset) == (site.image, site.offset);
-    let walked = gathered.walked.iter().flatten().filter_map(|frame| frame.site).find(is_it);
-    let exact = CodeSite { module: site.image, offset: site.offset, exact: true };
-    source.symbols.function(walked.unwrap_or(exact))
 }
 
 fn registers(gathered: &Gathered<'_>) -> Vec<(String, String)> {
@@ -225,7 +188,7 @@ fn machine(dump: &KernelDump<'_>, smbios: Option<&Smbios>, limits: &Limits) -> M
     }
 }
 
-fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>, limits: &Limits) -> Vec<ModuleReport> {
+fn modules(dump: &KernelDump<'_>, facts: &Found<'_>, limits: &Limits) -> Vec<ModuleReport> {
     let path = |driver: &dump::Driver| owned(driver.path.clone(), limits);
     let module = |(driver, image): (&dump::Driver, &Image<'_>)| ModuleReport {
         name: image.name.to_owned(),
@@ -233,14 +196,14 @@ fn modules(dump: &KernelDump<'_>, facts: &KernelFacts<'_>, limits: &Limits) -> V
         size: driver.size,
         timestamp: driver.timestamp,
         version: None,
-        vendor: image.known.map(|known| known.vendor.to_string()).unwrap_or_default(),
+        vendor: image.known.map(|known| known.vendor.clone()).unwrap_or_default(),
         inbox: image.known.is_some_and(|known| known.inbox),
         path: if image.known.is_some_and(|known| known.inbox) { None } else { path(driver) },
     };
     dump.drivers().iter().zip(&facts.images).map(module).collect()
 }
 
-fn unloaded(dump: &KernelDump<'_>, facts: &KernelFacts<'_>) -> Vec<UnloadedReport> {
+fn unloaded(dump: &KernelDump<'_>, facts: &Found<'_>) -> Vec<UnloadedReport> {
     let report = |(driver, name): (&dump::UnloadedDriver, &&str)| UnloadedReport {
         name: (*name).to_owned(),
         start: hex(driver.start),

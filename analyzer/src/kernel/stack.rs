@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use blame::Trust;
 use dump::{KernelDump, Machine};
 
+use super::found::Hit;
 use super::images::ImageMap;
-use crate::facts::Hit;
 
 /// Kernel code selectors.
 const CS64: u64 = 0x10;
@@ -77,7 +78,9 @@ impl<'a> Stack<'a> {
     /// Words that would be code addresses of images, lowest first.
     pub(super) fn hits(&self, map: &ImageMap, most: usize) -> Vec<Hit> {
         self.words()
-            .filter_map(|(_, word)| Some(Hit { address: word, site: map.code_site(word)?, certain: false }))
+            .filter_map(|(_, word)| {
+                Some(Hit { address: word, site: map.code_site(word)?, trust: Trust::Scanned, exact: false })
+            })
             .take(most)
             .collect()
     }

@@ -9,9 +9,9 @@ use symbols::FrameWalker;
 use symbols::unwind::Caller;
 
 use self::registers::Known;
+use super::found::{Fault, Origin, Site};
 use super::images::ImageMap;
 use crate::Limits;
-use crate::facts::{Fault, Origin, Site};
 use crate::module_symbols::{CodeSite, ModuleSymbols, Trust, Walked};
 
 /// Frames of one walk. A kernel stack of 24 KiB holds a few hundred at most.

@@ -3,8 +3,6 @@
 use super::page::{Page, Paint};
 use super::{bare, shown};
 use crate::analysis::{Analysis, Frame, SymbolReport};
-use crate::bucket::module_name;
-use crate::tables::is_kernel;
 
 /// Frames printed; the rest is counted. The whole list is in the JSON form.
 const FRAMES: usize = 40;
@@ -41,7 +39,7 @@ pub(super) fn call_site(frame: &Frame, address: &str) -> String {
     if image.is_empty() {
         return address.to_owned();
     }
-    let module = module_name(&image, is_kernel(&image.to_ascii_lowercase()));
+    let module = blame::module_name(&image);
     match (&frame.function, frame.function_offset) {
         (Some(function), Some(0) | None) => format!("{module}!{}", shown(function)),
         (Some(function), Some(offset)) => format!("{module}!{}+0x{offset:x}", shown(function)),

@@ -16,7 +16,7 @@ use super::inflate::{InflateError, inflate};
 use super::retry::Retry;
 use super::row::{self, Origin};
 use super::{Metrics, Stage, WorkerConfig};
-use crate::{Analysis, Limits, Unreadable, analyze};
+use crate::{Analysis, Limits, Owners, Unreadable, analyze};
 
 /// Largest compressed dump that is fetched from the blob store: what inflates to an acceptable dump and does not
 /// compress at all, with zstd's overhead.
@@ -41,6 +41,7 @@ pub(super) struct Preparer {
 
 struct Shared {
     limits: Limits,
+    owners: Arc<Owners>,
     report_bytes: usize,
     retry_pause: Duration,
     queue_id: String,
@@ -67,6 +68,7 @@ impl Preparer {
         Self {
             shared: Arc::new(Shared {
                 limits: config.limits,
+                owners: Arc::clone(&config.owners),
                 report_bytes: config.report_bytes,
                 retry_pause: config.retry_pause,
                 queue_id: queue_id.to_owned(),
@@ -189,7 +191,7 @@ impl Shared {
         let started = Instant::now();
         // The one place that catches panics. `dump` has none; the `minidump` crates may, on bytes that nobody has
         // tried yet, and one dump must not stop the queue. Nothing outlives the call but its result.
-        let result = catch_unwind(AssertUnwindSafe(|| analyze(&bytes, None, &self.limits)));
+        let result = catch_unwind(AssertUnwindSafe(|| analyze(&bytes, None, &self.owners, &self.limits)));
         self.metrics.spent(Stage::Analyse, started);
         match result {
             Ok(Ok(analysis)) => Read::Analysed(Box::new(analysis)),

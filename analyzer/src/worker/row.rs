@@ -147,6 +147,8 @@ pub(super) fn analysed(
         driver_timestamps: listed.iter().map(|module| module.timestamp).collect(),
         driver_sizes: listed.iter().map(|module| module.size).collect(),
         report: report(analysis, report_bytes),
+        facts: analysis.facts.clone(),
+        hardware_sign: verdict.hardware_sign.clone().unwrap_or_default(),
         ..of_message(origin, meta, Outcome::Analysed)
     }
 }

@@ -1,6 +1,6 @@
 //! Synthetic dumps for the tests: an office machine with CrowdStrike's sensor, crashed in ways to order.
 
-use bluescope_analyzer::{Analysis, Limits, analyze};
+use bluescope_analyzer::{Analysis, Limits, Owners, analyze};
 use dump::synth::{SmallDump, SynthRegisters, windows_drivers};
 
 const BUILD: u32 = 19041;
@@ -60,7 +60,7 @@ pub(crate) fn put_machine_frame(dump: &mut SmallDump, at: usize, rip: u64) {
 }
 
 pub(crate) fn read(dump: &SmallDump) -> Analysis {
-    analyze(&dump.to_bytes(), None, &Limits::default()).unwrap()
+    analyze(&dump.to_bytes(), None, &Owners::default(), &Limits::default()).unwrap()
 }
 
 /// 19 July 2024, as most machines saw it.

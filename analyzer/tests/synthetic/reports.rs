@@ -2,12 +2,12 @@
 
 use crate::machine::{july_page_fault, july_thread_exception, read};
 use bluescope_analyzer::render::{Style, text};
-use bluescope_analyzer::{Limits, analyze};
+use bluescope_analyzer::{Limits, Owners, analyze};
 use dump::synth::{SmallDump, UserDump, user_minidump};
 use proptest::prelude::*;
 
 fn printed(bytes: &[u8]) -> String {
-    text(&analyze(bytes, None, &Limits::default()).unwrap(), Style { colour: false })
+    text(&analyze(bytes, None, &Owners::default(), &Limits::default()).unwrap(), Style { colour: false })
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn colours_only_where_asked() {
     let plain = text(&analysis, Style { colour: false });
     let coloured = text(&analysis, Style { colour: true });
     assert!(!plain.contains('\x1b'));
-    assert!(coloured.starts_with("\x1b[1;31mcsagent.sys is to blame (high confidence)\x1b[0m: "));
+    assert!(coloured.starts_with("\x1b[1;31mcsagent.sys is to blame (high confidence)\x1b[0m\n"));
     assert_eq!(anstrip(&coloured), plain);
 }
 
@@ -70,12 +70,12 @@ fn a_report_made_by_somebody_else_is_cleaned_as_well() {
 
 #[test]
 fn bytes_that_are_no_dump_say_why() {
-    let code = |bytes: &[u8]| analyze(bytes, None, &Limits::default()).unwrap_err().code;
+    let code = |bytes: &[u8]| analyze(bytes, None, &Owners::default(), &Limits::default()).unwrap_err().code;
     assert_eq!(code(b""), "empty");
     assert_eq!(code(b"<html>not found</html>"), "not_a_dump");
     assert_eq!(code(&SmallDump::example().to_bytes()[..0x1000]), "truncated");
     let limits = Limits { dump_bytes: 1000, ..Limits::default() };
-    assert_eq!(analyze(&[0; 1001], None, &limits).unwrap_err().code, "too_large");
+    assert_eq!(analyze(&[0; 1001], None, &Owners::default(), &limits).unwrap_err().code, "too_large");
 }
 
 /// Every module of the list names the same megabytes: the reader must not copy them for each.
@@ -92,7 +92,7 @@ fn modules_that_share_a_giant_name_are_refused() {
     for entry in entries.collect::<Vec<_>>() {
         bytes[entry + 20..entry + 24].copy_from_slice(&name.to_le_bytes());
     }
-    let analysis = analyze(&bytes, None, &Limits::default()).unwrap();
+    let analysis = analyze(&bytes, None, &Owners::default(), &Limits::default()).unwrap();
     assert!(analysis.modules.is_empty());
     assert!(analysis.problems.iter().any(|problem| problem.starts_with("module list: entry 0 points at")));
 }
@@ -113,7 +113,9 @@ fn deep_stacks_are_cut() {
     let example = UserDump::example();
     let word = (example.modules[0].base + 0x2bc4).to_le_bytes();
     let deep = UserDump { stack: word.repeat(16_000), ..example };
-    let analysis = analyze(&user_minidump(&deep), None, &Limits { frames: 50, ..Limits::default() }).unwrap();
+    let analysis =
+        analyze(&user_minidump(&deep), None, &Owners::default(), &Limits { frames: 50, ..Limits::default() })
+            .unwrap();
     assert_eq!(analysis.stack.len(), 50);
 }
 
@@ -132,9 +134,9 @@ proptest! {
             bytes[at..at + 8].copy_from_slice(&value);
         }
         let limits = Limits::default();
-        prop_assert_eq!(analyze(&bytes, None, &limits), analyze(&bytes, None, &limits));
+        prop_assert_eq!(analyze(&bytes, None, &Owners::default(), &limits), analyze(&bytes, None, &Owners::default(), &limits));
         let cut = &bytes[..cut.index(bytes.len())];
-        prop_assert_eq!(analyze(cut, None, &limits), analyze(cut, None, &limits));
+        prop_assert_eq!(analyze(cut, None, &Owners::default(), &limits), analyze(cut, None, &Owners::default(), &limits));
     }
 
     /// The same for user dumps: the `minidump` crates are not ours, so a panic here is worth knowing.
@@ -148,6 +150,6 @@ proptest! {
             bytes[at..at + 4].copy_from_slice(&value);
         }
         let limits = Limits::default();
-        prop_assert_eq!(analyze(&bytes, None, &limits), analyze(&bytes, None, &limits));
+        prop_assert_eq!(analyze(&bytes, None, &Owners::default(), &limits), analyze(&bytes, None, &Owners::default(), &limits));
     }
 }

@@ -5,14 +5,21 @@ use serde_json::Value;
 use storage::rows::{CrashRow, DeepRow};
 use uuid::Uuid;
 
+use super::hardware::{self, Hardware};
 use crate::app::App;
 use crate::report::Report;
 use crate::respond::Fault;
 
-/// Everything on a crash's page. As JSON, the report stands beside the row as the analyzer wrote it.
+/// Everything on a crash's page. As JSON, report and facts stand beside the row as the analyzer wrote them.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Crash {
     pub(crate) crash: CrashRow,
+    /// The row's confidence, lowered where the machine's hardware is suspect.
+    pub(crate) effective_confidence: String,
+    pub(crate) machine_suspect: bool,
+    /// What the machine's crashes around this one say about its hardware.
+    pub(crate) machine_hardware: Option<Hardware>,
+    pub(crate) facts: Value,
     pub(crate) report: Value,
     /// The analysis with symbols: its own, or one of the same fault site.
     pub(crate) deep: Option<Deep>,
@@ -54,8 +61,23 @@ pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
     let id = Uuid::parse_str(id).map_err(|_not_an_id| unknown())?;
     let mut crash = app.database.crash(id).await?.ok_or_else(unknown)?;
     let deep = app.database.deep_of(&crash).await?.and_then(|row| deep(row, id));
+    let machine_hardware = hardware::of_crash(app, &crash).await?;
+    let machine_suspect = machine_hardware.as_ref().is_some_and(|hardware| hardware.suspect);
+    let effective_confidence =
+        hardware::effective(&crash.culprit, &crash.confidence, machine_suspect).to_owned();
     let (report, read, unread) = read(&std::mem::take(&mut crash.report));
-    Ok(Crash { crash, report, deep, read, unread })
+    let facts = serde_json::from_str(&std::mem::take(&mut crash.facts)).unwrap_or(Value::Null);
+    Ok(Crash {
+        crash,
+        effective_confidence,
+        machine_suspect,
+        machine_hardware,
+        facts,
+        report,
+        deep,
+        read,
+        unread,
+    })
 }
 
 /// A report as the analyzer wrote it, as the page reads it, and why it cannot be read.

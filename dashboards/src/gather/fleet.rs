@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use storage::questions::{DriverSummary, IncidentSummary, Range, SeriesPoint};
 
+use super::hardware::Suspects;
 use super::ledger::{self, Ledger};
 use crate::app::{App, now_ms};
 use crate::range::Span;
@@ -27,6 +28,8 @@ pub(crate) struct Fleet {
     pub(crate) drivers: Vec<DriverLine>,
     /// Crashes that are blamed on no image.
     pub(crate) unattributed: Vec<DriverSummary>,
+    /// Machines whose own hardware is suspect; `None` while that is not known.
+    pub(crate) suspects: Option<Suspects>,
     pub(crate) ledger: Ledger,
 }
 
@@ -69,6 +72,7 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
         open_incidents,
         drivers: drivers.into_iter().map(line).collect(),
         unattributed,
+        suspects: app.suspects().await.map(|suspects| suspects.as_ref().clone()),
         ledger: ledger::gather(database, &app.queue).await?,
     })
 }

@@ -1,9 +1,10 @@
-//! One machine's crashes.
+//! One machine's crashes, and what they say about its hardware.
 
 use serde::Serialize;
 use storage::questions::CrashFilter;
 
 use super::driver::cut;
+use super::hardware::{self, Hardware};
 use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
@@ -17,6 +18,8 @@ pub(crate) struct Machine {
     pub(crate) now_ms: i64,
     pub(crate) tenant: String,
     pub(crate) machine: String,
+    /// What the week's kernel crashes say about its hardware; `None` without any.
+    pub(crate) hardware: Option<Hardware>,
     /// Newest first.
     pub(crate) crashes: Vec<CrashLine>,
     /// Whether there are more.
@@ -36,5 +39,6 @@ pub(crate) async fn gather(app: &App, tenant: String, machine: String) -> Result
         return Err(Fault::NotFound(format!("No crash of a machine {:?} is known.", cut(&machine))));
     }
     let crashes = named(app, crashes).await?;
-    Ok(Machine { now_ms: now_ms(), tenant, machine, crashes, more })
+    let hardware = hardware::of_machine(app, &tenant, &machine).await?;
+    Ok(Machine { now_ms: now_ms(), tenant, machine, hardware, crashes, more })
 }

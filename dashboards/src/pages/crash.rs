@@ -11,6 +11,7 @@ use storage::rows::CrashRow;
 use super::Answer;
 use crate::app::App;
 use crate::gather::crash::{Crash, Deep, gather};
+use crate::gather::hardware::effective;
 use crate::layout::{self, Here};
 use crate::report::{Exception, Module, Report};
 use crate::{link, text};
@@ -57,10 +58,11 @@ fn verdict(crash: &Crash) -> Markup {
                         @if row.fault_offset != 0 { span.mono.quiet { "+0x" (format!("{:x}", row.fault_offset)) } }
                     }
                 }
-                @if !row.confidence.is_empty() && row.confidence != "none" {
-                    span class="badge" { (text::name(&row.confidence)) " confidence" }
+                @if !crash.effective_confidence.is_empty() && crash.effective_confidence != "none" {
+                    span class="badge" { (text::name(&crash.effective_confidence)) " confidence" }
                 }
             }
+            (lowered(crash))
             @if row.outcome != "analysed" {
                 p { (text::visible(&row.problem)) }
             }
@@ -84,15 +86,36 @@ fn verdict(crash: &Crash) -> Markup {
                         div.quiet { (text::name(&row.bucket_hash)) }
                     }
                 }
-                @if let Some(deep) = &crash.deep { (refined(row, deep)) }
+                @if let Some(deep) = &crash.deep { (refined(crash, deep)) }
                 @if !row.rule.is_empty() { dt { "Rule" } dd { code { (text::visible(&row.rule)) } } }
             }
         }
     }
 }
 
+/// Why the confidence is less than the dump alone would give it.
+fn lowered(crash: &Crash) -> Markup {
+    let (row, left) = (&crash.crash, crash.effective_confidence.as_str());
+    let Some(hardware) = crash.machine_hardware.as_ref().filter(|hardware| hardware.suspect) else {
+        return html! {};
+    };
+    html! {
+        div.hint {
+            p {
+                @if left != row.confidence {
+                    "Confidence " (text::visible(&row.confidence)) ", lowered to " (left) ": "
+                }
+                a href=(link::machine(&row.tenant, &row.machine)) { "this machine" } " is suspect hardware."
+            }
+            @for reason in &hardware.reasons { p { (reason) } }
+        }
+    }
+}
+
 /// What an analysis with symbols says otherwise.
-fn refined(row: &CrashRow, deep: &Deep) -> Markup {
+fn refined(crash: &Crash, deep: &Deep) -> Markup {
+    let row = &crash.crash;
+    let confidence = effective("driver", &deep.deep_confidence, crash.machine_suspect && row.kind != "user");
     let verdict = &deep.read.verdict;
     html! {
         @if !deep.deep_bucket.is_empty() && deep.deep_bucket != row.bucket {
@@ -102,7 +125,7 @@ fn refined(row: &CrashRow, deep: &Deep) -> Markup {
         @if !verdict.name.is_empty() && !verdict.name.eq_ignore_ascii_case(&row.driver) {
             dt { "Blamed with symbols" }
             dd {
-                (text::name(&verdict.name)) ", " (text::name(&deep.deep_confidence)) " confidence"
+                (text::name(&verdict.name)) ", " (text::name(confidence)) " confidence"
                 ul.evidence { @for line in &verdict.evidence { li { (text::visible(line)) } } }
             }
         }

@@ -4,10 +4,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
+use storage::questions::MachineHealth;
 
 use super::Answer;
 use crate::app::App;
 use crate::gather::fleet::{DriverLine, Fleet};
+use crate::gather::hardware::{Hardware, Suspects};
 use crate::gather::ledger::Ledger;
 use crate::layout::{self, Here};
 use crate::range::RangeQuery;
@@ -15,6 +17,9 @@ use crate::{chart, link, text};
 
 /// During an outage this page stands on a screen on the wall.
 const REFRESH_S: u32 = 10;
+
+/// Suspect machines on the page; the API has all.
+const MOST_SUSPECTS: usize = 10;
 
 /// `GET /`
 pub(crate) async fn page(State(app): State<App>, query: Result<Query<RangeQuery>, QueryRejection>) -> Answer {
@@ -51,6 +56,7 @@ pub(crate) fn render(fleet: &Fleet, upload_url: &str) -> Markup {
         }
         @if !fleet.drivers.is_empty() { (drivers(fleet)) }
         @if !fleet.unattributed.is_empty() { (unattributed(fleet)) }
+        @if let Some(suspects) = &fleet.suspects { (suspect_machines(suspects)) }
         (ledger_line(&fleet.ledger))
     }
 }
@@ -138,6 +144,61 @@ fn unattributed(fleet: &Fleet) -> Markup {
             }
         }
     }
+}
+
+/// Machines to repair rather than drivers.
+fn suspect_machines(suspects: &Suspects) -> Markup {
+    let (all, shown) = (suspects.machines.len(), suspects.machines.len().min(MOST_SUSPECTS));
+    html! {
+        @if all > 0 {
+            section.card {
+                h2 { "Suspect hardware" }
+                div.scroll {
+                    table {
+                        thead {
+                            tr { th { "Machine" } th { "" } th.n { "Crashes" } th.wide { "Why" } th { "Last seen" } }
+                        }
+                        tbody { @for machine in suspects.machines.iter().take(MOST_SUSPECTS) { (suspect(machine)) } }
+                    }
+                }
+                p.quiet {
+                    "By the crashes of the last 7 days."
+                    @if shown < all || suspects.more {
+                        " The surest " (shown) " of " (text::number(all as u64)) @if suspects.more { " and more" } "; "
+                        a href="/api/v1/machines?suspect=true" { "all of them as JSON" } "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn suspect(machine: &Hardware) -> Markup {
+    let health = &machine.health;
+    html! {
+        tr {
+            td { a href=(link::machine(&health.tenant, &health.machine)) { (text::name(&health.machine)) } }
+            td { (layout::suspicion(machine.suspicion)) }
+            td.n { (text::number(health.crashes)) }
+            td.quiet.wide { (why(health)) }
+            td.nowrap { (text::time(health.last_ms)) }
+        }
+    }
+}
+
+/// In a few words; the machine's page has the sentences.
+fn why(health: &MachineHealth) -> String {
+    let mut words = Vec::new();
+    if health.by_machine_check {
+        words.push(text::counted(health.machine_checks, "machine check"));
+    }
+    if health.by_memory {
+        words.push(text::counted(health.memory_signs, "sign") + " of damaged memory");
+    }
+    if health.by_spread {
+        words.push(format!("{} unlike bug checks in {} unlike places", health.bugchecks, health.places));
+    }
+    words.join(", ")
 }
 
 fn ledger_line(ledger: &Ledger) -> Markup {

@@ -1,4 +1,4 @@
-//! `/machines/{machine}?tenant=`: one machine's crashes. Many buckets on one machine are a bad machine.
+//! `/machines/{machine}?tenant=`: one machine's crashes, and whether they are its own fault.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,16 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
+use storage::questions::HardwareEvidence;
+use uuid::Uuid;
 
 use super::Answer;
 use crate::api::MachineQuery;
 use crate::app::App;
+use crate::gather::hardware::Hardware;
 use crate::gather::machine::{Machine, gather};
 use crate::layout::{self, Here};
-use crate::text;
+use crate::{link, text};
 
 /// `GET /machines/{machine}`
 pub(crate) async fn page(
@@ -56,12 +59,52 @@ fn render(machine: &Machine) -> Markup {
                 (layout::figure(&html! { (text::number(drivers)) }, "drivers blamed"))
                 (layout::figure(&html! { (text::number(buckets)) }, "buckets"))
             }
-            @if buckets >= 4 && drivers >= 3 {
-                p.hint {
-                    "Many different crashes on one machine: suspect its hardware (memory first) before any of the drivers."
-                }
-            }
+        }
+        @if let Some(hardware) = machine.hardware.as_ref().filter(|hardware| hardware.suspect) {
+            (suspect(hardware))
         }
         section.card { h2 { "Crashes" } (layout::crashes(&machine.crashes)) }
+    }
+}
+
+/// The verdict, why, and the crashes that it rests on.
+fn suspect(hardware: &Hardware) -> Markup {
+    let health = &hardware.health;
+    html! {
+        section.card.alarm {
+            h2 { "Suspect hardware " (layout::suspicion(hardware.suspicion)) }
+            @for reason in &hardware.reasons { p { (reason) } }
+            p.quiet {
+                "Test its memory first, then look at heat, power and overclocking. Until then its crashes lower the \
+                 confidence of what they blame, and open no incident by themselves."
+            }
+            div.scroll {
+                table {
+                    thead { tr { th { "Happened" } th { "Bug check" } th { "Blamed" } th { "Shows" } } }
+                    tbody { @for crash in &health.evidence { (counts(crash)) } }
+                }
+            }
+            @if (health.evidence.len() as u64) < health.own_crashes {
+                p.quiet { "The newest " (health.evidence.len()) " of " (text::number(health.own_crashes)) "." }
+            }
+        }
+    }
+}
+
+fn counts(crash: &HardwareEvidence) -> Markup {
+    html! {
+        tr {
+            td.nowrap {
+                @if let Ok(id) = Uuid::parse_str(&crash.crash_id) {
+                    a href=(link::crash(id)) { (text::time(crash.happened_at_ms)) }
+                }
+            }
+            td { (layout::bugcheck(crash.bugcheck, &crash.bugcheck_name)) }
+            td {
+                @if crash.driver.is_empty() { span.none { "nothing" } }
+                @else { a href=(link::driver(&crash.driver)) { (text::name(&crash.driver)) } }
+            }
+            td { @if !crash.sign.is_empty() { span class="badge bad" { (text::name(&crash.sign)) } } }
+        }
     }
 }

@@ -354,6 +354,8 @@ pub(crate) fn crash(driver: &str, number: u32, received_at: i64) -> CrashRow {
         driver_timestamps: vec![1, 0x6690_2C2A],
         driver_sizes: vec![0x0100_0000, 0x0035_0000],
         report: csagent_report(driver),
+        facts: String::new(),
+        hardware_sign: String::new(),
         analyzer_version: 1,
         raw_len: 1_212_416,
         blob: String::new(),

@@ -101,6 +101,15 @@ pub struct ThreadObject {
 }
 
 impl Access {
+    /// As reports say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Execute => "execute",
+        }
+    }
+
     /// The bits differ by bug check: 1 or 2 is a write, 8 or 0x10 an execution. `None` for what is none of these.
     pub fn from_raw(value: u64) -> Option<Self> {
         match value {
@@ -198,9 +207,7 @@ impl fmt::Display for Resolved {
             Self::DriverName(text) | Self::Text(text) => f.write_str(text),
             Self::PoolTag(tag) => write!(f, "tag '{tag}'"),
             Self::Status(code) => Code(*code).fmt(f),
-            Self::Access(Access::Read) => f.write_str("read"),
-            Self::Access(Access::Write) => f.write_str("write"),
-            Self::Access(Access::Execute) => f.write_str("execute"),
+            Self::Access(access) => f.write_str(access.as_str()),
             Self::Irql(0) => f.write_str("PASSIVE_LEVEL"),
             Self::Irql(1) => f.write_str("APC_LEVEL"),
             Self::Irql(2) => f.write_str("DISPATCH_LEVEL"),

@@ -1,15 +1,17 @@
 //! Every cause, written and read back by the parser.
 
 use dump::synth::SynthWriter;
-use dump::{KernelDump, Writer, identify};
+use dump::{KernelDump, Machine, Writer, identify};
 
 use super::{Cause, Crash, describe};
+use crate::Architecture;
 use crate::machines::{Fleet, FleetConfig};
 
 const BYTES: usize = 180 * 1024;
 
 fn fleet() -> Fleet {
-    Fleet::new(&FleetConfig { machines: 50, sites: 10, seed: 3 })
+    let config = FleetConfig { machines: 50, sites: 10, seed: 3 };
+    Fleet::with_outage(&config, crate::outage("crowdstrike").unwrap())
 }
 
 fn crash(cause: Cause, driver: Option<usize>) -> Crash {
@@ -19,6 +21,7 @@ fn crash(cause: Cause, driver: Option<usize>) -> Crash {
         driver,
         offset: 0x4_2468,
         touched: 0x9c,
+        of: None,
         system_time: 133_546_200_861_234_567,
         boot_id: 12,
     }
@@ -27,7 +30,8 @@ fn crash(cause: Cause, driver: Option<usize>) -> Crash {
 fn check(cause: Cause, look: impl Fn(&KernelDump<'_>, u64)) {
     let fleet = fleet();
     for writer in [SynthWriter::Kernel, SynthWriter::DebugEngine] {
-        let bytes = describe(&fleet, &crash(cause, Some(fleet.falcon())), writer, BYTES).to_bytes();
+        let bytes =
+            describe(&fleet, &crash(cause, fleet.outage_driver("csagent.sys")), writer, BYTES).to_bytes();
         let dump = KernelDump::parse(&bytes).unwrap();
         assert_eq!(dump.problems(), [], "{cause:?}");
         let written_by = if writer == SynthWriter::Kernel { Writer::Kernel } else { Writer::DebugEngine };
@@ -127,7 +131,7 @@ fn the_machine_is_in_the_dump() {
 fn sizes_come_close_to_what_was_asked_for() {
     let fleet = fleet();
     for (machine, cause) in (0..50).zip(Cause::OF_DRIVERS.into_iter().cycle()) {
-        let crash = Crash { machine, ..crash(cause, Some(fleet.falcon())) };
+        let crash = Crash { machine, ..crash(cause, fleet.outage_driver("csagent.sys")) };
         let len = describe(&fleet, &crash, SynthWriter::Kernel, BYTES).to_bytes().len();
         assert!((179 * 1024..183 * 1024).contains(&len), "{len}");
     }
@@ -136,10 +140,70 @@ fn sizes_come_close_to_what_was_asked_for() {
 #[test]
 fn both_forms_of_a_dump_are_one_crash() {
     let fleet = fleet();
-    let crash = crash(Cause::PageFault, Some(fleet.falcon()));
+    let crash = crash(Cause::PageFault, fleet.outage_driver("csagent.sys"));
     let id = |writer| {
         let bytes = describe(&fleet, &crash, writer, BYTES).to_bytes();
         identify(&bytes, &[0; 32], bytes.len() as u64).unwrap().id
     };
     assert_eq!(id(SynthWriter::Kernel), id(SynthWriter::DebugEngine));
+}
+
+/// Every way to crash of every outage, in both forms, on machines of every build.
+#[test]
+fn outages_read_back_as_they_were_written() {
+    let config = FleetConfig { machines: 6, sites: 2, seed: 9 };
+    for outage in crate::outages().iter().filter(|outage| outage.has_dumps()) {
+        let fleet = Fleet::with_outage(&config, outage);
+        for (machine, look) in (0..6).cycle().zip(&outage.crashes) {
+            let driver = look.driver.as_ref().map(|name| fleet.outage_driver(name).unwrap());
+            let crash = Crash {
+                machine,
+                offset: look.offset,
+                touched: look.touched,
+                of: Some(look),
+                ..crash(look.cause, driver)
+            };
+            for writer in [SynthWriter::Kernel, SynthWriter::DebugEngine] {
+                let bytes = describe(&fleet, &crash, writer, 0).to_bytes();
+                let dump = KernelDump::parse(&bytes).unwrap();
+                assert_eq!(dump.problems(), [], "{} {:?}", outage.id, look.cause);
+                let header = dump.header();
+                assert_eq!((header.bugcheck, header.live), (look.cause.bugcheck(), look.cause.is_live()));
+                let is_narrow = outage.machine == Architecture::X86;
+                assert_eq!(header.machine == Machine::X86, is_narrow, "{}", outage.id);
+                for driver in &outage.drivers {
+                    let found = dump.drivers().iter().find(|loaded| loaded.name == driver.name);
+                    assert!(found.is_none_or(|found| found.timestamp == driver.timestamp), "{}", outage.id);
+                    assert!(found.is_some() || Some(&driver.name) != look.driver.as_ref(), "{}", outage.id);
+                }
+            }
+        }
+    }
+}
+
+/// What the stack holds above a trap frame was there before the fault, and is nobody's doing.
+#[test]
+fn what_lies_above_the_fault_is_somebody_elses() {
+    let outage = crate::outage("kaspersky-klif").unwrap();
+    let fleet = Fleet::with_outage(&FleetConfig { machines: 6, sites: 2, seed: 9 }, outage);
+    for look in &outage.crashes {
+        let driver = fleet.outage_driver("klif.sys");
+        let crash = Crash { machine: 3, of: Some(look), ..crash(look.cause, driver) };
+        let dump = describe(&fleet, &crash, SynthWriter::Kernel, 0);
+        let owner = |word: &[u8]| {
+            let address = u64::from_le_bytes(word.try_into().unwrap());
+            let owns = |driver: &&dump::synth::SynthDriver| {
+                (driver.base..driver.base + u64::from(driver.size)).contains(&address)
+            };
+            dump.drivers.iter().find(owns).map(|driver| driver.name.clone())
+        };
+        let (above, below) = dump.stack.split_at(crate::stack::FRAMES_AT);
+        let strangers: Vec<String> = above
+            .chunks_exact(8)
+            .filter_map(owner)
+            .filter(|name| !["ntoskrnl.exe", "FLTMGR.SYS"].contains(&name.as_str()))
+            .collect();
+        assert!(!strangers.is_empty() && !strangers.contains(&"klif.sys".to_owned()), "{strangers:?}");
+        assert!(below.chunks_exact(8).filter_map(owner).filter(|name| name == "klif.sys").count() >= 2);
+    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::watch::is_one_of;
 use super::{DrillConfig, Tally};
-use crate::catalogue::FALCON;
 use crate::client::{Incident, Ledger};
 
 /// What a drill found.
@@ -41,7 +41,9 @@ pub struct DrillReport {
     pub victims: u64,
     /// Whether an outage was part of the drill.
     pub outage: bool,
-    /// The incident for the right driver.
+    /// The drivers to page for, the likeliest first; none for an outage of which no dump names one.
+    pub blamed: Vec<String>,
+    /// The first incident for one of them.
     pub page: Option<Page>,
     /// When its webhook came, milliseconds since 1970.
     pub webhook_ms: Option<i64>,
@@ -49,6 +51,8 @@ pub struct DrillReport {
     pub webhook_expected: bool,
     /// Drivers that were paged for and are not to blame.
     pub strangers: Vec<String>,
+    /// What else was paged for, and may be where no dump names a driver.
+    pub fair: Vec<String>,
     /// When the first crash of the outage was sent, milliseconds since 1970.
     pub first_crash_ms: Option<i64>,
     /// When the upload of the tenth distinct machine was durable.
@@ -77,8 +81,11 @@ pub(super) fn of(
     opened: Vec<Incident>,
     webhook_ms: Option<i64>,
 ) -> DrillReport {
+    let blamed = config.blamed();
     let (right, wrong): (Vec<_>, Vec<_>) =
-        opened.into_iter().partition(|incident| incident.driver.eq_ignore_ascii_case(FALCON));
+        opened.into_iter().partition(|incident| is_one_of(&blamed, &incident.driver));
+    let (fair, strangers): (Vec<_>, Vec<_>) =
+        wrong.into_iter().map(|incident| incident.driver).partition(|driver| config.may_name(driver));
     let gained = |count: fn(&Ledger) -> u64| count(after).saturating_sub(count(before));
     DrillReport {
         sent: tally.sent,
@@ -94,7 +101,7 @@ pub(super) fn of(
         lost: gained(|ledger| ledger.unreadable) + gained(|ledger| ledger.dead_lettered),
         balanced: after.balanced,
         victims: tally.victims.len() as u64,
-        outage: config.machines > 0,
+        outage: config.machines > 0 && config.scenario.is_some(),
         page: right.into_iter().min_by_key(|incident| incident.opened_at_ms).map(|incident| Page {
             incident_id: incident.incident_id,
             driver: incident.driver,
@@ -103,7 +110,9 @@ pub(super) fn of(
         }),
         webhook_ms,
         webhook_expected: config.receive.is_some(),
-        strangers: wrong.into_iter().map(|incident| incident.driver).collect(),
+        strangers,
+        fair,
+        blamed,
         first_crash_ms: tally.first_crash_ms,
         tenth_machine_ms: tally.tenth_machine_ms,
     }
@@ -115,14 +124,20 @@ impl DrillReport {
         self.faults().is_empty()
     }
 
+    /// Whether somebody has to be paged.
+    fn pages(&self) -> bool {
+        !self.blamed.is_empty()
+    }
+
     /// What did not come out as it must, in sentences.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        if self.outage && self.page.is_none() {
-            faults.push(format!("no incident for {FALCON} was opened"));
+        let drivers = self.blamed.join(" or ");
+        if self.pages() && self.page.is_none() {
+            faults.push(format!("no incident for {drivers} was opened"));
         }
-        if self.outage && self.webhook_expected && self.webhook_ms.is_none() {
-            faults.push(format!("no webhook for {FALCON} came"));
+        if self.pages() && self.webhook_expected && self.webhook_ms.is_none() {
+            faults.push(format!("no webhook for {drivers} came"));
         }
         if !self.strangers.is_empty() {
             faults.push(format!(
@@ -169,7 +184,11 @@ impl DrillReport {
             ("rows", self.rows.to_string()),
             ("machines taken down", self.victims.to_string()),
         ];
-        if self.outage {
+        if self.outage && !self.pages() {
+            let names = if self.fair.is_empty() { "nobody".to_owned() } else { self.fair.join(", ") };
+            rows.push(("incident names", format!("{names}: no dump of this outage names a driver")));
+        }
+        if self.pages() {
             let opened = self.page.as_ref().map(|page| page.opened_at_ms);
             rows.push((
                 "incident names",

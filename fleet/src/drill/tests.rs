@@ -17,6 +17,7 @@ fn config(server: &StandIn) -> DrillConfig {
         outage: Duration::from_millis(700),
         background_per_s: 10.0,
         patience: Duration::from_secs(20),
+        linger: Duration::ZERO,
         quiet: true,
         ..DrillConfig::default()
     }
@@ -107,4 +108,40 @@ async fn without_an_outage_nobody_is_paged() {
     let report = run(DrillConfig { machines: 0, ..config(&server) }).await.unwrap();
     assert!(report.passed(), "{report}");
     assert!(report.sent > 0 && report.victims == 0);
+}
+
+/// Uploads of an outage that names no driver; the stand-in's incident, if any, names whom it is told to.
+async fn nameless(id: &str, blames: Option<&'static str>) -> DrillReport {
+    let server = StandIn::start(Manners::default()).await;
+    let linger = Duration::from_millis(600);
+    let running = tokio::spawn(run(DrillConfig { scenario: crate::outage(id), linger, ..config(&server) }));
+    if let Some(driver) = blames {
+        // the drill has seen what was open before once it uploads
+        while server.seen().uploads == 0 {
+            tokio::task::yield_now().await;
+        }
+        server.open_incident(driver);
+    }
+    running.await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn an_outage_that_names_nobody_pages_nobody() {
+    let report = nameless("kb5055523-2025", None).await;
+    assert!(report.passed(), "{report}");
+    assert_eq!((report.victims, report.outage, report.page.clone()), (40, true, None));
+    assert!(report.to_string().contains("no dump of this outage names a driver"), "{report}");
+    let report = nameless("kb5055523-2025", Some("ntfs.sys")).await;
+    assert_eq!(report.strangers, ["ntfs.sys"]);
+    assert!(!report.passed(), "{report}");
+}
+
+#[tokio::test]
+async fn whoever_hides_may_be_found() {
+    let report = nameless("carbonblack-2022", Some("ctifile.sys")).await;
+    assert!(report.passed(), "{report}");
+    assert_eq!((report.strangers.len(), report.fair.as_slice()), (0, &["ctifile.sys".to_owned()][..]));
+    assert!(report.to_string().contains("ctifile.sys: no dump"), "{report}");
+    let report = nameless("carbonblack-2022", Some("ntoskrnl.exe")).await;
+    assert!(report.passed(), "{report}");
 }

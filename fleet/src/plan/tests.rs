@@ -19,7 +19,12 @@ const CONFIG: PlanConfig = PlanConfig {
 };
 
 fn fleet() -> Fleet {
-    Fleet::new(&FleetConfig { machines: 3000, sites: 150, seed: 5 })
+    facing("crowdstrike")
+}
+
+fn facing(outage: &str) -> Fleet {
+    let config = FleetConfig { machines: 3000, sites: 150, seed: 5 };
+    Fleet::with_outage(&config, crate::outage(outage).unwrap())
 }
 
 #[test]
@@ -33,8 +38,10 @@ fn a_seed_is_a_plan() {
 fn the_outage_has_both_bug_checks_and_boot_loops() {
     let fleet = fleet();
     let uploads = plan(&fleet, &CONFIG, START_MS);
-    let falcon = |upload: &&Upload| upload.crash.driver == Some(fleet.falcon()) && !upload.repeat;
-    let crashes: Vec<&Upload> = uploads.iter().filter(falcon).collect();
+    let falcon = fleet.outage_driver("csagent.sys");
+    assert!(uploads.iter().all(|upload| upload.crash.of.is_some() == (upload.crash.driver == falcon)));
+    let first = |upload: &&Upload| upload.crash.driver == falcon && !upload.repeat;
+    let crashes: Vec<&Upload> = uploads.iter().filter(first).collect();
     assert!(crashes.iter().all(|upload| upload.after >= CONFIG.warm_up));
     let page_faults = crashes.iter().filter(|upload| upload.crash.cause == Cause::PageFault).count();
     let share = page_faults as f64 / crashes.len() as f64;
@@ -53,7 +60,7 @@ fn the_background_is_many_drivers_and_sometimes_nobodys() {
     let uploads = plan(&fleet, &config, START_MS);
     let drivers: BTreeSet<_> = uploads.iter().filter_map(|upload| upload.crash.driver).collect();
     assert!(drivers.len() > 150, "{}", drivers.len());
-    assert!(!drivers.contains(&fleet.falcon()));
+    assert!(!drivers.contains(&fleet.outage_driver("csagent.sys").unwrap()));
     let causes: std::collections::HashSet<_> = uploads.iter().map(|upload| upload.crash.cause).collect();
     assert_eq!(causes.len(), 10);
 }
@@ -72,4 +79,29 @@ fn a_crash_has_one_identity_and_no_two_share_it() {
     let firsts = uploads.iter().filter(|upload| !upload.repeat).count();
     assert_eq!(ids.len(), firsts);
     assert!(uploads.len() > firsts);
+}
+
+#[test]
+fn a_known_troublemaker_is_quiet_before_its_outage() {
+    let fleet = facing("nvidia-tdr-waves");
+    let place = fleet.outage_driver("nvlddmkm.sys").unwrap();
+    let display = |upload: &&Upload| upload.crash.truth(&fleet) == Some("nvlddmkm.sys");
+    let uploads = plan(&fleet, &CONFIG, START_MS);
+    assert!(uploads.iter().filter(display).all(|upload| upload.crash.driver == Some(place)));
+    assert!(uploads.iter().filter(display).all(|upload| upload.after >= CONFIG.warm_up));
+    assert!(uploads.iter().filter(display).count() >= CONFIG.victims);
+}
+
+#[test]
+fn broken_hardware_breaks_in_every_way() {
+    let fleet = facing("intel-raptorlake-2023");
+    let mut ways: HashMap<usize, BTreeSet<u32>> = HashMap::new();
+    for upload in plan(&fleet, &PlanConfig { victims: 20, ..CONFIG }, START_MS) {
+        if upload.crash.of.is_some() {
+            assert_eq!(upload.crash.driver, None);
+            ways.entry(upload.crash.machine).or_default().insert(upload.crash.cause.bugcheck());
+        }
+    }
+    assert_eq!(ways.len(), 20);
+    assert!(ways.values().all(|ways| ways.len() == 7), "{ways:?}");
 }

@@ -82,6 +82,15 @@ impl DatabaseError {
         }
     }
 
+    /// Whether another process has the embedded database open: only one can.
+    pub fn in_use(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        let in_use = matches!(self, Self::Engine(embedded::EngineError::InUse { .. }));
+        #[cfg(not(feature = "embedded"))]
+        let in_use = false;
+        in_use
+    }
+
     /// ClickHouse's own code, where it gave one: `62` of `Code: 62. DB::Exception: ...`.
     pub fn code(&self) -> Option<u32> {
         match self {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_deliveries.sql"),
     migration!(5, "0005_incidents.sql"),
     migration!(6, "0006_symbols.sql"),
+    migration!(7, "0007_blame.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -5,18 +5,36 @@ use uuid::Uuid;
 use crate::database::{Database, DatabaseError};
 use crate::rows::CrashRow;
 
+/// Every column of [`CrashRow`], in its order, and where they come from.
+macro_rules! whole_crashes {
+    ($from:literal) => {
+        concat!(
+            "SELECT crash_id, crashed_at, received_at, stored_at, tenant, machine, ring, site, tags, outcome, problem, kind,
+            bugcheck, bugcheck_name, parameters, exception_code, culprit, driver, driver_timestamp, driver_size,
+            fault_offset, bucket, bucket_hash, confidence, rule, process, os_build, os_ubr, arch, cpu, vendor, model,
+            bios, uptime_s, drivers, driver_timestamps, driver_sizes, report, facts, hardware_sign, analyzer_version,
+            raw_len, blob, revision, queue_id, queue_partition, queue_offset ",
+            $from
+        )
+    };
+}
+
 /// The key begins with the time, which the id carries; before a merge the best of several forms is picked here.
-const SQL: &str = "
-SELECT
-    crash_id, crashed_at, received_at, stored_at, tenant, machine, ring, site, tags, outcome, problem, kind, bugcheck,
-    bugcheck_name, parameters, exception_code, culprit, driver, driver_timestamp, driver_size, fault_offset,
-    bucket, bucket_hash, confidence, rule, process, os_build, os_ubr, arch, cpu, vendor, model, bios, uptime_s,
-    drivers, driver_timestamps, driver_sizes, report, analyzer_version, raw_len, blob, revision,
-    queue_id, queue_partition, queue_offset
-FROM crashes
+const SQL: &str = whole_crashes!(
+    "FROM crashes
 WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
 ORDER BY revision DESC
-LIMIT 1";
+LIMIT 1"
+);
+
+/// The same of several.
+const THESE: &str = whole_crashes!(
+    "FROM crashes
+WHERE crashed_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times:Array(Int64)}), 'UTC'))
+    AND crash_id IN (SELECT arrayJoin({ids:Array(UUID)}))
+ORDER BY crashed_at, crash_id, revision DESC
+LIMIT 1 BY crashed_at, crash_id"
+);
 
 impl Database {
     /// The best form of one crash, with its report.
@@ -27,6 +45,22 @@ impl Database {
             .fetch_optional()
             .await
             .map_err(DatabaseError::while_("read a crash"))
+    }
+
+    /// The best form of each of some crashes, in the order of the table. The list travels in the address of a request:
+    /// some hundreds, not thousands.
+    pub async fn these_crashes(&self, ids: &[Uuid]) -> Result<Vec<CrashRow>, DatabaseError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let times: Vec<i64> = ids.iter().copied().map(milliseconds).collect();
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        self.ask(THESE)
+            .param("times", times)
+            .param("ids", ids)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("read crashes"))
     }
 }
 

@@ -145,6 +145,8 @@ pub(crate) fn crash(number: u64, at_ms: i64) -> CrashRow {
         driver_timestamps: vec![1, 0x6690_2C2A],
         driver_sizes: vec![0x0100_0000, 0x0035_0000],
         report: r#"{"verdict":{}}"#.to_owned(),
+        facts: r#"{"bugcheck":80}"#.to_owned(),
+        hardware_sign: String::new(),
         analyzer_version: 1,
         raw_len: 1_200_000,
         blob: String::new(),

@@ -1,0 +1,272 @@
+//! Facts made ready for the rules: which frames count, where the fault is, what the parameters are. Every question that
+//! several rules ask is answered here, once; no rule is here.
+
+use dump::{Role, Strategy};
+
+use crate::facts::{Access, Exception, Facts, Fault, Frame, Kind, Lead, Number, Origin, Place, Trust};
+use crate::owners::{Owner, Owners, is_kernel};
+use crate::plumbing;
+use crate::table::{Judged, judged};
+
+/// Whether a bug check only exists as a live dump, whatever the dump's header says: the display was reset and went on.
+pub fn always_live(code: u32) -> bool {
+    matches!(code, 0x117 | 0x141 | 0x142)
+}
+
+/// First build whose buckets have today's grammar: Windows 8.
+const MODERN: u32 = 9200;
+
+/// What the rules look at.
+pub(crate) struct Scene<'s> {
+    pub(crate) facts: &'s Facts<'s>,
+    pub(crate) owners: &'s Owners,
+    pub(crate) judged: Judged,
+    /// Masked.
+    pub(crate) code: u32,
+    pub(crate) parameters: [u64; 4],
+    pub(crate) roles: [Role; 4],
+    /// Frames of the reporting and of the processor's way in.
+    pub(crate) above: &'s [Frame<'s>],
+    /// The frames below the fault, down to where the process begins.
+    pub(crate) stack: &'s [Frame<'s>],
+    pub(crate) fault: Option<Fault<'s>>,
+    /// As it was recorded, else as the parameters say.
+    pub(crate) exception: Option<Exception>,
+    pub(crate) verifier: bool,
+    /// Windows 7 and before.
+    pub(crate) classic: bool,
+    /// The classes of the first few modules of the stack: rule after rule asks for them, frame by frame.
+    classes: Vec<(&'s str, Owner)>,
+}
+
+/// Modules whose class is kept: few stacks have more, and a longer list takes longer to look through than the table.
+const MOST_CLASSES: usize = 16;
+
+fn classes<'s>(stack: &'s [Frame<'s>], owners: &Owners) -> Vec<(&'s str, Owner)> {
+    let mut classes: Vec<(&str, Owner)> = Vec::with_capacity(MOST_CLASSES);
+    for name in stack.iter().map(|frame| frame.place.module.as_ref()) {
+        if classes.len() == MOST_CLASSES {
+            break;
+        }
+        if !classes.iter().any(|(known, _)| *known == name) {
+            classes.push((name, owners.of(name)));
+        }
+    }
+    classes
+}
+
+impl<'s> Scene<'s> {
+    pub(crate) fn new(facts: &'s Facts<'s>, owners: &'s Owners) -> Self {
+        let parameters = facts.parameters();
+        let judged = judged(facts.raw_code(), &parameters);
+        let roles = judged.known.map_or([Role::Undocumented; 4], |known| known.roles(&parameters));
+        let in_kernel = in_kernel(&facts.stack);
+        let (above, below) = in_kernel.split_at(reporting(in_kernel));
+        let trapped = above.last().is_some_and(|frame| plumbing::is_trap(&frame.place));
+        let (fault, stack) = match (&facts.fault, below) {
+            (Some(fault), [first, rest @ ..]) if fault.place == first.place => (Some(fault.clone()), rest),
+            (Some(fault), _) => (Some(fault.clone()), below),
+            (None, [first, rest @ ..]) if trapped || (above.is_empty() && has_context(&roles)) => {
+                (Some(below_trap(first)), rest)
+            }
+            (None, _) => (None, below),
+        };
+        Self {
+            facts,
+            owners,
+            judged,
+            code: facts.code(),
+            parameters,
+            roles,
+            above,
+            stack,
+            fault,
+            exception: facts.exception.clone().or_else(|| in_parameters(facts.code(), &roles, &parameters)),
+            verifier: facts.verifier
+                || in_kernel.iter().any(|frame| plumbing::is_verifier(&frame.place))
+                || in_special_pool(facts, &roles, &parameters),
+            classic: is_classic(facts),
+            classes: classes(stack, owners),
+        }
+    }
+
+    /// The machine kept running: the dump says so, or the bug check exists as a live dump only.
+    pub(crate) fn live(&self) -> bool {
+        let only = self.judged.known.is_some_and(|known| known.strategy == Strategy::Livedump);
+        self.facts.kind == Kind::Live || only || always_live(self.code)
+    }
+
+    /// Where the process was when it entered the kernel.
+    pub(crate) fn process_place(&self) -> Option<&'s Place<'s>> {
+        let kernel = in_kernel(&self.facts.stack).len();
+        self.facts.stack.get(kernel).map(|frame| &frame.place).filter(|place| !place.module.is_empty())
+    }
+
+    pub(crate) fn owner(&self, place: &Place<'_>) -> Owner {
+        let kept = self.classes.iter().find(|(name, _)| *name == place.module);
+        kept.map_or_else(|| self.owners.of(&place.module), |(_, owner)| *owner)
+    }
+
+    pub(crate) fn is_definite(&self, place: &Place<'_>) -> bool {
+        self.owner(place) == Owner::Definite
+    }
+
+    /// The failing instruction, where it lies in an image that is there.
+    pub(crate) fn fault_in_image(&self) -> Option<(&Fault<'s>, &Place<'s>)> {
+        let fault = self.fault.as_ref()?;
+        (!fault.place.module.is_empty() && !fault.place.unloaded).then_some((fault, &fault.place))
+    }
+
+    /// How many different words on the stack point into an image.
+    pub(crate) fn times_on_stack(&self, module: &str) -> usize {
+        let mut places: Vec<_> = self
+            .stack
+            .iter()
+            .filter(|frame| frame.place.module == module)
+            .map(|frame| (frame.place.offset, &frame.place.function, frame.place.function_offset))
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        places.len()
+    }
+
+    /// Parameters that lead to an image.
+    pub(crate) fn leads(&self) -> impl Iterator<Item = (&Lead<'s>, Role)> {
+        self.facts.leads.iter().filter_map(|lead| {
+            let role = *self.roles.get(usize::from(lead.parameter.checked_sub(1)?))?;
+            Some((lead, role))
+        })
+    }
+
+    /// Who stopped the machine, whoever is to blame: the first unwound frame behind the reporting.
+    pub(crate) fn noticed(&self) -> Option<&'s Place<'s>> {
+        let (above, stack): (&'s [Frame<'s>], &'s [Frame<'s>]) = (self.above, self.stack);
+        let frame = above.iter().chain(stack).find(|frame| !plumbing::reports(&frame.place))?;
+        (!above.is_empty() && frame.trust == Trust::Unwound).then_some(&frame.place)
+    }
+
+    /// First frame of the unwound part of the stack that is the caller of the bug check itself.
+    pub(crate) fn bug_check_caller(&self) -> Option<&Frame<'s>> {
+        let reported = self.above.last().is_some_and(|frame| plumbing::reports(&frame.place));
+        self.stack.first().filter(|frame| reported && frame.trust == Trust::Unwound)
+    }
+}
+
+/// The frames before the process's own.
+fn in_kernel<'s>(stack: &'s [Frame<'s>]) -> &'s [Frame<'s>] {
+    let mut end = stack.len();
+    for (index, frame) in stack.iter().enumerate() {
+        let next = stack.get(index + 1).map(|next| &next.place);
+        if plumbing::is_user(&frame.place) {
+            end = index;
+            break;
+        }
+        // A driver that makes a system call leaves a frame of the kernel below the way in.
+        if plumbing::is_system_call(&frame.place) && next.is_some_and(|next| !is_kernel(&next.module)) {
+            end = index + 1;
+            break;
+        }
+    }
+    stack.get(..end).unwrap_or(stack)
+}
+
+/// How many frames on top are the reporting of the crash: down to the processor's way in, where there is one among the
+/// kernel's own frames.
+fn reporting(stack: &[Frame<'_>]) -> usize {
+    let starts_with_it = stack.iter().take(2).any(|frame| {
+        let place = &frame.place;
+        plumbing::reports(place)
+            || plumbing::is_trap(place)
+            || place.function.as_deref().is_some_and(raises_page_fault)
+    });
+    if !starts_with_it {
+        return 0;
+    }
+    let kernel = stack.iter().take_while(|frame| is_kernel(&frame.place.module)).count();
+    let top = stack.get(..kernel).unwrap_or(stack);
+    let trap = top.iter().rposition(|frame| plumbing::is_trap(&frame.place)).map(|index| index + 1);
+    trap.unwrap_or_else(|| top.iter().take_while(|frame| plumbing::reports(&frame.place)).count())
+}
+
+/// Memory management's part in a page fault: on top of stacks whose first frames were left out.
+fn raises_page_fault(function: &str) -> bool {
+    ["MmAccessFault", "MiSystemFault"].iter().any(|name| function.starts_with(name))
+}
+
+/// Whether the stack of such a bug check is printed from the context that a parameter leads to.
+fn has_context(roles: &[Role; 4]) -> bool {
+    roles.iter().any(|role| matches!(role, Role::CtxRecord | Role::TrapFrame | Role::ExcRecord))
+}
+
+fn below_trap<'s>(frame: &Frame<'s>) -> Fault<'s> {
+    Fault { place: frame.place.clone(), origin: Origin::Debugger, ..Fault::default() }
+}
+
+/// The exception that the parameters of a bug check tell of.
+fn in_parameters(code: u32, roles: &[Role; 4], parameters: &[u64; 4]) -> Option<Exception> {
+    /// `KMODE_EXCEPTION_NOT_HANDLED` has the first two words of the exception's information in its last parameters.
+    const WITH_INFORMATION: u32 = 0x1E;
+    const ACCESS_VIOLATION: u64 = 0xC000_0005;
+    let find =
+        |wanted| roles.iter().zip(parameters).find(|(role, _)| **role == wanted).map(|(_, value)| *value);
+    let status = find(Role::ExcCode).map(|code| code & 0xFFFF_FFFF);
+    let [_, _, kind, address] = *parameters;
+    let (access, accessed) = match status {
+        Some(ACCESS_VIOLATION) if code == WITH_INFORMATION => (Access::from_raw(kind), Some(address)),
+        Some(_) => (None, None),
+        None => (find(Role::AccessType).and_then(Access::from_raw), find(Role::RefAddr)),
+    };
+    (status.is_some() || accessed.is_some()).then(|| Exception {
+        code: Number(status.unwrap_or(0)),
+        access,
+        accessed: accessed.map(Number),
+        detail: None,
+    })
+}
+
+/// Windows 8.1 and the first two of Windows 10 keep Driver Verifier's special pool at a fixed place; a fault there means
+/// that it is on. Seen in a 0xD1 of `vmswitch` at `ffffcf81'085c9000`, whose bucket has the mark.
+fn in_special_pool(facts: &Facts<'_>, roles: &[Role; 4], parameters: &[u64; 4]) -> bool {
+    const SPECIAL_POOL: std::ops::Range<u64> = 0xFFFF_CF80_0000_0000..0xFFFF_D000_0000_0000;
+    let fixed = facts.arch == "x64" && (9600..=10586).contains(&facts.os_build);
+    fixed
+        && roles
+            .iter()
+            .zip(parameters)
+            .any(|(role, value)| *role == Role::RefAddr && SPECIAL_POOL.contains(value))
+}
+
+/// Windows 7 and before write buckets in another grammar. Without a build, addresses tell: until Windows 8 drivers of x64
+/// lay at `fffff880...`, the session's at `fffff960...`; and hardly any x86 came later.
+fn is_classic(facts: &Facts<'_>) -> bool {
+    const OLD_DRIVERS: std::ops::Range<u64> = 0xFFFF_F880_0000_0000..0xFFFF_F980_0000_0000;
+    if facts.os_build != 0 {
+        return facts.os_build < MODERN;
+    }
+    let eight = |frame: &Frame<'_>| frame.place.function.as_deref() == Some("KiBugCheck2");
+    match facts.arch.as_ref() {
+        "x86" => !facts.stack.iter().any(eight),
+        "x64" => facts.parameters().iter().any(|value| OLD_DRIVERS.contains(value)),
+        _ => false,
+    }
+}
+
+impl Scene<'_> {
+    /// Whether what was found differs in one bit from what belongs there.
+    ///
+    /// Two ways of knowing: 0x1A with 41792 says what an empty page table entry holds; and an address of the kernel has its 16
+    /// upper bits set, so one that lacks exactly one of them was such an address until a bit was lost.
+    pub(crate) fn is_single_bit(&self) -> bool {
+        const ENTRY_NOT_EMPTY: u64 = 0x41792;
+        let [kind, _, entry, _] = self.parameters;
+        if (self.code, kind) == (0x1A, ENTRY_NOT_EMPTY) {
+            return entry.is_power_of_two();
+        }
+        let lost = |address: u64| {
+            let upper = address >> 48;
+            self.facts.arch == "x64" && address & (1 << 47) != 0 && (upper ^ 0xFFFF).is_power_of_two()
+        };
+        let accessed = self.exception.as_ref().and_then(|exception| exception.accessed);
+        accessed.is_some_and(|address| lost(address.0))
+    }
+}

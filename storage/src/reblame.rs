@@ -1,0 +1,115 @@
+//! Verdicts that changed, written over the old ones: which revision wins, and rollups that forget what was said before.
+//! Never judges: what a row says anew is the caller's word.
+//!
+//! Rollups are sets that only grow, so a crash that changes its driver would stand under both. A stretch of a rollup that
+//! holds more than the crashes say is made anew, and at no moment shows less than there is: the parts that hold it are
+//! noted, what the crashes say is added, and then the stretch is deleted from the parts that were noted, and from those
+//! only. Whatever is inserted meanwhile is in other parts. A part that was merged meanwhile is none of those noted, so
+//! its rows stay, the comparison finds them, and there is another round. Nothing is remembered between steps: after a
+//! kill the next run compares again and finds what is left to do.
+
+mod rollup;
+
+use serde::Serialize;
+
+use crate::database::{Database, DatabaseError};
+use crate::questions::Range;
+use crate::rows::CrashRow;
+use rollup::Rollup;
+
+/// Below the version in a revision: see [`CrashRow::revision`].
+const SIZE_BITS: u32 = 40;
+/// The lowest bit says whether the dump was kept; one byte more of the dump counts this much.
+const ONE_BYTE: u64 = 2;
+
+/// How far ahead of its arrival a machine's time is believed: as `crashes.happened_at` has it.
+const AHEAD_MS: i64 = 300_000;
+
+/// What was made anew, in rows of the rollups that said something else than the crashes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Mended {
+    /// Of `crash_minutes`, which the pages draw.
+    pub minutes: u64,
+    /// Of `arrivals`, which the detector reads.
+    pub arrivals: u64,
+}
+
+/// The revision of a row that was judged again by `version`. It beats the row's present one even where only the
+/// configuration changed: then the dump counts as one byte longer. A form of the crash that is truly larger still wins.
+pub fn next_revision(revision: u64, version: u32) -> u64 {
+    let rest = revision & ((1 << SIZE_BITS) - 1);
+    let judged = (u64::from(version) << SIZE_BITS) | rest;
+    if judged > revision { judged } else { revision.saturating_add(ONE_BYTE) }
+}
+
+impl Database {
+    /// Writes crashes over what they were. The rollups hold both until [`Self::mend_rollups`]; writing the same rows again
+    /// changes nothing.
+    pub async fn rewrite_crashes(&self, rows: &[CrashRow]) -> Result<(), DatabaseError> {
+        self.insert_crashes(rows).await
+    }
+
+    /// Makes the rollups of crashes that happened within `range` say what the crashes say; `told` hears how many hours of
+    /// rollups were looked at, and of how many. Where they do already, nothing is written.
+    pub async fn mend_rollups(&self, range: Range, told: impl Fn(u64, u64)) -> Result<Mended, DatabaseError> {
+        let hours = self.rollup_hours(Rollup::Minutes, range).await?;
+        let mut looked = Looked { done: 0, of: hours.len(), told };
+        let mut stale = Vec::new();
+        for hour in hours {
+            if self.stale(Rollup::Minutes, hour).await?.is_some() {
+                stale.push(hour);
+            }
+            looked.one();
+        }
+        let mut mended = Mended::default();
+        let Some(first) = stale.first() else { return Ok(mended) };
+        // A crash becomes a row at any time after it happened, and a machine's clock may be some minutes ahead.
+        let arrived = Range { from_ms: first.from_ms.saturating_sub(AHEAD_MS), to_ms: rollup::FAR_MS };
+        let ticks = self.rollup_hours(Rollup::Arrivals, arrived).await?;
+        looked.of += ticks.len() + stale.len();
+        // What the detector reads comes first: a run that is killed in between is found out by its minutes.
+        let work = ticks.into_iter().map(|hour| (Rollup::Arrivals, hour));
+        for (rollup, hour) in work.chain(stale.into_iter().map(|hour| (Rollup::Minutes, hour))) {
+            let rows = self.mend(rollup, hour).await?;
+            match rollup {
+                Rollup::Arrivals => mended.arrivals += rows,
+                Rollup::Minutes => mended.minutes += rows,
+            }
+            looked.one();
+        }
+        Ok(mended)
+    }
+}
+
+/// How far it is.
+struct Looked<T> {
+    done: u64,
+    of: usize,
+    told: T,
+}
+
+impl<T: Fn(u64, u64)> Looked<T> {
+    fn one(&mut self) {
+        self.done += 1;
+        (self.told)(self.done, u64::try_from(self.of).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_revision;
+
+    #[test]
+    fn a_verdict_that_changed_beats_its_old_row_and_no_larger_dump() {
+        let of = |version: u64, len: u64, kept: u64| (version << 40) | (len * 2) | kept;
+        // By newer rules: the version rises, the dump stays what it is.
+        assert_eq!(next_revision(of(1, 100, 1), 3), of(3, 100, 1));
+        // By another configuration: above the old row and a kept one like it, below any larger dump.
+        let again = next_revision(of(3, 100, 0), 3);
+        assert!(again > of(3, 100, 1) && again < of(3, 102, 0));
+        assert_eq!(next_revision(of(3, 100, 1), 3) & 1, 1);
+        // Once more, and at the end of all numbers.
+        assert!(next_revision(again, 3) > again);
+        assert_eq!(next_revision(u64::MAX, 3), u64::MAX);
+    }
+}
