@@ -122,6 +122,8 @@ pub(crate) enum Document {
     Facts,
     /// A verdict: what `bluescope blame` writes
     Verdict,
+    /// The report on a dump: what `bluescope explain --json` writes, with its `file`
+    Report,
 }
 
 #[derive(Debug, Args)]

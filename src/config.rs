@@ -360,7 +360,6 @@ impl Config {
         self.server.data.join("clickhouse")
     }
 
-    /// Folder of fetched symbol files.
     /// Who may be blamed.
     pub(crate) fn owners(&self) -> anyhow::Result<Owners> {
         // `load` has told every fault of the lists already.
@@ -370,6 +369,7 @@ impl Config {
         })
     }
 
+    /// Folder of fetched symbol files.
     pub(crate) fn symbols_dir(&self) -> PathBuf {
         self.server.data.join("symbols")
     }

@@ -4,6 +4,8 @@
 mod kernel;
 mod secondary;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use symbols::Want;
 
@@ -17,7 +19,7 @@ pub use self::secondary::{
 };
 
 /// Everything learnt from one dump, and everything that was wrong with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Analysis {
     /// Version of this shape and of the rules.
     pub analyzer_version: u32,
@@ -72,8 +74,15 @@ pub struct Analysis {
     pub wants: Vec<Want>,
 }
 
+impl Analysis {
+    /// What a report is written as, as JSON Schema.
+    pub fn schema() -> serde_json::Value {
+        blame::schema_document::<Self>(SchemaSettings::draft2020_12().for_serialize())
+    }
+}
+
 /// A bug check, explained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BugCheckReport {
     /// Masked to its documented value.
     pub code: u32,
@@ -86,7 +95,7 @@ pub struct BugCheckReport {
 }
 
 /// One parameter, explained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterReport {
     /// Value, `0x...`.
     pub value: String,
@@ -97,7 +106,7 @@ pub struct ParameterReport {
 }
 
 /// An exception.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExceptionReport {
     /// NTSTATUS.
     pub code: u32,
@@ -112,7 +121,7 @@ pub struct ExceptionReport {
 }
 
 /// The verdict of the blame rules.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// `driver`, `module`, `hardware`, `memory`, `process`, `manual`, `unknown`.
     pub culprit: String,
@@ -193,7 +202,7 @@ impl From<blame::Verdict> for Verdict {
 }
 
 /// One frame.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// Instruction or return address, `0x...`.
     pub address: String,
@@ -228,7 +237,7 @@ pub struct Frame {
 
 /// What became of the symbol files of a module on the stack: `found`, `in the dump`, `not found`, `unreachable` (a server
 /// did not answer), `damaged`, `not asked`, `not needed` (its names have all there is to know), or `unknown` where nothing tells which file it would be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SymbolReport {
     /// Base name as in the dump.
     pub module: String,
@@ -243,7 +252,7 @@ pub struct SymbolReport {
 }
 
 /// The machine.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MachineReport {
     /// `Windows 10`, `Windows 11`, `Windows 7`, ...
     pub os: String,
@@ -270,7 +279,7 @@ pub struct MachineReport {
 }
 
 /// A loaded driver or module.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModuleReport {
     /// Base name as in the dump.
     pub name: String,
@@ -292,7 +301,7 @@ pub struct ModuleReport {
 }
 
 /// An unloaded driver or module.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnloadedReport {
     /// Name, truncated to 12 units by Windows.
     pub name: String,

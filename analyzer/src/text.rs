@@ -3,30 +3,13 @@
 
 use std::borrow::Cow;
 
-/// Characters that may reorder or hide what a person reads: bidirectional marks, embeddings, overrides and isolates,
-/// zero-width characters, line and paragraph separators, the byte-order mark, tag characters.
-fn deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{061C}'
-                | '\u{180E}'
-                | '\u{200B}'..='\u{200F}'
-                | '\u{2028}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}'
-                | '\u{FEFF}'
-                | '\u{FFF9}'..='\u{FFFB}'
-                | '\u{E0000}'..='\u{E007F}'
-        )
-}
-
 /// The same text with every deceptive character shown as U+FFFD and at most `limit` characters.
 pub(crate) fn clean(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit && text.bytes().all(|byte| (0x20..0x7F).contains(&byte)) {
         return Cow::Borrowed(text);
     }
     let mut cleaned: String =
-        text.chars().take(limit).map(|c| if deceptive(c) { '\u{FFFD}' } else { c }).collect();
+        text.chars().take(limit).map(|c| if blame::is_deceptive(c) { '\u{FFFD}' } else { c }).collect();
     if text.chars().nth(limit).is_some() {
         cleaned.push('\u{2026}');
     }

@@ -95,7 +95,9 @@ fn names(scene: &Scene<'_>, finding: &Finding<'_>, place: &Place<'_>) -> (String
             pseudo("memory_corruption", if scene.is_single_bit() { "hardware" } else { "memory_corruption" })
         }
         Culprit::Hardware if scene.judged.sign() == Some(HardwareSign::MachineCheck) => {
-            let vendor = scene.facts.processor_vendor.as_deref().unwrap_or("hardware");
+            let Some(vendor) = scene.facts.processor_vendor.as_deref() else {
+                return pseudo("hardware", "hardware");
+            };
             (format!("{vendor}.sys"), vendor.to_owned())
         }
         Culprit::Hardware | Culprit::Manual | Culprit::Unknown => pseudo("Unknown_Image", "Unknown_Module"),

@@ -27,7 +27,7 @@ pub use facts::{
 pub use names::fast_fail_name;
 pub use owners::{Driver, Owner, Owners, OwnersConfig, OwnersError, is_kernel, known, unnamed};
 pub use scene::always_live;
-pub use schema::{facts_schema, verdict_schema};
+pub use schema::{facts_schema, schema_document, verdict_schema};
 pub use text::is_deceptive;
 pub use user::is_runtime;
 pub use verdict::{Confidence, Culprit, HardwareSign, Rule, RunnerUp, Verdict};

@@ -9,16 +9,16 @@ use crate::verdict::Verdict;
 
 /// What [`Facts::from_json`] takes.
 pub fn facts_schema() -> Value {
-    document::<Facts<'_>>(SchemaSettings::draft2020_12().for_deserialize())
+    schema_document::<Facts<'_>>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
 /// What a verdict is written as.
 pub fn verdict_schema() -> Value {
-    document::<Verdict>(SchemaSettings::draft2020_12().for_serialize())
+    schema_document::<Verdict>(SchemaSettings::draft2020_12().for_serialize())
 }
 
-/// What it is stands at its beginning, where people look.
-fn document<T: JsonSchema>(settings: SchemaSettings) -> Value {
+/// The schema of a type; what it is stands at its beginning, where people look.
+pub fn schema_document<T: JsonSchema>(settings: SchemaSettings) -> Value {
     let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     let Value::Object(mut fields) = schema else { return schema };
     let mut document = Map::new();

@@ -62,6 +62,16 @@ pub(crate) struct Verdict {
     pub(crate) evidence: Vec<String>,
     pub(crate) bucket: String,
     pub(crate) bucket_hash: String,
+    pub(crate) hardware_sign: Option<String>,
+    pub(crate) runners_up: Vec<RunnerUp>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunnerUp {
+    pub(crate) image_name: String,
+    pub(crate) rule: String,
+    pub(crate) why: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -4,6 +4,7 @@
 mod lines;
 mod table;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 use analyzer::Owners;
 use anyhow::Context as _;
 use blame::{Facts, FactsError, Verdict, judge};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use self::lines::{Line, next_line};
@@ -28,10 +30,41 @@ const MOST_LINE: usize = 16 << 20;
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Ids {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "name", skip_serializing_if = "Option::is_none")]
     id: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "name", skip_serializing_if = "Option::is_none")]
     crash_id: Option<Value>,
+}
+
+/// A text or a number; anything larger would be held in memory many times its size.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    struct Name;
+
+    impl Visitor<'_> for Name {
+        type Value = Option<Value>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a number")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Option<Value>, E> {
+            Ok(Some(text.into()))
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<Option<Value>, E> {
+            Ok(Some(number.into()))
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<Option<Value>, E> {
+            Ok(Some(number.into()))
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<Value>, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Name)
 }
 
 #[derive(Serialize)]

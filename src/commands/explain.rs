@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let mut failed = 0usize;
     for (index, file) in files.iter().enumerate() {
         match explain(file, symbols.as_ref(), &owners) {
-            Ok(analysis) if arguments.facts => terminal::print(&analysis.facts),
+            Ok(analysis) if arguments.facts => terminal::print(&facts(file, &analysis)?),
             Ok(analysis) if arguments.json => {
                 let mut document = serde_json::to_value(&analysis)?;
                 if let Some(object) = document.as_object_mut() {
@@ -53,6 +53,16 @@ pub(crate) fn run(arguments: &ExplainArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was judged, with the crash it is of before it: what `bluescope blame` echoes.
+fn facts(file: &Path, analysis: &Analysis) -> anyhow::Result<String> {
+    let mut line = serde_json::Map::new();
+    let name = file.file_name().unwrap_or_default().to_string_lossy().replace(char::is_control, "?");
+    line.insert("id".to_owned(), name.into());
+    line.insert("crash_id".to_owned(), analysis.crash_id.clone().into());
+    line.extend(serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&analysis.facts)?);
+    Ok(serde_json::Value::from(line).to_string())
 }
 
 /// Where `--symbols` says to look.

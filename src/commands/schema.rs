@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use analyzer::Analysis;
+
 use crate::cli::{Document, SchemaArgs};
 use crate::terminal;
 
@@ -10,6 +12,7 @@ pub(crate) fn run(arguments: &SchemaArgs) -> anyhow::Result<ExitCode> {
     let schema = match arguments.document {
         Document::Facts => blame::facts_schema(),
         Document::Verdict => blame::verdict_schema(),
+        Document::Report => Analysis::schema(),
     };
     terminal::print(&serde_json::to_string_pretty(&schema)?);
     Ok(ExitCode::SUCCESS)

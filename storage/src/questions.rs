@@ -34,7 +34,7 @@ pub use ledger::LedgerCounts;
 pub use missing_symbols::{MissingCursor, MissingSymbol};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
-pub use replay::{ReplayCursor, ReplayFilter, ReplayRow};
+pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
 pub use top_drivers::DriverSummary;
 

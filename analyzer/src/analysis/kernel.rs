@@ -1,9 +1,12 @@
 //! What a kernel dump says beyond the crash: the machine, its firmware, what was running, what drivers left behind.
 //! Plain data of the report. Addresses are text, `0x...`, as everywhere in the report: a JSON number loses their last
-//! digits. Never has a serial number.
+//! digits. Never has a serial number. Of what the `dump` crate has in its own words the published schema only says that it is
+//! an object.
 
 use dump::{DumpType, Hypervisor, MemoryManager, Smbios, ThreadState, Winlogon};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::secondary::{
     AcpiDetails, BootDetails, ComponentDetails, DisplayDetails, KmdfDriver, KmdfLog, NtfsDetails,
@@ -11,7 +14,7 @@ use super::secondary::{
 };
 
 /// What a kernel dump says beyond the crash.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct KernelDetails {
     /// The dump's header.
@@ -39,6 +42,7 @@ pub struct KernelDetails {
     /// The thread that ran.
     pub thread: Option<ThreadDetails>,
     /// Pool, commitment and driver verification, in pages.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub memory: Option<MemoryManager>,
     /// The driver that the kernel names as broken.
     pub broken_driver: Option<String>,
@@ -47,12 +51,14 @@ pub struct KernelDetails {
     /// More drivers were loaded than are listed.
     pub drivers_overflowed: bool,
     /// What the firmware says of the machine.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub firmware: Option<Smbios>,
     /// What registry and processor say of the processor.
     pub cpu: CpuDetails,
     /// `VirtualBox`, `VMware`, `HyperV`, where the machine is a virtual one that names itself.
     pub virtual_machine: Option<String>,
     /// The hypervisor that Windows ran on: in a virtual machine, or its own.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub hypervisor: Option<Hypervisor>,
     /// Drivers of the Kernel-Mode Driver Framework, the framework first.
     pub kmdf_drivers: Vec<KmdfDriver>,
@@ -75,6 +81,7 @@ pub struct KernelDetails {
     /// What the device manager noted.
     pub pnp: Option<PnpDetails>,
     /// What the sign-in noted.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub winlogon: Option<Winlogon>,
     /// Components that added memory to the dump.
     pub triage_components: Vec<ComponentDetails>,
@@ -85,10 +92,11 @@ pub struct KernelDetails {
 }
 
 /// The dump's header, beyond what the rest of the report has of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HeaderDetails {
     /// Form of the dump.
+    #[schemars(with = "Option<Value>")]
     pub dump_type: Option<DumpType>,
     /// 15 for a free build, 12 for a checked one.
     pub major: u32,
@@ -123,7 +131,7 @@ pub struct HeaderDetails {
 }
 
 /// A record that a parameter points at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordDetails {
     /// 1 to 4.
     pub parameter: u8,
@@ -134,7 +142,7 @@ pub struct RecordDetails {
 }
 
 /// An exception record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExceptionRecordDetails {
     /// NTSTATUS.
     pub code: u32,
@@ -147,7 +155,7 @@ pub struct ExceptionRecordDetails {
 }
 
 /// A processor when the machine stopped.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProcessorState {
     /// From 0.
@@ -175,7 +183,7 @@ pub struct ProcessorState {
 }
 
 /// A process.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProcessDetails {
     /// Its id.
@@ -193,7 +201,7 @@ pub struct ProcessDetails {
 }
 
 /// A thread.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ThreadDetails {
     /// Its id.
@@ -203,6 +211,7 @@ pub struct ThreadDetails {
     /// When it began, RFC 3339.
     pub create_time: Option<String>,
     /// What it was doing.
+    #[schemars(with = "Option<Value>")]
     pub state: Option<ThreadState>,
     /// 0 to 31.
     pub priority: Option<u8>,
@@ -227,7 +236,7 @@ pub struct ThreadDetails {
 }
 
 /// A processor, by registry, `CPUID` and the kernel.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CpuDetails {
     /// `GenuineIntel`

@@ -1,10 +1,11 @@
 //! What firmware, drivers and parts of Windows left behind a kernel dump, as the report has it. Plain data: summaries, no
 //! content.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A driver of the Kernel-Mode Driver Framework.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KmdfDriver {
     /// Name of its service.
     pub name: String,
@@ -13,7 +14,7 @@ pub struct KmdfDriver {
 }
 
 /// The framework's log of one driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KmdfLog {
     /// Whose.
     pub driver: String,
@@ -24,7 +25,7 @@ pub struct KmdfLog {
 }
 
 /// What the graphics kernel wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DisplayDetails {
     /// An adapter was reset, or could not be.
     pub timeout: bool,
@@ -35,7 +36,7 @@ pub struct DisplayDetails {
 }
 
 /// The report of NVIDIA's driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NvidiaDetails {
     /// GUID of its format.
     pub format: String,
@@ -46,7 +47,7 @@ pub struct NvidiaDetails {
 }
 
 /// What a storage port driver was last asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageDetails {
     /// `storport.sys`
     pub driver: String,
@@ -61,7 +62,7 @@ pub struct StorageDetails {
 }
 
 /// ACPI tables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AcpiDetails {
     /// Who made the first that says so.
     pub oem: Option<String>,
@@ -70,7 +71,7 @@ pub struct AcpiDetails {
 }
 
 /// What Windows noted about its boots.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct BootDetails {
     /// Boots that were tried until this one came up.
@@ -94,7 +95,7 @@ pub struct BootDetails {
 }
 
 /// What the file system noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NtfsDetails {
     /// Since when, RFC 3339.
     pub since: String,
@@ -103,7 +104,7 @@ pub struct NtfsDetails {
 }
 
 /// What the device manager noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PnpDetails {
     /// Bus and kind of device.
     pub device: String,
@@ -118,7 +119,7 @@ pub struct PnpDetails {
 }
 
 /// A component that added memory to the dump.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentDetails {
     /// Its name.
     pub name: String,
@@ -129,7 +130,7 @@ pub struct ComponentDetails {
 }
 
 /// A log of trace messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecorderDetails {
     /// The driver, else the GUID of its messages.
     pub driver: String,
@@ -140,7 +141,7 @@ pub struct RecorderDetails {
 }
 
 /// A piece of secondary data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondaryDetails {
     /// Its GUID.
     pub guid: String,

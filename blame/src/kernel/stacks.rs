@@ -113,5 +113,8 @@ pub(super) fn kernel_place<'s>(scene: &Scene<'s>) -> Option<Place<'s>> {
         let module = scene.facts.modules.iter().find(|module| is_kernel(&module.name))?;
         Some(Place { module: module.name.clone(), ..Place::default() })
     };
-    at_fault.or_else(pointed).or_else(on_stack).or_else(last).or_else(listed)
+    // Nothing but the reporting: it is the kernel's, but where in the kernel is not known.
+    let somewhere =
+        || above().next_back().map(|place| Place { module: place.module.clone(), ..Place::default() });
+    at_fault.or_else(pointed).or_else(on_stack).or_else(last).or_else(listed).or_else(somewhere)
 }

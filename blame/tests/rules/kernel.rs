@@ -169,6 +169,10 @@ fn damaged_before() {
             "c5 8 2 0 aa; at nt!ExAllocatePoolWithTag+20; stack nt!Io+4 acme!New+3",
             "acme.sys stack-walk low 0xC5_2_acme!New",
         ),
+        (
+            "c5 8 2 0 aa; stack nt!KeBugCheckEx nt!KiBugCheckDispatch",
+            "ntkrnlmp.exe kernel low 0xC5_2_nt!unknown_function",
+        ),
         // One bit of an entry that should be empty; more than one; the tables themselves; a driver's page list.
         (
             "1a 41792 ffffa500df0c8d60 200000000000 0; stack nt!KeBugCheckEx nt!MiDeleteVirtualAddresses+20",

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::gather::crash::{Crash, Deep, gather};
 use crate::gather::hardware::effective;
 use crate::layout::{self, Here};
-use crate::report::{Exception, Module, Report};
+use crate::report::{Exception, Module, Report, Verdict};
 use crate::{link, text};
 
 /// `GET /crashes/{id}`
@@ -88,6 +88,24 @@ fn verdict(crash: &Crash) -> Markup {
                 }
                 @if let Some(deep) = &crash.deep { (refined(crash, deep)) }
                 @if !row.rule.is_empty() { dt { "Rule" } dd { code { (text::visible(&row.rule)) } } }
+                @if let Some(sign) = &verdict.hardware_sign {
+                    dt { "Sign of the machine" } dd { (text::visible(sign)) }
+                }
+            }
+            (others(verdict))
+        }
+    }
+}
+
+/// Whom other rules would have named.
+fn others(verdict: &Verdict) -> Markup {
+    html! {
+        @if !verdict.runners_up.is_empty() {
+            p.quiet { "Also in sight:" }
+            ul.evidence.quiet {
+                @for other in &verdict.runners_up {
+                    li { b { (text::name(&other.image_name)) } " (" (text::visible(&other.rule)) "): " (text::visible(&other.why)) }
+                }
             }
         }
     }
@@ -135,6 +153,7 @@ fn refined(crash: &Crash, deep: &Deep) -> Markup {
 fn culprit(culprit: &str) -> &'static str {
     match culprit {
         "hardware" => "Hardware",
+        "memory" => "Damaged memory",
         "process" => "A process",
         "manual" => "A crash on purpose",
         _ => "No culprit found",

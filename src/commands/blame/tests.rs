@@ -20,7 +20,7 @@ const CRASHES: &str = concat!(
     "no facts\n",
     r#"{"id":"b","bugcheck_code":"0xe2","stack":5}"#,
     "\r\n  \n",
-    r#"{"bugcheck_code":"0xe2"}"#,
+    r#"{"bugcheck_code":"0xe2","id":[[],[]]}"#,
 );
 
 #[test]

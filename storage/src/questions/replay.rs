@@ -7,8 +7,10 @@ use uuid::Uuid;
 use super::Range;
 use crate::database::{Database, DatabaseError};
 
-/// A page looks at narrow columns of all that is left of the range, and reads facts of its own rows only.
+/// Where the range is a small part of a large table, a page passes over much before it finds its rows.
 const PAGE_SECONDS: &str = "120";
+/// The last instant that a `DateTime64(3)` can hold: 2299-12-31.
+const LAST_MS: i64 = 10_413_791_999_999;
 
 /// Which crashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,9 @@ pub struct ReplayFilter {
     pub driver: Option<String>,
 }
 
-/// The last crash of a page, by the table's key; the next page begins after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last crash of a page, by the table's key; the next page begins after it. The default is where the first one begins:
+/// a crash without a time has 0 for one, and none has the smallest id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReplayCursor {
     /// The dump's own time, ms since 1970.
     pub crashed_at: i64,
@@ -70,11 +73,20 @@ pub struct ReplayRow {
     pub facts: String,
 }
 
-impl ReplayRow {
-    /// Where the page after this row begins.
-    pub fn cursor(&self) -> ReplayCursor {
-        ReplayCursor { crashed_at: self.crashed_at, crash_id: self.crash_id }
-    }
+/// One page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReplayPage {
+    /// In the order of the table's key.
+    pub rows: Vec<ReplayRow>,
+    /// Where the next one begins; `None` after the last one.
+    pub next: Option<ReplayCursor>,
+}
+
+#[derive(Row, Deserialize)]
+struct Key {
+    crashed_at: i64,
+    #[serde(with = "clickhouse::serde::uuid")]
+    crash_id: Uuid,
 }
 
 /// Analysed crashes of the range. `received_at` follows from `happened_at` and lets partitions be skipped.
@@ -87,43 +99,58 @@ macro_rules! meant {
     };
 }
 
-macro_rules! filtered {
+/// After the last crash of the page before.
+macro_rules! after {
     () => {
-        "({tenant:Nullable(String)} IS NULL OR tenant = {tenant:Nullable(String)})
-        AND ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})"
+        "crashed_at >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')
+            AND (crashed_at, crash_id) > (fromUnixTimestamp64Milli({after:Int64}, 'UTC'), {after_id:UUID})"
     };
 }
 
-/// The filter stands outside of `LIMIT BY`: a form of the crash that lost may name another driver than the one that
-/// won. Rows come in the order of the key, so a page stops reading when it is full.
+/// Where the next page ends. In the order of the key and in small blocks this reads a few rows of each part and stops;
+/// with `LIMIT BY` in it, or in blocks of the usual size, it would read all that is left of the table for each page.
+const END: &str = concat!(
+    "SELECT crashed_at, crash_id FROM crashes WHERE ",
+    after!(),
+    " AND ",
+    meant!(),
+    " ORDER BY crashed_at, crash_id LIMIT 1 OFFSET {limit:UInt32}
+SETTINGS max_block_size = 1024"
+);
+
+/// The filter stands outside of `LIMIT BY`: a form of the crash that lost may name another driver than the one that won.
 const PAGE: &str = concat!(
     "SELECT
     crash_id, crashed_at, happened_at, tenant, machine, culprit, driver, driver_timestamp, driver_size, fault_offset,
     bucket, bucket_hash, confidence, rule, hardware_sign, analyzer_version, facts
-FROM crashes
-WHERE crashed_at >= fromUnixTimestamp64Milli({after:Int64}, 'UTC') AND (crashed_at, crash_id, revision) IN (
-    SELECT crashed_at, crash_id, revision
-    FROM (
-        SELECT crashed_at, crash_id, revision, tenant, driver
-        FROM crashes
-        WHERE crashed_at >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')
-            AND (crashed_at, crash_id) > (fromUnixTimestamp64Milli({after:Int64}, 'UTC'), {after_id:UUID})
-            AND ",
+FROM (
+    SELECT
+        crash_id, crashed_at, happened_at, tenant, machine, culprit, driver, driver_timestamp, driver_size,
+        fault_offset, bucket, bucket_hash, confidence, rule, hardware_sign, analyzer_version, facts
+    FROM crashes
+    WHERE ",
+    after!(),
+    "
+        AND crashed_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')
+        AND (crashed_at, crash_id) <= (fromUnixTimestamp64Milli({last:Int64}, 'UTC'), {last_id:UUID})
+        AND ",
     meant!(),
     "
-        ORDER BY crashed_at, crash_id, revision DESC
-        LIMIT 1 BY crashed_at, crash_id
-    )
-    WHERE ",
-    filtered!(),
-    "
-    LIMIT {limit:UInt32}
+    ORDER BY crashed_at, crash_id, revision DESC
+    LIMIT 1 BY crashed_at, crash_id
 )
-ORDER BY crashed_at, crash_id
-LIMIT 1 BY crashed_at, crash_id"
+WHERE ({tenant:Nullable(String)} IS NULL OR tenant = {tenant:Nullable(String)})
+    AND ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
+ORDER BY crashed_at, crash_id"
 );
 
-const COUNT: &str = concat!("SELECT uniq(crash_id) FROM crashes WHERE ", meant!(), " AND ", filtered!());
+/// About as many as there are rows: forms of a crash that lost count too where they are the only ones that fit.
+const COUNT: &str = concat!(
+    "SELECT uniq(crash_id) FROM crashes WHERE ",
+    meant!(),
+    " AND ({tenant:Nullable(String)} IS NULL OR tenant = {tenant:Nullable(String)})
+    AND ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})"
+);
 
 impl Database {
     /// About how many rows all pages together have: for a progress bar.
@@ -138,26 +165,35 @@ impl Database {
             .map_err(DatabaseError::while_("count crashes to judge again"))
     }
 
-    /// The next crashes with their facts, each once, in its best form; an empty page is the end.
+    /// The next crashes with their facts, each once, in its best form. It looks at `keys` rows of the table or a few more:
+    /// a page may have fewer crashes, even none, and not be the last.
     pub async fn replay_page(
         &self,
         filter: &ReplayFilter,
-        after: Option<ReplayCursor>,
-        limit: u32,
-    ) -> Result<Vec<ReplayRow>, DatabaseError> {
-        // A crash without a time has 0 for one, and no crash has the smallest id.
-        let after = after.unwrap_or(ReplayCursor { crashed_at: 0, crash_id: Uuid::nil() });
-        self.ask(PAGE)
-            .with_setting("max_execution_time", PAGE_SECONDS)
-            .param("from", filter.range.from_ms.max(0))
-            .param("to", filter.range.to_ms.max(0))
+        after: ReplayCursor,
+        keys: u32,
+    ) -> Result<ReplayPage, DatabaseError> {
+        let ask = |sql| {
+            self.ask(sql)
+                .with_setting("max_execution_time", PAGE_SECONDS)
+                .param("from", filter.range.from_ms.max(0))
+                .param("to", filter.range.to_ms.max(0))
+                .param("after", after.crashed_at)
+                .param("after_id", after.crash_id.to_string())
+        };
+        let failed = DatabaseError::while_("read facts of crashes");
+        let end: Option<Key> =
+            ask(END).param("limit", keys.saturating_sub(1)).fetch_optional().await.map_err(&failed)?;
+        let next = end.map(|key| ReplayCursor { crashed_at: key.crashed_at, crash_id: key.crash_id });
+        let last = next.unwrap_or(ReplayCursor { crashed_at: LAST_MS, crash_id: Uuid::max() });
+        let rows = ask(PAGE)
+            .param("last", last.crashed_at)
+            .param("last_id", last.crash_id.to_string())
             .param("tenant", &filter.tenant)
             .param("driver", &filter.driver)
-            .param("after", after.crashed_at)
-            .param("after_id", after.crash_id.to_string())
-            .param("limit", limit)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("read facts of crashes"))
+            .map_err(&failed)?;
+        Ok(ReplayPage { rows, next })
     }
 }
