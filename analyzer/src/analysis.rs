@@ -4,6 +4,8 @@
 mod kernel;
 mod secondary;
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -290,9 +292,10 @@ pub struct ModuleReport {
     /// PE timestamp.
     pub timestamp: u32,
     /// `1.2.3.4` (user-mode only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Vendor from the driver table; empty where unknown.
-    pub vendor: String,
+    pub vendor: Cow<'static, str>,
     /// Ships with Windows, by the driver table.
     pub inbox: bool,
     /// Where it was loaded from, where the dump tells, of those that do not ship with Windows.

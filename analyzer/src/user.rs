@@ -266,7 +266,7 @@ fn module_report(module: &MinidumpModule, limits: &Limits) -> ModuleReport {
         size: module.raw.size_of_image,
         timestamp: module.raw.time_date_stamp,
         version: module.version().map(|version| clean(&version, limits.text).into_owned()),
-        vendor: if inbox { "Microsoft".to_owned() } else { String::new() },
+        vendor: if inbox { "Microsoft" } else { "" }.into(),
         inbox,
         name,
         // of a process it may name a person's folder

@@ -64,7 +64,10 @@ pub struct Owners {
     prefixes: Vec<(String, Owner)>,
 }
 
-static TABLE: LazyLock<HashMap<&'static str, &'static Driver>> = LazyLock::new(|| {
+/// The names are our own: nobody can choose them so that they collide.
+type Table = HashMap<&'static str, &'static Driver, foldhash::fast::FixedState>;
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
     static LIST: LazyLock<Vec<Driver>> =
         LazyLock::new(|| serde_json::from_str(include_str!("../data/drivers.json")).unwrap_or_default());
     LIST.iter().map(|driver| (driver.name.as_str(), driver)).collect()

@@ -2,9 +2,9 @@
 //! Never judges: what a row says anew is the caller's word.
 //!
 //! Rollups are sets that only grow, so a crash that changes its driver would stand under both. A stretch of a rollup that
-//! holds more than the crashes say is made anew, and at no moment shows less than there is: the parts that hold it are
-//! noted, what the crashes say is added, and then the stretch is deleted from the parts that were noted, and from those
-//! only. Whatever is inserted meanwhile is in other parts. A part that was merged meanwhile is none of those noted, so
+//! holds more than the crashes say is made anew, and at no moment shows less than there is (the detector would take a
+//! hole before an ordinary minute for an outage that begins): the parts that hold it are noted, what the crashes say is
+//! added, and then the stretch is deleted from the parts that were noted, and from those only. Whatever is inserted meanwhile is in other parts. A part that was merged meanwhile is none of those noted, so
 //! its rows stay, the comparison finds them, and there is another round. Nothing is remembered between steps: after a
 //! kill the next run compares again and finds what is left to do.
 
@@ -49,49 +49,28 @@ impl Database {
         self.insert_crashes(rows).await
     }
 
-    /// Makes the rollups of crashes that happened within `range` say what the crashes say; `told` hears how many hours of
-    /// rollups were looked at, and of how many. Where they do already, nothing is written.
-    pub async fn mend_rollups(&self, range: Range, told: impl Fn(u64, u64)) -> Result<Mended, DatabaseError> {
-        let hours = self.rollup_hours(Rollup::Minutes, range).await?;
-        let mut looked = Looked { done: 0, of: hours.len(), told };
+    /// Makes the rollups of crashes that happened within `range` say what the crashes say. Where they do already, nothing
+    /// is written. A rollup that holds anything else is made anew there, whoever left it so.
+    pub async fn mend_rollups(&self, range: Range) -> Result<Mended, DatabaseError> {
         let mut stale = Vec::new();
-        for hour in hours {
-            if self.stale(Rollup::Minutes, hour).await?.is_some() {
-                stale.push(hour);
+        for stretch in self.rollup_stretches(Rollup::Minutes, range).await? {
+            if self.stale(Rollup::Minutes, stretch).await?.is_some() {
+                stale.push(stretch);
             }
-            looked.one();
         }
         let mut mended = Mended::default();
         let Some(first) = stale.first() else { return Ok(mended) };
         // A crash becomes a row at any time after it happened, and a machine's clock may be some minutes ahead.
         let arrived = Range { from_ms: first.from_ms.saturating_sub(AHEAD_MS), to_ms: rollup::FAR_MS };
-        let ticks = self.rollup_hours(Rollup::Arrivals, arrived).await?;
-        looked.of += ticks.len() + stale.len();
+        let arrived = self.rollup_stretches(Rollup::Arrivals, arrived).await?;
         // What the detector reads comes first: a run that is killed in between is found out by its minutes.
-        let work = ticks.into_iter().map(|hour| (Rollup::Arrivals, hour));
-        for (rollup, hour) in work.chain(stale.into_iter().map(|hour| (Rollup::Minutes, hour))) {
-            let rows = self.mend(rollup, hour).await?;
-            match rollup {
-                Rollup::Arrivals => mended.arrivals += rows,
-                Rollup::Minutes => mended.minutes += rows,
-            }
-            looked.one();
+        for some in arrived.chunks(rollup::MOST_STRETCHES) {
+            mended.arrivals += self.mend(Rollup::Arrivals, some).await?;
+        }
+        for some in stale.chunks(rollup::MOST_STRETCHES) {
+            mended.minutes += self.mend(Rollup::Minutes, some).await?;
         }
         Ok(mended)
-    }
-}
-
-/// How far it is.
-struct Looked<T> {
-    done: u64,
-    of: usize,
-    told: T,
-}
-
-impl<T: Fn(u64, u64)> Looked<T> {
-    fn one(&mut self) {
-        self.done += 1;
-        (self.told)(self.done, u64::try_from(self.of).unwrap_or(u64::MAX));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Facts and verdict to the report. Owns the words of the report, never a judgement.
 
+use std::borrow::Cow;
+
 use dump::{DumpType, Identity, KernelDump, Machine, Product, Registers, Smbios, Writer, status_name};
 
 use super::found::{Fault, Found, Image, Owner};
@@ -196,7 +198,7 @@ fn modules(dump: &KernelDump<'_>, facts: &Found<'_>, limits: &Limits) -> Vec<Mod
         size: driver.size,
         timestamp: driver.timestamp,
         version: None,
-        vendor: image.known.map(|known| known.vendor.clone()).unwrap_or_default(),
+        vendor: image.known.map(|known| Cow::Borrowed(known.vendor.as_str())).unwrap_or_default(),
         inbox: image.known.is_some_and(|known| known.inbox),
         path: if image.known.is_some_and(|known| known.inbox) { None } else { path(driver) },
     };

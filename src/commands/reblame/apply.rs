@@ -58,13 +58,9 @@ pub(super) async fn apply(
 }
 
 async fn mend(database: &Database, filter: &ReplayFilter) -> anyhow::Result<Mended> {
-    let bar = terminal::bar(0, "counting")?;
-    let told = |done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
-    };
-    let mended = database.mend_rollups(filter.range, told).await?;
-    bar.finish_and_clear();
+    let waiting = terminal::spinner("making the counts anew");
+    let mended = database.mend_rollups(filter.range).await?;
+    waiting.finish_and_clear();
     Ok(mended)
 }
 

@@ -5,7 +5,7 @@ use storage::questions::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 use tokio::task::JoinHandle;
 
 /// Facts of a real crash take 1 to 10 KB, those of the worst dump some 200.
-const PAGE_ROWS: u32 = 1_000;
+const PAGE_ROWS: u32 = 2_000;
 
 type Coming = JoinHandle<Result<ReplayPage, DatabaseError>>;
 

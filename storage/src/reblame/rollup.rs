@@ -1,4 +1,4 @@
-//! One hour of one rollup: where it says something else than the crashes, and how it is made anew without a gap.
+//! Stretches of one rollup: where it says something else than the crashes, and how that is made anew without a gap.
 //! What the rollups hold is the business of `schema/0002_arrivals.sql` and `schema/0003_crash_minutes.sql`.
 
 use clickhouse::Row;
@@ -9,11 +9,15 @@ use crate::questions::Range;
 
 /// The last hour that a `DateTime` holds, 2106.
 pub(super) const FAR_MS: i64 = 4_294_965_600_000;
-/// An hour at a time: the worst one known has some 6 million crashes, and a set of their ids takes 100 to 200 MB.
+/// Crashes of a stretch that is looked at with one question: sets of their ids take 50 MB. The worst hour known has some
+/// 6 million, and is one stretch.
+const MOST_CRASHES: u64 = 1_000_000;
+/// Stretches that one statement deletes: they travel in the address of a request.
+pub(super) const MOST_STRETCHES: usize = 200;
 const HOUR_S: i64 = 3_600;
 /// A statement that writes may take this long.
 const WRITE_SECONDS: &str = "600";
-/// A round fails only where a merge took a part between two statements: twice in a row is rare, ten times is a fault.
+/// A round leaves something only where a merge took a part between two statements: ten times in a row is a fault.
 const MOST_ROUNDS: u32 = 10;
 
 /// Which rollup.
@@ -147,27 +151,79 @@ SELECT
     " GROUP BY minute, tenant, kind, culprit, driver"
 );
 
-const FORGET_ARRIVALS: &str = "DELETE FROM arrivals
-WHERE tick >= toDateTime({from_s:Int64}, 'UTC') AND tick < toDateTime({to_s:Int64}, 'UTC') AND _part IN {parts:Array(String)}";
+/// A deletion rewrites a mask of each part, whatever it finds there: one statement for all stretches of a round.
+macro_rules! forget {
+    ($table:literal, $time:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ",
+            $time,
+            " >= toDateTime({from_s:Int64}, 'UTC') AND ",
+            $time,
+            " < toDateTime({to_s:Int64}, 'UTC')
+    AND arrayExists((from_s, to_s) -> toInt64(toUnixTimestamp(",
+            $time,
+            ")) >= from_s AND toInt64(toUnixTimestamp(",
+            $time,
+            ")) < to_s, {froms:Array(Int64)}, {tos:Array(Int64)})
+    AND _part IN {parts:Array(String)}"
+        )
+    };
+}
 
-const FORGET_MINUTES: &str = "DELETE FROM crash_minutes
-WHERE minute >= toDateTime({from_s:Int64}, 'UTC') AND minute < toDateTime({to_s:Int64}, 'UTC')
-    AND _part IN {parts:Array(String)}";
+const FORGET_ARRIVALS: &str = forget!("arrivals", "tick");
+const FORGET_MINUTES: &str = forget!("crash_minutes", "minute");
 
 /// A part knows between which times its rows lie, as the tables' partitions go by them.
 const PARTS: &str = "SELECT name FROM system.parts
 WHERE database = currentDatabase() AND table = {table:String} AND active
     AND max_time >= toDateTime({from_s:Int64}, 'UTC') AND min_time < toDateTime({to_s:Int64}, 'UTC')";
 
-const HOURS_OF_ARRIVALS: &str = "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfHour(tick))) AS hour
-FROM arrivals
-WHERE tick >= toDateTime({from_s:Int64}, 'UTC') AND tick < toDateTime({to_s:Int64}, 'UTC')
-ORDER BY hour";
+macro_rules! hours {
+    ($table:literal, $time:literal) => {
+        concat!(
+            "SELECT toInt64(toUnixTimestamp(toStartOfHour(",
+            $time,
+            "))) AS hour, sum(finalizeAggregation(crashes)) AS crashes
+FROM ",
+            $table,
+            " WHERE ",
+            $time,
+            " >= toDateTime({from_s:Int64}, 'UTC') AND ",
+            $time,
+            " < toDateTime({to_s:Int64}, 'UTC')
+GROUP BY hour
+ORDER BY hour"
+        )
+    };
+}
 
-const HOURS_OF_MINUTES: &str = "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfHour(minute))) AS hour
-FROM crash_minutes
-WHERE minute >= toDateTime({from_s:Int64}, 'UTC') AND minute < toDateTime({to_s:Int64}, 'UTC')
-ORDER BY hour";
+const HOURS_OF_ARRIVALS: &str = hours!("arrivals", "tick");
+const HOURS_OF_MINUTES: &str = hours!("crash_minutes", "minute");
+
+/// An hour in which a rollup has anything, and about how many crashes.
+#[derive(Debug, Clone, Copy, Row, Serialize, Deserialize)]
+struct Hour {
+    hour: i64,
+    crashes: u64,
+}
+
+/// Hours in a row, as many as one question may look at.
+fn stretches(hours: &[Hour]) -> Vec<Range> {
+    let mut stretches: Vec<(Range, u64)> = Vec::new();
+    for one in hours {
+        let end_ms = (one.hour + HOUR_S) * 1000;
+        match stretches.last_mut() {
+            Some((stretch, crashes)) if crashes.saturating_add(one.crashes) <= MOST_CRASHES => {
+                stretch.to_ms = end_ms;
+                *crashes = crashes.saturating_add(one.crashes);
+            }
+            _ => stretches.push((Range { from_ms: one.hour * 1000, to_ms: end_ms }, one.crashes)),
+        }
+    }
+    stretches.into_iter().map(|(stretch, _)| stretch).collect()
+}
 
 impl Rollup {
     fn table(self) -> &'static str {
@@ -195,23 +251,23 @@ fn sql(rollup: Rollup, arrivals: &'static str, minutes: &'static str) -> &'stati
 }
 
 impl Database {
-    /// The whole hours of a range in which a rollup has anything.
-    pub(super) async fn rollup_hours(
+    /// A range in whole hours, as far as a rollup has anything there, cut into what one question may look at.
+    pub(super) async fn rollup_stretches(
         &self,
         rollup: Rollup,
         range: Range,
     ) -> Result<Vec<Range>, DatabaseError> {
         let from_s = range.from_ms.clamp(0, FAR_MS).div_euclid(1000 * HOUR_S).saturating_mul(HOUR_S);
         let to_s = range.to_ms.clamp(0, FAR_MS).saturating_add(999).div_euclid(1000);
-        let hours: Vec<i64> = self
+        let hours: Vec<Hour> = self
             .ask(sql(rollup, HOURS_OF_ARRIVALS, HOURS_OF_MINUTES))
+            .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", from_s)
             .param("to_s", to_s)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("look for the hours of a rollup"))?;
-        let hour = |start: i64| Range { from_ms: start * 1000, to_ms: (start + HOUR_S) * 1000 };
-        Ok(hours.into_iter().map(hour).collect())
+            .map_err(DatabaseError::while_("look where a rollup has anything"))?;
+        Ok(stretches(&hours))
     }
 
     /// Where a rollup says something else than the crashes, if anywhere in a stretch.
@@ -227,22 +283,25 @@ impl Database {
         Ok((stale.rows > 0).then(|| Stale { to_s: stale.to_s.saturating_add(rollup.step_s()), ..stale }))
     }
 
-    /// Makes what is stale in a stretch anew; says how many rows that were.
-    pub(super) async fn mend(&self, rollup: Rollup, within: Range) -> Result<u64, DatabaseError> {
+    /// Makes what is stale in some stretches anew; says how many rows that were.
+    pub(super) async fn mend(&self, rollup: Rollup, within: &[Range]) -> Result<u64, DatabaseError> {
         let mut mended = 0;
         for _ in 0..MOST_ROUNDS {
-            let Some(stale) = self.stale(rollup, within).await? else { return Ok(mended) };
-            mended = stale.rows.max(mended);
-            let parts = self.parts(rollup, stale).await?;
-            self.write(sql(rollup, ADD_ARRIVALS, ADD_MINUTES), stale, None).await?;
-            self.write(sql(rollup, FORGET_ARRIVALS, FORGET_MINUTES), stale, Some(&parts)).await?;
+            let mut found = Vec::new();
+            for stretch in within {
+                found.extend(self.stale(rollup, *stretch).await?);
+            }
+            let Some(whole) = around(&found) else { return Ok(mended) };
+            mended = mended.max(whole.rows);
+            let parts = self.parts(rollup, whole).await?;
+            for stale in &found {
+                self.add(rollup, *stale).await?;
+            }
+            self.forget(rollup, whole, &found, &parts).await?;
         }
-        match self.stale(rollup, within).await? {
-            None => Ok(mended),
-            Some(_) => Err(DatabaseError::Invalid(
-                "the rollups do not come to rest, as if something else were rewriting them: run it again",
-            )),
-        }
+        Err(DatabaseError::Invalid(
+            "the rollups do not come to rest, as if something else were rewriting them: run it again",
+        ))
     }
 
     async fn parts(&self, rollup: Rollup, stale: Stale) -> Result<Vec<String>, DatabaseError> {
@@ -255,23 +314,62 @@ impl Database {
             .map_err(DatabaseError::while_("look where a rollup is stored"))
     }
 
-    async fn write(
+    async fn add(&self, rollup: Rollup, stale: Stale) -> Result<(), DatabaseError> {
+        self.ask(sql(rollup, ADD_ARRIVALS, ADD_MINUTES))
+            .with_setting("max_execution_time", WRITE_SECONDS)
+            .param("from_s", stale.from_s)
+            .param("to_s", stale.to_s)
+            .execute()
+            .await
+            .map_err(DatabaseError::while_("make a rollup anew"))
+    }
+
+    async fn forget(
         &self,
-        sql: &'static str,
-        stale: Stale,
-        parts: Option<&[String]>,
+        rollup: Rollup,
+        whole: Stale,
+        found: &[Stale],
+        parts: &[String],
     ) -> Result<(), DatabaseError> {
-        let query = self
-            .ask(sql)
+        self.ask(sql(rollup, FORGET_ARRIVALS, FORGET_MINUTES))
             .with_setting("max_execution_time", WRITE_SECONDS)
             // Waits until the rows are gone on every replica.
             .with_setting("lightweight_deletes_sync", "2")
-            .param("from_s", stale.from_s)
-            .param("to_s", stale.to_s);
-        let query = match parts {
-            Some(parts) => query.param("parts", parts),
-            None => query,
+            .param("from_s", whole.from_s)
+            .param("to_s", whole.to_s)
+            .param("froms", found.iter().map(|stale| stale.from_s).collect::<Vec<_>>())
+            .param("tos", found.iter().map(|stale| stale.to_s).collect::<Vec<_>>())
+            .param("parts", parts)
+            .execute()
+            .await
+            .map_err(DatabaseError::while_("delete what a rollup held before"))
+    }
+}
+
+/// From the first to the last; `None` where there is nothing.
+fn around(found: &[Stale]) -> Option<Stale> {
+    let joined = |a: Stale, b: &Stale| Stale {
+        rows: a.rows.saturating_add(b.rows),
+        from_s: a.from_s.min(b.from_s),
+        to_s: a.to_s.max(b.to_s),
+    };
+    let (first, rest) = found.split_first()?;
+    Some(rest.iter().fold(*first, joined))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_taken_together_while_they_are_small() {
+        let hour = |number: i64, crashes| Hour { hour: number * HOUR_S, crashes };
+        let cut = |hours: &[Hour]| -> Vec<(i64, i64)> {
+            let hours_of = |range: Range| (range.from_ms / 3_600_000, range.to_ms / 3_600_000);
+            stretches(hours).into_iter().map(hours_of).collect()
         };
-        query.execute().await.map_err(DatabaseError::while_("make a rollup anew"))
+        assert_eq!(cut(&[]), []);
+        assert_eq!(cut(&[hour(1, 5), hour(2, 5), hour(90, 5)]), [(1, 91)]);
+        assert_eq!(cut(&[hour(1, 5), hour(2, MOST_CRASHES * 6), hour(3, 5)]), [(1, 2), (2, 3), (3, 4)]);
     }
 }

@@ -68,7 +68,7 @@ async fn truth(start: i64, rows: &[CrashRow]) -> Option<Vec<String>> {
 }
 
 async fn mend(fixture: &Fixture, start: i64) -> Mended {
-    fixture.database.mend_rollups(hour(start), |_, _| {}).await.unwrap()
+    fixture.database.mend_rollups(hour(start)).await.unwrap()
 }
 
 #[tokio::test]
