@@ -21,7 +21,7 @@ pub use blame::{Owners, OwnersConfig, OwnersError};
 pub use dump::Source;
 pub use limits::Limits;
 pub use unreadable::Unreadable;
-pub use worker::{Metrics, Stage, Worker, WorkerConfig, WorkerError};
+pub use worker::{Metrics, Stage, Worker, WorkerConfig, WorkerError, with_verdict};
 
 /// Version of the report and of the rules: a newer one wins over an older row of the same crash.
 pub const ANALYZER_VERSION: u32 = 1 + blame::RULES_VERSION;

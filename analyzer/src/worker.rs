@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use metrics::{Metrics, Stage};
+pub use row::with_verdict;
 
 use self::batch::Batch;
 use self::intake::Intake;

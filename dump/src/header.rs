@@ -14,8 +14,14 @@ use crate::time::{FileTime, Ticks100ns};
 const FILL: u32 = u32::from_le_bytes(*b"PAGE");
 const FILL64: u64 = u64::from_le_bytes(*b"PAGEPAGE");
 
-/// Dumps carry flags above the code: 0x1000007E is 0x7E seen in a small dump.
-const BUGCHECK_MASK: u32 = 0x0FFF_FFFF;
+/// Dumps carry a flag above the code: 0x1000007E is 0x7E seen in a small dump. Codes that are statuses (`0xC0000142`) or
+/// marks (`0xDEADDEAD`) use these digits themselves.
+const FLAG: u32 = 0x1000_0000;
+const FLAGS: u32 = 0xF000_0000;
+
+fn without_flag(raw: u32) -> u32 {
+    if raw & FLAGS == FLAG { raw & !FLAGS } else { raw }
+}
 
 const ATTRIBUTE_LIVE_DUMP: u32 = 1 << 4;
 
@@ -41,7 +47,7 @@ pub struct Header {
     pub processors: u32,
     /// Bug check code as written.
     pub bugcheck_raw: u32,
-    /// Bug check code without flags.
+    /// Bug check code without the flag of small dumps.
     pub bugcheck: u32,
     /// Bug check parameters.
     pub parameters: [u64; 4],
@@ -196,7 +202,7 @@ pub(crate) fn read(file: Bytes<'_>, layout: &Layout) -> Option<Header> {
         machine: Machine::from_raw(fields.u32(at.machine_image_type).unwrap_or(0)),
         processors: fields.u32(at.number_processors).unwrap_or(0),
         bugcheck_raw,
-        bugcheck: bugcheck_raw & BUGCHECK_MASK,
+        bugcheck: without_flag(bugcheck_raw),
         parameters: [parameter(0), parameter(1), parameter(2), parameter(3)],
         directory_table_base: fields.word(at.directory_table_base).unwrap_or(0),
         pfn_database: fields.word(at.pfn_data_base).unwrap_or(0),
@@ -294,7 +300,7 @@ impl Header {
 
     pub(crate) fn set_bug_check(&mut self, code: u32, parameters: [u64; 4]) {
         self.bugcheck_raw = code;
-        self.bugcheck = code & BUGCHECK_MASK;
+        self.bugcheck = without_flag(code);
         self.parameters = parameters;
     }
 }
@@ -373,6 +379,24 @@ impl Product {
             Self::DomainController => "domain controller",
             Self::Server => "server",
             Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_flag_of_small_dumps_is_taken_off() {
+        for (raw, code) in [
+            (0x1000_007E, 0x7E),
+            (0x7E, 0x7E),
+            (0xC000_0142, 0xC000_0142),
+            (0xC000_021A, 0xC000_021A),
+            (0xDEAD_DEAD, 0xDEAD_DEAD),
+        ] {
+            assert_eq!(without_flag(raw), code, "{raw:#x}");
         }
     }
 }

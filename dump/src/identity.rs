@@ -115,8 +115,8 @@ pub(crate) fn first_bytes(file: Bytes<'_>) -> FirstBytes {
 fn identify_kernel(header: &Header, digest: &[u8; 32]) -> Identity {
     let format = if header.bits == 64 { DumpFormat::Kernel64 } else { DumpFormat::Kernel32 };
     let mut key = Key::new(format);
-    // Without its flags: a full dump has 0x7E where a small one of the same crash has 0x1000007E.
-    key.number(header.bugcheck.into());
+    // Without the upper digit: a full dump has 0x7E where a small one of the same crash has 0x1000007E.
+    key.number((header.bugcheck_raw & 0x0FFF_FFFF).into());
     for parameter in header.parameters {
         key.number(parameter);
     }

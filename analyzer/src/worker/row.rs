@@ -5,7 +5,7 @@ use storage::queue::Position;
 use storage::rows::{CrashRow, Outcome};
 use uuid::Uuid;
 
-use crate::analysis::{Analysis, ModuleReport};
+use crate::analysis::{Analysis, ModuleReport, Verdict};
 use crate::{ANALYZER_VERSION, text};
 
 /// Longest text of the `problem` column.
@@ -111,8 +111,6 @@ pub(super) fn analysed(
         // Who has changed the bytes since, or with which version they were identified, is for people to find out.
         problems.push(format!("the dump identifies itself as crash {}, not as accepted", analysis.crash_id));
     }
-    let verdict = &analysis.verdict;
-    let blames_image = matches!(verdict.culprit.as_str(), "driver" | "module");
     let machine = &analysis.machine;
     let listed = listed(&analysis.modules);
     let exception = analysis.exception.as_ref();
@@ -125,15 +123,6 @@ pub(super) fn analysed(
         bugcheck_name: name.unwrap_or_default(),
         parameters: parameters(analysis),
         exception_code: exception.map_or(0, |it| it.code),
-        culprit: verdict.culprit.clone(),
-        driver: if blames_image { verdict.name.to_lowercase() } else { String::new() },
-        driver_timestamp: verdict.timestamp.unwrap_or(0),
-        driver_size: verdict.size.unwrap_or(0),
-        fault_offset: verdict.offset.unwrap_or(0),
-        bucket: verdict.bucket.clone(),
-        bucket_hash: verdict.bucket_hash.clone(),
-        confidence: verdict.confidence.clone(),
-        rule: verdict.rule.clone(),
         process: analysis.process.clone().unwrap_or_default(),
         os_build: machine.build,
         os_ubr: machine.ubr.unwrap_or(0),
@@ -148,8 +137,25 @@ pub(super) fn analysed(
         driver_sizes: listed.iter().map(|module| module.size).collect(),
         report: report(analysis, report_bytes),
         facts: analysis.facts.clone(),
+        ..with_verdict(of_message(origin, meta, Outcome::Analysed), &analysis.verdict)
+    }
+}
+
+/// The row with what a verdict decides: everything that is counted by.
+pub fn with_verdict(row: CrashRow, verdict: &Verdict) -> CrashRow {
+    let blames_image = matches!(verdict.culprit.as_str(), "driver" | "module");
+    CrashRow {
+        culprit: verdict.culprit.clone(),
+        driver: if blames_image { verdict.name.to_lowercase() } else { String::new() },
+        driver_timestamp: verdict.timestamp.unwrap_or(0),
+        driver_size: verdict.size.unwrap_or(0),
+        fault_offset: verdict.offset.unwrap_or(0),
+        bucket: verdict.bucket.clone(),
+        bucket_hash: verdict.bucket_hash.clone(),
+        confidence: verdict.confidence.clone(),
+        rule: verdict.rule.clone(),
         hardware_sign: verdict.hardware_sign.clone().unwrap_or_default(),
-        ..of_message(origin, meta, Outcome::Analysed)
+        ..row
     }
 }
 

@@ -2,7 +2,7 @@
 //! ones. As the analyzer's worker writes them.
 
 use analyzer::analysis::Verdict;
-use analyzer::{ANALYZER_VERSION, Owners};
+use analyzer::{ANALYZER_VERSION, Owners, with_verdict};
 use serde_json::Value;
 use storage::questions::ReplayRow;
 use storage::reblame::next_revision;
@@ -48,8 +48,14 @@ impl Judge {
     /// The row as it must be now; `None` where it stays as it is.
     pub(super) fn rewritten(&self, row: CrashRow) -> Option<CrashRow> {
         let Again::Judged(verdict) = self.again(&row.facts, row.analyzer_version) else { return None };
-        let said = Said::of_verdict(&verdict);
-        (said != Said::of_crash(&row)).then(|| with(row, said, &verdict))
+        let before = Said::of_crash(&row);
+        let row = with_verdict(row, &verdict);
+        (before != Said::of_crash(&row)).then(|| CrashRow {
+            report: report(row.report, &verdict),
+            analyzer_version: ANALYZER_VERSION,
+            revision: next_revision(row.revision, ANALYZER_VERSION),
+            ..row
+        })
     }
 }
 
@@ -96,44 +102,12 @@ impl Said {
     }
 
     pub(super) fn of_verdict(verdict: &Verdict) -> Self {
-        let blames_image = matches!(verdict.culprit.as_str(), "driver" | "module");
-        Self {
-            culprit: verdict.culprit.clone(),
-            driver: if blames_image { verdict.name.to_lowercase() } else { String::new() },
-            driver_timestamp: verdict.timestamp.unwrap_or(0),
-            driver_size: verdict.size.unwrap_or(0),
-            fault_offset: verdict.offset.unwrap_or(0),
-            bucket: verdict.bucket.clone(),
-            bucket_hash: verdict.bucket_hash.clone(),
-            confidence: verdict.confidence.clone(),
-            rule: verdict.rule.clone(),
-            hardware_sign: verdict.hardware_sign.clone().unwrap_or_default(),
-        }
+        Self::of_crash(&with_verdict(CrashRow::default(), verdict))
     }
 
     /// Who is blamed, in a word: the driver, or in brackets what is none.
     pub(super) fn blamed(&self) -> String {
         if self.driver.is_empty() { format!("({})", self.culprit) } else { self.driver.clone() }
-    }
-}
-
-/// Everything that does not come out of the verdict stays.
-fn with(row: CrashRow, said: Said, verdict: &Verdict) -> CrashRow {
-    CrashRow {
-        culprit: said.culprit,
-        driver: said.driver,
-        driver_timestamp: said.driver_timestamp,
-        driver_size: said.driver_size,
-        fault_offset: said.fault_offset,
-        bucket: said.bucket,
-        bucket_hash: said.bucket_hash,
-        confidence: said.confidence,
-        rule: said.rule,
-        hardware_sign: said.hardware_sign,
-        report: report(row.report, verdict),
-        analyzer_version: ANALYZER_VERSION,
-        revision: next_revision(row.revision, ANALYZER_VERSION),
-        ..row
     }
 }
 
