@@ -103,7 +103,7 @@ async fn machines_with_bad_memory_are_no_outage_of_a_driver() {
     let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
     let role = Role::start(&fixture, config);
     role.ticked(1).await;
-    fixture.arrive("csagent.sys", 0..30, now_ms()).await;
+    fixture.arrive_anywhere("csagent.sys", 0..30, now_ms()).await;
     eventually("it is held back", async || role.metric("alerts_incidents_withheld_total 1").then_some(()))
         .await;
     role.ticked(3).await;
@@ -125,12 +125,46 @@ async fn machines_with_bad_memory_are_no_outage_of_a_driver() {
     fixture.stop().await;
 }
 
+/// A driver that also damages memory leaves odd crashes on all of its machines, which makes each of them suspect.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_at_one_place_pages_whatever_its_machines_are_suspected_of() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let receiver = Receiver::start(&[]).await;
+    fixture.bad_memory(0..30).await;
+    let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
+    let role = Role::start(&fixture, config);
+    role.ticked(1).await;
+    fixture.arrive("csagent.sys", 0..30, now_ms()).await;
+    let opened = receiver.request(0).await;
+    assert_eq!(
+        (&opened.body["type"], &opened.body["data"]["machines"]),
+        (&"incident.opened".into(), &30.into())
+    );
+    assert!(role.metric("alerts_incidents_withheld_total 0"));
+    role.stop().await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_suspects_at_once_are_an_outage_at_whatever_places() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let receiver = Receiver::start(&[]).await;
+    fixture.bad_memory(0..300).await;
+    fixture.arrive_anywhere("csagent.sys", 0..300, now_ms()).await;
+    let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
+    let role = Role::start(&fixture, config);
+    assert_eq!(receiver.request(0).await.body["data"]["machines"], 300);
+    assert!(role.metric("alerts_incidents_withheld_total 0"));
+    role.stop().await;
+    fixture.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_can_say_who_is_suspect_it_pages() {
     let Some(fixture) = Fixture::new().await else { return };
     let receiver = Receiver::start(&[]).await;
     fixture.bad_memory(0..30).await;
-    fixture.arrive("csagent.sys", 0..30, now_ms()).await;
+    fixture.arrive_anywhere("csagent.sys", 0..30, now_ms()).await;
     fixture.forget_hardware().await;
     let config = AlertsConfig { webhooks: vec![receiver.hook("pager")], ..fixture::quick() };
     let role = Role::start(&fixture, config);

@@ -24,9 +24,7 @@ fn bench(name: &str, bytes: &[u8]) {
         analyze(black_box(bytes), None, &owners, &limits)
     });
     let details = Limits::with_details();
-    measure(&format!("{name}: with details"), ROUNDS, || {
-        analyze(black_box(bytes), None, &owners, &details)
-    });
+    measure(&format!("{name}: with details"), ROUNDS, || analyze(black_box(bytes), None, &owners, &details));
     // What the worker does of a dump before it writes: the goal is 150 us for a small dump of 3 MB.
     measure(&format!("{name}: to verdict and report"), ROUNDS, || {
         analyze(black_box(bytes), None, &owners, &details).map(|analysis| serde_json::to_string(&analysis))

@@ -33,7 +33,7 @@ pub(crate) fn analyze(
     let own = |index, rva| page(dump, index, rva);
     let symbols = ModuleSymbols::new(symbols, ids(dump, limits), &own);
     let gathered = gather::gather(dump, &names, &symbols, limits);
-    let facts = facts::facts(dump, &gathered, &symbols);
+    let facts = facts::facts(dump, &gathered, &symbols, limits);
     let verdict = blame::judge(&facts, owners);
     let source = report::Source { dump, identity, dump_bytes, symbols: &symbols, limits };
     let faulting_ip = faulting_ip(&facts);

@@ -8,10 +8,11 @@
 use dump::status_name;
 use md5::{Digest, Md5};
 
-use crate::facts::{Access, Led, Place};
+use crate::facts::{Access, Led, Place, is_cut};
 use crate::kernel::Finding;
 use crate::names::fast_fail_name;
-use crate::owners::is_kernel;
+use crate::owners::{is_kernel, known};
+use crate::plumbing;
 use crate::scene::Scene;
 use crate::text::is_deceptive;
 use crate::verdict::Culprit;
@@ -35,6 +36,19 @@ pub fn module_name(image: &str) -> String {
     }
     let stem = image.rsplit_once('.').map_or(image, |(stem, _)| stem);
     stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// What the image is called: the debugger leaves the extension out, and calls the kernel by what it was built as.
+pub(crate) fn image_name(place: &Place<'_>, arch: &str) -> String {
+    let module = place.module.as_ref();
+    if module.eq_ignore_ascii_case("nt") {
+        return if arch == "x86" { "ntkrpamp.exe" } else { "ntkrnlmp.exe" }.to_owned();
+    }
+    if module.contains('.') || (place.unloaded && is_cut(module)) {
+        return module.to_owned();
+    }
+    let extension = if plumbing::is_user(place) { "dll" } else { "sys" };
+    known(module).map_or_else(|| format!("{module}.{extension}"), |driver| driver.name.clone())
 }
 
 /// `KERNEL_SECURITY_CHECK_FAILURE`: its first parameter is a code of `__fastfail`.
@@ -158,6 +172,11 @@ impl Writer<'_, '_> {
     }
 
     fn code(&self) -> String {
+        /// Bug checks from here on are statuses: what Windows cannot run without reported it and ended.
+        const FATAL: u32 = 0xC000_0000;
+        if let Some(name) = status_name(self.scene.code).filter(|_| self.scene.code >= FATAL) {
+            return name.to_owned();
+        }
         let number = format!("0x{:X}", self.scene.code);
         if self.scene.classic && self.scene.facts.arch == "x64" { format!("X64_{number}") } else { number }
     }
@@ -253,7 +272,8 @@ impl Writer<'_, '_> {
 
     /// The process that ended: the debugger knows 14 characters of it, and so do dumps.
     fn process(&self) -> String {
-        let name = self.scene.facts.process_name.as_deref().unwrap_or("unknown");
+        let facts = self.scene.facts;
+        let name = facts.dead_process.as_deref().or(facts.process_name.as_deref()).unwrap_or("unknown");
         name.chars().take(MOST_PROCESS).collect()
     }
 
@@ -275,7 +295,7 @@ impl Writer<'_, '_> {
     }
 
     fn image(&self, place: &Place<'_>) -> String {
-        if place.module.contains('.') { place.module.to_string() } else { format!("{}.sys", place.module) }
+        image_name(place, &self.scene.facts.arch)
     }
 
     fn symbol(&self) -> String {

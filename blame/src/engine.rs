@@ -3,32 +3,56 @@
 use crate::bucket;
 use crate::facts::{Facts, Kind, Place};
 use crate::kernel::{self, Finding};
-use crate::owners::{Owners, is_kernel, is_unnamed, known};
+use crate::owners::{Owners, is_kernel, is_unnamed};
 use crate::scene::Scene;
 use crate::table::Judged;
 use crate::verdict::{Confidence, Culprit, HardwareSign, Rule, RunnerUp, Verdict};
-use crate::{RULES_VERSION, plumbing, user};
+use crate::{RULES_VERSION, user};
 
 /// Others that are named beside the culprit.
 const MOST_RUNNERS_UP: usize = 3;
 
 /// Who is to blame.
 pub fn judge(facts: &Facts<'_>, owners: &Owners) -> Verdict {
+    let facts: &Facts<'_> = &facts.tidied();
     if facts.kind == Kind::User {
-        return user::judge(facts);
+        return user::judge(facts, owners);
     }
     let scene = Scene::new(facts, owners);
     let mut findings =
         scene.judged.look().iter().filter_map(|rule| Some((*rule, kernel::ask(*rule, &scene)?)));
     let Some((rule, finding)) = findings.next() else { return Verdict::default() };
-    let runners_up = others(&scene, &finding, findings);
+    let outside = kernel::outside(&scene).filter(|_| goes_by_the_stack(rule));
+    let (rule, finding, runners_up) = match outside {
+        // Whoever is further down the stack called somebody, who called code that nobody knows: no name is better than theirs.
+        Some(nobody) => (Rule::Nobody, nobody, Vec::new()),
+        None => {
+            let runners_up = others(&scene, &finding, findings);
+            (rule, finding, runners_up)
+        }
+    };
     let mut verdict = verdict(&scene, rule, finding);
     caution(&scene, &mut verdict);
     verdict.runners_up = runners_up;
     verdict
 }
 
-/// Whom the other rules name, where it is somebody else.
+/// Whether a rule has nothing better than who is on the stack.
+fn goes_by_the_stack(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::Recursion
+            | Rule::StackWalk
+            | Rule::StackScan
+            | Rule::FrameworkAtFault
+            | Rule::FrameworkOnStack
+            | Rule::Kernel
+            | Rule::Nobody
+    )
+}
+
+/// Whom the other rules name, where it is somebody else; then the drivers that are further down the stack than the first one
+/// that a rule takes.
 fn others<'s>(
     scene: &Scene<'s>,
     first: &Finding<'s>,
@@ -37,15 +61,25 @@ fn others<'s>(
     let name = |finding: &Finding<'s>| finding.place.as_ref().map(|place| place.module.clone());
     let mut seen = vec![name(first).unwrap_or_default()];
     let mut others = Vec::new();
-    for (rule, finding) in rest.filter(|(_, finding)| finding.culprit == Culprit::Driver) {
+    let by_stack = scene.judged.look().iter().any(|rule| matches!(rule, Rule::StackWalk | Rule::StackScan));
+    let further = by_stack.then(|| kernel::further_down(scene)).into_iter().flatten();
+    let rest = rest.filter(|(_, finding)| finding.culprit == Culprit::Driver);
+    for (rule, finding) in rest.chain(further) {
         let Some(place) = &finding.place else { continue };
         let module = place.module.clone();
         // The kernel is always there: that is no news.
-        if others.len() == MOST_RUNNERS_UP || is_kernel(&module) || seen.contains(&module) {
+        if is_kernel(&module) || seen.contains(&module) {
             continue;
         }
-        others.push(RunnerUp { image_name: image_name(place, &scene.facts.arch), rule, why: finding.why });
+        others.push(RunnerUp {
+            image_name: bucket::image_name(place, &scene.facts.arch),
+            rule,
+            why: finding.why,
+        });
         seen.push(module);
+        if others.len() == MOST_RUNNERS_UP {
+            break;
+        }
     }
     others
 }
@@ -83,7 +117,9 @@ fn verdict(scene: &Scene<'_>, rule: Rule, finding: Finding<'_>) -> Verdict {
 
 /// Image and module as the debugger has them; for what is no image its own names.
 fn names(scene: &Scene<'_>, finding: &Finding<'_>, place: &Place<'_>) -> (String, String) {
-    let of = |place: &Place<'_>| (image_name(place, &scene.facts.arch), bucket::module_name(&place.module));
+    let of = |place: &Place<'_>| {
+        (bucket::image_name(place, &scene.facts.arch), bucket::module_name(&place.module))
+    };
     let pseudo = |image: &str, module: &str| (image.to_owned(), module.to_owned());
     match finding.culprit {
         Culprit::Driver | Culprit::Module => of(place),
@@ -94,7 +130,7 @@ fn names(scene: &Scene<'_>, finding: &Finding<'_>, place: &Place<'_>) -> (String
         Culprit::Memory => {
             pseudo("memory_corruption", if scene.is_single_bit() { "hardware" } else { "memory_corruption" })
         }
-        Culprit::Hardware if scene.judged.sign() == Some(HardwareSign::MachineCheck) => {
+        Culprit::Hardware if scene.judged.names_vendor() => {
             let Some(vendor) = scene.facts.processor_vendor.as_deref() else {
                 return pseudo("hardware", "hardware");
             };
@@ -102,19 +138,6 @@ fn names(scene: &Scene<'_>, finding: &Finding<'_>, place: &Place<'_>) -> (String
         }
         Culprit::Hardware | Culprit::Manual | Culprit::Unknown => pseudo("Unknown_Image", "Unknown_Module"),
     }
-}
-
-/// What the image is called: the debugger leaves the extension out, and calls the kernel by what it was built as.
-fn image_name(place: &Place<'_>, arch: &str) -> String {
-    let module = place.module.as_ref();
-    if module.eq_ignore_ascii_case("nt") {
-        return if arch == "x86" { "ntkrpamp.exe" } else { "ntkrnlmp.exe" }.to_owned();
-    }
-    if module.contains('.') || place.unloaded {
-        return module.to_owned();
-    }
-    let extension = if plumbing::is_user(place) { "dll" } else { "sys" };
-    known(module).map_or_else(|| format!("{module}.{extension}"), |driver| driver.name.clone())
 }
 
 /// `fileinfo!FIPfFileFSOpPostCreate+2ff`, `myfault+12d0`: a place as the debugger writes it.
@@ -131,7 +154,7 @@ pub fn symbol_name(place: &Place<'_>) -> String {
 /// What the table says of every verdict on this bug check.
 fn caution(scene: &Scene<'_>, verdict: &mut Verdict) {
     let judged: &Judged = &scene.judged;
-    verdict.confidence = verdict.confidence.min(judged.cap());
+    verdict.confidence = verdict.confidence.min(judged.cap_of(verdict.rule));
     if let Some(because) = judged.because() {
         verdict.evidence.push(because.to_owned());
     }
@@ -139,6 +162,15 @@ fn caution(scene: &Scene<'_>, verdict: &mut Verdict) {
         verdict.confidence = verdict.confidence.min(Confidence::Low);
         let text = "The damage is a single bit: a sign of bad memory rather than of a driver.";
         verdict.evidence.push(text.to_owned());
+    }
+    if verdict.culprit == Culprit::Driver
+        && let Some((at, false)) = scene.outside()
+    {
+        verdict.confidence = verdict.confidence.min(Confidence::Low);
+        verdict.evidence.push(format!(
+            "The failing instruction is at {at}, outside every driver that the dump lists: code that was mapped by hand or \
+             is unloaded by now, or a jump to where no code is."
+        ));
     }
     if is_unnamed(&verdict.image_name) {
         verdict.confidence = verdict.confidence.min(Confidence::Low);

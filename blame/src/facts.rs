@@ -1,11 +1,14 @@
 //! What is known of a crash before anybody is blamed: plain data, as `crashes.facts` stores it and `bluescope blame` reads it.
 //! Holds no opinion and reads no dump. `docs/FACTS.md` is its description for people: fields are added, never renamed.
 
+mod loose;
 mod number;
 mod read;
+mod tidy;
 
 pub use number::Number;
 pub use read::FactsError;
+pub(crate) use tidy::is_cut;
 
 use std::borrow::Cow;
 
@@ -33,36 +36,44 @@ pub enum Kind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Facts<'a> {
-    /// Version of this shape that the writer knew.
+    /// Version of this shape that the writer knew. Without one the spelling is a debugger's.
+    #[serde(deserialize_with = "loose::value")]
     pub facts_version: u32,
     /// Kind of crash.
     pub kind: Kind,
     /// The bug check as the header has it: `0x1000007e`. 0 for a process.
+    #[serde(deserialize_with = "read::number")]
+    #[schemars(with = "Option<Number>")]
     pub bugcheck_code: Number,
     /// Its parameters; unknown ones are 0.
     #[serde(deserialize_with = "read::args")]
     #[schemars(with = "Option<Vec<Option<Number>>>")]
     pub args: [Number; 4],
     /// `x64`, `x86`, `arm64`; empty where unknown.
-    #[serde(deserialize_with = "read::text")]
+    #[serde(deserialize_with = "loose::value")]
     #[schemars(with = "Option<String>")]
     pub arch: Cow<'a, str>,
     /// Build of Windows: 19045. 0 where unknown.
+    #[serde(deserialize_with = "loose::value")]
+    #[schemars(with = "Option<u32>")]
     pub os_build: u32,
     /// The debugger's text for it, read where there is no build: `10.0.22621.2506`, `9600.18146.amd64fre...`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub os: Option<Cow<'a, str>>,
     /// Image of the current process.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub process_name: Option<Cow<'a, str>>,
+    /// Image of the process that ended, where the bug check names it. Who ran at the time may have ended it.
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
+    pub dead_process: Option<Cow<'a, str>>,
     /// `GenuineIntel`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub processor_vendor: Option<Cow<'a, str>>,
     /// The instruction that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault<'a>>,
     /// The same as a debugger prints it, read where there is no `fault`: `win32k!ReadLayoutFile+183`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub faulting_ip: Option<Cow<'a, str>>,
     /// The exception behind the bug check, or the process's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +97,7 @@ pub struct Facts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware: Option<HardwareError<'a>>,
     /// Driver Verifier was on.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(deserialize_with = "loose::value", skip_serializing_if = "std::ops::Not::not")]
     pub verifier: bool,
 }
 
@@ -95,20 +106,21 @@ pub struct Facts<'a> {
 #[serde(default)]
 pub struct Place<'a> {
     /// Image (`csagent.sys`), or the debugger's name for it (`csagent`, `nt`). Empty where the address is in none.
-    #[serde(deserialize_with = "read::text")]
+    #[serde(deserialize_with = "loose::value")]
     #[schemars(with = "Option<String>")]
     pub module: Cow<'a, str>,
-    /// Offset in the image; in the function, where there is one and no `function_offset`, as debuggers print it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Offset in the image; in the function, where there is one and no `function_offset` and no `facts_version`, as
+    /// debuggers print it; the address itself where it is in no image.
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub offset: Option<Number>,
     /// Function, where symbols tell.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub function: Option<Cow<'a, str>>,
     /// Offset in the function.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub function_offset: Option<Number>,
     /// The image is no longer there.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(deserialize_with = "loose::value", skip_serializing_if = "std::ops::Not::not")]
     pub unloaded: bool,
 }
 
@@ -133,6 +145,7 @@ pub struct Frame<'a> {
     #[serde(flatten)]
     pub place: Place<'a>,
     /// How it was found.
+    #[serde(deserialize_with = "loose::value")]
     pub trust: Trust,
 }
 
@@ -162,14 +175,16 @@ pub enum Origin {
 #[serde(default)]
 pub struct Fault<'a> {
     /// Its address.
+    #[serde(deserialize_with = "loose::value")]
     pub address: Number,
     /// Where that is.
     #[serde(flatten)]
     pub place: Place<'a>,
     /// Where it was read.
+    #[serde(deserialize_with = "loose::value")]
     pub origin: Origin,
     /// The parameter (1 to 4) that led there; 0 for none.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "loose::value", skip_serializing_if = "is_zero")]
     pub parameter: u8,
 }
 
@@ -183,16 +198,17 @@ fn is_zero(value: &u8) -> bool {
 #[serde(default)]
 pub struct Exception {
     /// NTSTATUS; 0 where the bug check is a fault of its own.
+    #[serde(deserialize_with = "loose::value")]
     pub code: Number,
     /// What was done to memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "access_words")]
     pub access: Option<Access>,
     /// Which address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub accessed: Option<Number>,
     /// First word of its information: a fast-fail code, for one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub detail: Option<Number>,
 }
 
@@ -223,6 +239,7 @@ pub enum Led {
 #[serde(default)]
 pub struct Lead<'a> {
     /// 1 to 4.
+    #[serde(deserialize_with = "loose::value")]
     pub parameter: u8,
     /// By what.
     pub by: Led,
@@ -236,12 +253,14 @@ pub struct Lead<'a> {
 #[serde(default)]
 pub struct Module<'a> {
     /// Its name as places have it.
-    #[serde(deserialize_with = "read::text")]
+    #[serde(deserialize_with = "loose::value")]
     #[schemars(with = "Option<String>")]
     pub name: Cow<'a, str>,
     /// PE timestamp.
+    #[serde(deserialize_with = "loose::value")]
     pub timestamp: u32,
     /// PE size.
+    #[serde(deserialize_with = "loose::value")]
     pub size: u32,
 }
 
@@ -250,23 +269,28 @@ pub struct Module<'a> {
 #[serde(default)]
 pub struct HardwareError<'a> {
     /// In words.
+    #[serde(deserialize_with = "loose::value")]
     pub summary: Cow<'a, str>,
     /// What its sections are about: `machine check`, `memory`, `PCI Express`.
     #[serde(deserialize_with = "read::list")]
     #[schemars(with = "Option<Vec<String>>")]
     pub sections: Vec<Cow<'a, str>>,
     /// `MCi_STATUS` of the first machine check.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub status: Option<Number>,
     /// The error bank it was in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "loose::option", skip_serializing_if = "Option::is_none")]
     pub bank: Option<u32>,
 }
 
 impl Facts<'_> {
-    /// The bug check without the flag of small dumps.
+    /// The bug check without the flag of small dumps: `0x1000007e` is 0x7E. Codes that are statuses (`0xc0000142`) or marks
+    /// (`0xdeaddead`) use the flag's digits themselves, and without them would be another bug check.
     pub fn code(&self) -> u32 {
-        self.raw_code() & 0x0FFF_FFFF
+        const FLAG: u32 = 0x1000_0000;
+        const FLAGS: u32 = 0xF000_0000;
+        let raw = self.raw_code();
+        if raw & FLAGS == FLAG { raw & !FLAGS } else { raw }
     }
 
     /// The bug check as the header has it.

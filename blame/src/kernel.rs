@@ -4,8 +4,11 @@
 mod faults;
 mod nobody;
 mod parameters;
+mod recursion;
 mod stacks;
 
+pub(crate) use self::faults::outside;
+pub(crate) use self::stacks::further_down;
 use crate::facts::Place;
 use crate::scene::Scene;
 use crate::verdict::{Confidence, Culprit, Rule};
@@ -40,6 +43,7 @@ pub(crate) fn ask<'s>(rule: Rule, scene: &Scene<'s>) -> Option<Finding<'s>> {
         Rule::ParameterPointer => parameters::parameter_pointer(scene),
         Rule::ParameterObject => parameters::parameter_object(scene),
         Rule::BugCheckCaller => stacks::bug_check_caller(scene),
+        Rule::Recursion => recursion::recursion(scene),
         Rule::StackWalk => stacks::stack_walk(scene),
         Rule::StackScan => stacks::stack_scan(scene),
         Rule::FrameworkAtFault => faults::framework_at_fault(scene),

@@ -60,6 +60,8 @@ pub enum OwnersError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
     exact: HashMap<String, Owner>,
+    /// Names as debuggers spell them, where that is another way.
+    respelt: HashMap<String, Owner>,
     /// Beginnings of names, longest first.
     prefixes: Vec<(String, Owner)>,
 }
@@ -67,11 +69,27 @@ pub struct Owners {
 /// The names are our own: nobody can choose them so that they collide.
 type Table = HashMap<&'static str, &'static Driver, foldhash::fast::FixedState>;
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    static LIST: LazyLock<Vec<Driver>> =
-        LazyLock::new(|| serde_json::from_str(include_str!("../data/drivers.json")).unwrap_or_default());
-    LIST.iter().map(|driver| (driver.name.as_str(), driver)).collect()
+static LIST: LazyLock<Vec<Driver>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../data/drivers.json")).unwrap_or_default());
+
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| LIST.iter().map(|driver| (driver.name.as_str(), driver)).collect());
+
+/// What debuggers call drivers whose names cannot stand in a symbol expression: `ovpn_dco` for `ovpn-dco.sys`.
+static RESPELT: LazyLock<HashMap<String, &'static Driver>> = LazyLock::new(|| {
+    let respelt = |driver: &'static Driver| Some((debugger_spelling(&driver.name)?, driver));
+    LIST.iter().filter_map(respelt).collect()
 });
+
+/// The name as debuggers spell it, where that is another one; the extension stays.
+fn debugger_spelling(name: &str) -> Option<String> {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let odd = |c: char| !c.is_alphanumeric() && c != '_';
+    stem.contains(odd).then(|| {
+        let stem = stem.replace(odd, "_");
+        if extension.is_empty() { stem } else { format!("{stem}.{extension}") }
+    })
+}
 
 /// Kernel helpers whose names carry a vendor or a transport: `mcupdate_AuthenticAMD.dll`, `kdnet.dll`, and the copies
 /// of the storage stack that write the dump or the hibernation file.
@@ -108,9 +126,22 @@ pub fn known(name: &str) -> Option<&'static Driver> {
     if let Some(driver) = TABLE.get(lower) {
         return Some(driver);
     }
+    if lower.contains('.') {
+        return RESPELT.get(lower).copied();
+    }
     // The debugger leaves the extension out.
-    let with = |extension: &str| TABLE.get(format!("{lower}.{extension}").as_str()).copied();
-    if lower.contains('.') { None } else { ["sys", "dll", "exe"].into_iter().find_map(with) }
+    ["sys", "dll", "exe"].into_iter().find_map(|extension| {
+        let name = format!("{lower}.{extension}");
+        TABLE.get(name.as_str()).or_else(|| RESPELT.get(&name)).copied()
+    })
+}
+
+/// The known driver whose name begins so, where there is only one.
+pub(crate) fn only_one_that_begins(beginning: &str) -> Option<&'static str> {
+    let begins =
+        |name: &str| name.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning));
+    let mut found = LIST.iter().map(|driver| driver.name.as_str()).filter(|name| begins(name));
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// A name in lower case, on the stack: a dump has two hundred, and all are looked up.
@@ -157,19 +188,21 @@ impl Owners {
             self.prefixes.push((stem.to_owned(), owner));
             there
         } else {
+            self.respelt.extend(debugger_spelling(&lower).map(|name| (name, owner)));
             self.exact.insert(lower.clone(), owner).is_some()
         };
         if twice { Err(OwnersError::Twice(name.to_owned())) } else { Ok(()) }
     }
 
     /// What the operator says of an image.
-    fn told(&self, name: &str) -> Option<Owner> {
+    pub(crate) fn told(&self, name: &str) -> Option<Owner> {
         if self.exact.is_empty() && self.prefixes.is_empty() {
             return None;
         }
         let lower = name.to_ascii_lowercase();
-        let with_extension = || self.exact.get(&format!("{lower}.sys")).filter(|_| !lower.contains('.'));
-        let exact = self.exact.get(&lower).or_else(with_extension);
+        let find = |name: &str| self.exact.get(name).or_else(|| self.respelt.get(name));
+        let with_extension = || if lower.contains('.') { None } else { find(&format!("{lower}.sys")) };
+        let exact = find(&lower).or_else(with_extension);
         let prefix = || self.prefixes.iter().find(|(prefix, _)| lower.starts_with(prefix.as_str()));
         exact.copied().or_else(|| prefix().map(|(_, owner)| *owner))
     }
@@ -187,6 +220,18 @@ impl Owners {
             None if IGNORED_PREFIXES.iter().any(|prefix| starts(prefix)) => Owner::Ignore,
             None => Owner::Definite,
         }
+    }
+
+    /// Whether an image comes with Windows, and the operator says nothing else of it.
+    pub(crate) fn is_inbox(&self, name: &str) -> bool {
+        self.told(name).is_none() && known(name).is_some_and(|driver| driver.inbox)
+    }
+
+    /// Whether an image that may be blamed is somebody's own driver all the same: the display drivers of the old model draw
+    /// by calling `win32k`, which calls them, so below a fault of its they say nothing. A fault inside of one is its own.
+    pub(crate) fn is_third_party_framework(&self, name: &str) -> bool {
+        self.told(name).is_none()
+            && known(name).is_some_and(|driver| driver.owner == Owner::Maybe && !driver.inbox)
     }
 
     /// Whether an image is a definite one that does not come with Windows, or one that the operator calls definite.
@@ -208,14 +253,25 @@ mod tests {
         check("ntoskrnl.exe", Owner::Ignore);
         check("NT", Owner::Ignore);
         check("hal", Owner::Ignore);
+        // The display's log, and who calls for its bug checks: the complaint is of the frame below.
+        check("watchdog", Owner::Ignore);
         check("dump_iaStorA.sys", Owner::Ignore);
         check("mcupdate_AuthenticAMD.dll", Owner::Ignore);
         check("NDIS.sys", Owner::Maybe);
         check("NETIO", Owner::Maybe);
         check("ks.sys", Owner::Maybe);
-        // Seen blamed with a third party below (fileinfo), and rightly with a driver of Windows below (winhvr).
+        // They come with Windows, but run nobody else's code: what fails in them is theirs, and a third party behind them in
+        // the same chain of calls is the stack rule's affair.
         check("fileinfo.sys", Owner::Definite);
         check("winhvr.sys", Owner::Definite);
+        // The debugger's spelling.
+        check("ovpn_dco", Owner::Definite);
+        assert_eq!(known("OVPN_DCO").map(|driver| driver.name.as_str()), Some("ovpn-dco.sys"));
+        assert_eq!(known("ovpn_dco.sys").map(|driver| driver.name.as_str()), Some("ovpn-dco.sys"));
+        // Where a processor waits: whatever a watchdog wanted, it was not this.
+        check("intelppm", Owner::Maybe);
+        check("amdppm.sys", Owner::Maybe);
+        check("processr.sys", Owner::Maybe);
         check("csagent", Owner::Definite);
         check("never_heard_of_it.sys", Owner::Definite);
         check("", Owner::Ignore);
@@ -224,7 +280,7 @@ mod tests {
     #[test]
     fn the_frameworks_are_frameworks() {
         let names = "fltmgr ntfs ndis usbport usbhub usbccgp usbxhci acpi pci wdf01000 storport scsiport ataport classpnp \
-                     disk partmgr volmgr volsnap fvevol tcpip netio afd dxgkrnl dxgmms1 dxgmms2 watchdog win32k \
+                     disk partmgr volmgr volsnap fvevol tcpip netio afd dxgkrnl dxgmms1 dxgmms2 win32k \
                      win32kbase win32kfull ks portcls hidclass hidusb bthport cng fwpkclnt verifierext";
         for name in names.split_whitespace() {
             assert_eq!(Owners::default().of(name), Owner::Maybe, "{name}");
@@ -237,7 +293,7 @@ mod tests {
         let owners = Owners::new(&OwnersConfig {
             definite: list(&["ndis.sys", "acme_core*"]),
             maybe: list(&["acme*"]),
-            ignore: list(&["shim.sys"]),
+            ignore: list(&["shim.sys", "acme-one.sys"]),
         })
         .unwrap();
         for (name, owner) in [
@@ -246,6 +302,8 @@ mod tests {
             ("acme_core2.sys", Owner::Definite),
             ("Acme_net.sys", Owner::Maybe),
             ("shim.sys", Owner::Ignore),
+            ("acme_one", Owner::Ignore),
+            ("acme-one.sys", Owner::Ignore),
             ("ntfs.sys", Owner::Maybe),
         ] {
             assert_eq!(owners.of(name), owner, "{name}");

@@ -1,8 +1,11 @@
 //! Facts made ready for the rules: which frames count, where the fault is, what the parameters are. Every question that
 //! several rules ask is answered here, once; no rule is here.
 
+mod images;
+
 use dump::{Role, Strategy};
 
+use self::images::Images;
 use crate::facts::{Access, Exception, Facts, Fault, Frame, Kind, Lead, Number, Origin, Place, Trust};
 use crate::owners::{Owner, Owners, is_kernel};
 use crate::plumbing;
@@ -21,7 +24,7 @@ pub(crate) struct Scene<'s> {
     pub(crate) facts: &'s Facts<'s>,
     pub(crate) owners: &'s Owners,
     pub(crate) judged: Judged,
-    /// Masked.
+    /// Without the flag of small dumps.
     pub(crate) code: u32,
     pub(crate) parameters: [u64; 4],
     pub(crate) roles: [Role; 4],
@@ -35,24 +38,7 @@ pub(crate) struct Scene<'s> {
     pub(crate) verifier: bool,
     /// Windows 7 and before.
     pub(crate) classic: bool,
-    /// The classes of the first few modules of the stack: rule after rule asks for them, frame by frame.
-    classes: Vec<(&'s str, Owner)>,
-}
-
-/// Modules whose class is kept: few stacks have more, and a longer list takes longer to look through than the table.
-const MOST_CLASSES: usize = 16;
-
-fn classes<'s>(stack: &'s [Frame<'s>], owners: &Owners) -> Vec<(&'s str, Owner)> {
-    let mut classes: Vec<(&str, Owner)> = Vec::with_capacity(MOST_CLASSES);
-    for name in stack.iter().map(|frame| frame.place.module.as_ref()) {
-        if classes.len() == MOST_CLASSES {
-            break;
-        }
-        if !classes.iter().any(|(known, _)| *known == name) {
-            classes.push((name, owners.of(name)));
-        }
-    }
-    classes
+    images: Images<'s>,
 }
 
 impl<'s> Scene<'s> {
@@ -66,7 +52,10 @@ impl<'s> Scene<'s> {
         let (fault, stack) = match (&facts.fault, below) {
             (Some(fault), [first, rest @ ..]) if fault.place == first.place => (Some(fault.clone()), rest),
             (Some(fault), _) => (Some(fault.clone()), below),
-            (None, [first, rest @ ..]) if trapped || (above.is_empty() && has_context(&roles)) => {
+            (None, [first, rest @ ..])
+                if first.trust == Trust::Unwound
+                    && (trapped || (above.is_empty() && has_context(&roles) && is_walked(facts, first))) =>
+            {
                 (Some(below_trap(first)), rest)
             }
             (None, _) => (None, below),
@@ -86,7 +75,7 @@ impl<'s> Scene<'s> {
                 || in_kernel.iter().any(|frame| plumbing::is_verifier(&frame.place))
                 || in_special_pool(facts, &roles, &parameters),
             classic: is_classic(facts),
-            classes: classes(stack, owners),
+            images: Images::new(stack, owners),
         }
     }
 
@@ -103,8 +92,7 @@ impl<'s> Scene<'s> {
     }
 
     pub(crate) fn owner(&self, place: &Place<'_>) -> Owner {
-        let kept = self.classes.iter().find(|(name, _)| *name == place.module);
-        kept.map_or_else(|| self.owners.of(&place.module), |(_, owner)| *owner)
+        self.images.owner(&place.module).unwrap_or_else(|| self.owners.of(&place.module))
     }
 
     pub(crate) fn is_definite(&self, place: &Place<'_>) -> bool {
@@ -117,7 +105,22 @@ impl<'s> Scene<'s> {
         (!fault.place.module.is_empty() && !fault.place.unloaded).then_some((fault, &fault.place))
     }
 
-    /// How many different words on the stack point into an image.
+    /// Whether different words on the stack point into an image. One word there may be chance, two are a sign.
+    pub(crate) fn is_repeated(&self, module: &str) -> bool {
+        self.images.is_repeated(module)
+    }
+
+    /// Whether a driver that is on the stack as a word is there by more than chance.
+    pub(crate) fn is_sign(&self, place: &Place<'_>) -> bool {
+        self.images.is_sign(&place.module)
+    }
+
+    /// Whether all frameworks on the stack come with Windows.
+    pub(crate) fn only_windows(&self) -> bool {
+        self.images.only_windows()
+    }
+
+    /// How many different words on the stack point into an image. Sorts them: asked once, of whom a rule has found.
     pub(crate) fn times_on_stack(&self, module: &str) -> usize {
         let mut places: Vec<_> = self
             .stack
@@ -128,6 +131,35 @@ impl<'s> Scene<'s> {
         places.sort_unstable();
         places.dedup();
         places.len()
+    }
+
+    /// Where code ran that belongs to no image, and whether that is certain: an address that could not be fetched from is
+    /// a jump gone wrong, and without the address that was accessed the two cannot be told apart.
+    pub(crate) fn outside(&self) -> Option<(Number, bool)> {
+        let fault =
+            self.fault.as_ref().filter(|fault| fault.place.module.is_empty() && !fault.place.unloaded)?;
+        let at = fault.address;
+        let ran = self.facts.caller.is_none() && fault.origin != Origin::Interrupted;
+        let exception = self.exception.as_ref();
+        let executed = exception.is_some_and(|exception| exception.access == Some(Access::Execute));
+        if !ran || executed || !is_kernel_address(&self.facts.arch, at.0) {
+            return None;
+        }
+        match exception.and_then(|exception| exception.accessed) {
+            Some(accessed) if accessed == at => None,
+            accessed => Some((at, accessed.is_some())),
+        }
+    }
+
+    /// Whether the kernel was serving a driver's page fault when it failed itself: from the fault down to such a frame lies
+    /// another way in of the processor that no exception was being made of. Touching memory that is not there yet is no
+    /// mistake.
+    pub(crate) fn serves(&self, depth: usize) -> bool {
+        let mut link = false;
+        self.stack.iter().take(depth).any(|frame| {
+            let was_link = std::mem::replace(&mut link, plumbing::is_link(&frame.place));
+            plumbing::is_trap(&frame.place) && !link && !was_link
+        })
     }
 
     /// Parameters that lead to an image.
@@ -184,8 +216,14 @@ fn reporting(stack: &[Frame<'_>]) -> usize {
     }
     let kernel = stack.iter().take_while(|frame| is_kernel(&frame.place.module)).count();
     let top = stack.get(..kernel).unwrap_or(stack);
-    let trap = top.iter().rposition(|frame| plumbing::is_trap(&frame.place)).map(|index| index + 1);
-    trap.unwrap_or_else(|| top.iter().take_while(|frame| plumbing::reports(&frame.place)).count())
+    let Some(trap) = top.iter().position(|frame| plumbing::is_trap(&frame.place)) else {
+        return top.iter().take_while(|frame| plumbing::reports(&frame.place)).count();
+    };
+    // The first one is the crash's: further down are those that Windows was serving when it failed. What hands an exception
+    // on stands above the way in that it belongs to.
+    let links = top.iter().skip(trap).take_while(|frame| plumbing::is_link(&frame.place)).count();
+    let entry = top.get(trap + links).is_some_and(|frame| plumbing::is_trap(&frame.place));
+    trap + links + usize::from(entry)
 }
 
 /// Memory management's part in a page fault: on top of stacks whose first frames were left out.
@@ -198,8 +236,24 @@ fn has_context(roles: &[Role; 4]) -> bool {
     roles.iter().any(|role| matches!(role, Role::CtxRecord | Role::TrapFrame | Role::ExcRecord))
 }
 
+/// Whether a stack without reporting begins where a debugger or symbols say so. The first word of a scan is just a word.
+fn is_walked(facts: &Facts<'_>, first: &Frame<'_>) -> bool {
+    facts.facts_version == 0 || first.place.function.is_some()
+}
+
 fn below_trap<'s>(frame: &Frame<'s>) -> Fault<'s> {
-    Fault { place: frame.place.clone(), origin: Origin::Debugger, ..Fault::default() }
+    let place = frame.place.clone();
+    // In no image, the offset is the address.
+    let address = place.offset.filter(|_| place.module.is_empty()).unwrap_or_default();
+    Fault { address, place, origin: Origin::Debugger, ..Fault::default() }
+}
+
+/// Whether an address is of the kernel's half.
+fn is_kernel_address(arch: &str, address: u64) -> bool {
+    match arch {
+        "x86" => (0x8000_0000..0x1_0000_0000).contains(&address),
+        _ => address >= 0xFFFF_8000_0000_0000,
+    }
 }
 
 /// The exception that the parameters of a bug check tell of.
@@ -258,15 +312,31 @@ impl Scene<'_> {
     /// upper bits set, so one that lacks exactly one of them was such an address until a bit was lost.
     pub(crate) fn is_single_bit(&self) -> bool {
         const ENTRY_NOT_EMPTY: u64 = 0x41792;
-        let [kind, _, entry, _] = self.parameters;
+        /// Below are an entry's flags. One of those alone is an entry that Windows wrote: 0x80 is memory that can be read and
+        /// written and was never touched.
+        const FRAME: u64 = 1 << 12;
+        let [kind, _, low, high] = self.parameters;
         if (self.code, kind) == (0x1A, ENTRY_NOT_EMPTY) {
-            return entry.is_power_of_two();
+            let entry = if self.facts.arch == "x86" { (high << 32) | (low & 0xFFFF_FFFF) } else { low };
+            return entry.is_power_of_two() && entry >= FRAME;
         }
-        let lost = |address: u64| {
-            let upper = address >> 48;
-            self.facts.arch == "x64" && address & (1 << 47) != 0 && (upper ^ 0xFFFF).is_power_of_two()
-        };
         let accessed = self.exception.as_ref().and_then(|exception| exception.accessed);
-        accessed.is_some_and(|address| lost(address.0))
+        accessed.is_some_and(|address| lacks_one_bit(&self.facts.arch, address.0))
     }
+}
+
+/// Whether an address was one of the kernel until one of its upper bits was lost.
+fn lacks_one_bit(arch: &str, address: u64) -> bool {
+    /// Where ARM64 leaves its mark in a signed pointer whose signature is wrong: that is one bit, too.
+    const SIGNATURE: u64 = (0b11 << 61) | (0b11 << 53);
+    /// Small negative numbers, such as the end of a list or the largest number with a sign, are no addresses.
+    const NEGATIVE: u64 = 0xFFFF_FFFF_8000_0000;
+    let lost = !address & (0xFFFF << 48);
+    let whole = address | lost;
+    match arch {
+        "x64" => {}
+        "arm64" if lost & SIGNATURE == 0 => {}
+        _ => return false,
+    }
+    lost.is_power_of_two() && address & (1 << 47) != 0 && whole < NEGATIVE
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use dump::{BugCheck, Strategy, bugcheck};
+use dump::{BugCheck, Role, Strategy, bugcheck};
 use serde::Deserialize;
 
 use crate::verdict::{Confidence, HardwareSign, Rule};
@@ -16,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) look: Vec<Rule>,
     /// The verdict is never surer than this.
     pub(crate) cap: Confidence,
+    /// What one rule finds is never surer than this.
+    caps: HashMap<Rule, Confidence>,
     /// A sentence that every verdict on this bug check carries.
     pub(crate) because: Option<&'static str>,
     /// Parts of the bucket id.
@@ -31,6 +33,16 @@ pub(crate) struct Row {
 struct File {
     strategy: HashMap<Strategy, Lines>,
     bugcheck: BTreeMap<String, BugCheckLines>,
+    #[serde(default)]
+    exception: BTreeMap<String, ExceptionLines>,
+}
+
+/// What an exception says whatever bug check reports it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExceptionLines {
+    cap: Confidence,
+    because: String,
 }
 
 /// What a section may say. What it leaves out, the section behind it says.
@@ -39,6 +51,7 @@ struct File {
 struct Lines {
     look: Option<Vec<Rule>>,
     cap: Option<Confidence>,
+    caps: Option<HashMap<Rule, Confidence>>,
     because: Option<String>,
     bucket: Option<String>,
     sign: Option<HardwareSign>,
@@ -54,13 +67,14 @@ struct BugCheckLines {
     by: Option<usize>,
     look: Option<Vec<Rule>>,
     cap: Option<Confidence>,
+    caps: Option<HashMap<Rule, Confidence>>,
     because: Option<String>,
     bucket: Option<String>,
     sign: Option<HardwareSign>,
     name: Option<String>,
     /// Names of subcodes, in buckets: `"0x3" = "CORRUPT_LIST_ENTRY"`.
     names: BTreeMap<String, String>,
-    /// Subcodes that are judged in their own way.
+    /// Subcodes that are judged in their own way; several in one key, with blanks between them.
     case: BTreeMap<String, Lines>,
 }
 
@@ -77,6 +91,13 @@ struct Entry {
 pub(crate) struct Table {
     strategies: HashMap<Strategy, Row>,
     entries: HashMap<u32, Entry>,
+    exceptions: HashMap<u64, Exception>,
+}
+
+#[derive(Debug)]
+struct Exception {
+    cap: Confidence,
+    because: &'static str,
 }
 
 const TEXT: &str = include_str!("../data/blame.toml");
@@ -91,6 +112,15 @@ fn number(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
+fn by_number(key: &str) -> Result<u64, String> {
+    number(key).ok_or_else(|| format!("{key}: not a number such as 0x3"))
+}
+
+/// A bug check without the flag of small dumps. The rest is the number: 0xC000021A has no flags.
+fn unflagged(raw: u32) -> u32 {
+    if raw & 0xF000_0000 == 0x1000_0000 { raw & 0x0FFF_FFFF } else { raw }
+}
+
 /// The table is never dropped: what it says lives as long as the program.
 fn leak(text: Option<String>) -> Option<&'static str> {
     text.map(|text| &*Box::leak(text.into_boxed_str()))
@@ -101,6 +131,7 @@ impl Lines {
         Row {
             look: self.look.unwrap_or_else(|| below.look.clone()),
             cap: self.cap.unwrap_or(below.cap),
+            caps: self.caps.unwrap_or_else(|| below.caps.clone()),
             because: leak(self.because).or(below.because),
             bucket: leak(self.bucket).unwrap_or(below.bucket),
             sign: self.sign.or(below.sign),
@@ -115,6 +146,7 @@ impl Table {
         let base = Row {
             look: vec![Rule::Nobody],
             cap: Confidence::High,
+            caps: HashMap::new(),
             because: None,
             bucket: BUCKET,
             sign: None,
@@ -126,19 +158,25 @@ impl Table {
         for (key, lines) in file.bugcheck {
             let code = number(&key).and_then(|code| u32::try_from(code).ok());
             let code = code.ok_or_else(|| format!("bugcheck.{key}: not a number such as 0xd1"))?;
-            let known = bugcheck(code & 0x0FFF_FFFF, code).map(|known| known.strategy);
+            let known = bugcheck(unflagged(code), code).map(|known| known.strategy);
             let strategy =
                 lines.strategy.or(known).ok_or_else(|| format!("bugcheck.{key}: not a bug check"))?;
             let below = strategies.get(&strategy).unwrap_or(&base);
             entries
                 .insert(code, Entry::read(lines, below).map_err(|error| format!("bugcheck.{key}.{error}"))?);
         }
-        Ok(Self { strategies, entries })
+        let mut exceptions = HashMap::new();
+        for (key, lines) in file.exception {
+            let code = by_number(&key).map_err(|error| format!("exception.{error}"))?;
+            let because = leak(Some(lines.because)).unwrap_or_default();
+            exceptions.insert(code, Exception { cap: lines.cap, because });
+        }
+        Ok(Self { strategies, entries, exceptions })
     }
 
     /// How a crash is judged, and the value of the parameter that selects.
     pub(crate) fn row(&'static self, raw: u32, parameters: &[u64; 4]) -> Judged {
-        let code = raw & 0x0FFF_FFFF;
+        let code = unflagged(raw);
         let known = bugcheck(code, raw);
         let entry = self.entries.get(&code).or_else(|| self.entries.get(&raw));
         let by = entry.and_then(|entry| entry.by);
@@ -148,18 +186,31 @@ impl Table {
         let strategy = known.map_or(Strategy::Stack, |known| known.strategy);
         let row = case.or(entry.and_then(|entry| entry.row.as_ref()));
         let name = entry.and_then(|entry| entry.names.get(&sub?).copied());
-        Judged { known, row: row.or(self.strategies.get(&strategy)), sub, name }
+        let exception = known.and_then(|known| self.exceptions.get(&exception_code(known, parameters)?));
+        Judged { known, row: row.or(self.strategies.get(&strategy)), exception, sub, name }
     }
+}
+
+/// The exception that a parameter of the bug check is, however it was extended.
+fn exception_code(known: &BugCheck, parameters: &[u64; 4]) -> Option<u64> {
+    let roles = known.roles(parameters);
+    let (_, code) = roles.iter().zip(parameters).find(|(role, _)| **role == Role::ExcCode)?;
+    Some(code & 0xFFFF_FFFF)
 }
 
 impl Entry {
     fn read(lines: BugCheckLines, below: &Row) -> Result<Self, String> {
-        let BugCheckLines { look, cap, because, bucket, sign, name, .. } = lines;
-        let row = Lines { look, cap, because, bucket, sign, name }.over(below);
-        let by_number = |key: &str| number(key).ok_or_else(|| format!("{key}: not a number such as 0x3"));
+        let BugCheckLines { look, cap, caps, because, bucket, sign, name, .. } = lines;
+        let row = Lines { look, cap, caps, because, bucket, sign, name }.over(below);
         let mut entry = Self { by: lines.by, ..Self::default() };
-        for (key, case) in lines.case {
-            entry.cases.insert(by_number(&key)?, case.over(&row));
+        for (keys, case) in lines.case {
+            let row = case.over(&row);
+            for key in keys.split_whitespace() {
+                let twice = entry.cases.insert(by_number(key)?, row.clone()).is_some();
+                if twice {
+                    return Err(format!("{key}: judged twice"));
+                }
+            }
         }
         for (key, name) in lines.names {
             entry.names.extend(Some((by_number(&key)?, leak(Some(name)).unwrap_or_default())));
@@ -174,6 +225,7 @@ impl Entry {
 pub(crate) struct Judged {
     pub(crate) known: Option<&'static BugCheck>,
     row: Option<&'static Row>,
+    exception: Option<&'static Exception>,
     /// Value of the parameter that selects.
     pub(crate) sub: Option<u64>,
     name: Option<&'static str>,
@@ -185,11 +237,19 @@ impl Judged {
     }
 
     pub(crate) fn cap(&self) -> Confidence {
-        self.row.map_or(Confidence::High, |row| row.cap)
+        let row = self.row.map_or(Confidence::High, |row| row.cap);
+        self.exception.map_or(row, |exception| exception.cap.min(row))
     }
 
+    /// How sure at most what a rule found is.
+    pub(crate) fn cap_of(&self, rule: Rule) -> Confidence {
+        let own = self.row.and_then(|row| row.caps.get(&rule).copied());
+        own.map_or(self.cap(), |own| own.min(self.cap()))
+    }
+
+    /// Of the exception, else of the bug check.
     pub(crate) fn because(&self) -> Option<&'static str> {
-        self.row?.because
+        self.exception.map(|exception| exception.because).or_else(|| self.row?.because)
     }
 
     pub(crate) fn bucket(&self) -> &'static str {
@@ -200,10 +260,21 @@ impl Judged {
         self.row?.sign
     }
 
+    /// Whether the debugger calls the processor's maker the image.
+    pub(crate) fn names_vendor(&self) -> bool {
+        self.sign() == Some(HardwareSign::MachineCheck)
+            || self.bucket().split(' ').any(|part| part == "vendor_image")
+    }
+
     /// The subcode's name in buckets.
     pub(crate) fn name(&self) -> Option<&'static str> {
         self.name.or(self.row?.name)
     }
+}
+
+/// What an exception says wherever it is met: how sure at most, and why.
+pub(crate) fn exception(code: u64) -> Option<(Confidence, &'static str)> {
+    TABLE.exceptions.get(&code).map(|exception| (exception.cap, exception.because))
 }
 
 /// What the tables say of a crash.
@@ -224,7 +295,7 @@ mod tests {
             let judged = TABLE.row(known.code, &[0; 4]);
             let row = judged.row.unwrap_or_else(|| panic!("{:#x}: no strategy", known.code));
             assert_eq!(row.look.last(), Some(&Rule::Nobody), "{:#x}: every way ends somewhere", known.code);
-            own += usize::from(table.entries.contains_key(&(known.code & 0x0FFF_FFFF)));
+            own += usize::from(table.entries.contains_key(&unflagged(known.code)));
         }
         assert!(own >= 60, "{own} bug checks with lines of their own");
     }
@@ -252,5 +323,11 @@ mod tests {
         check("[strategy]\n[bugcheck.0xABCDE]", "not a bug check");
         check("[strategy]\n[bugcheck.d1]", "not a number");
         check("[strategy]\n[bugcheck.0xd1]\nlook = [\"guess\"]", "guess");
+        check("[strategy]\n[bugcheck.0x1a.case.\"0x403 404\"]\ncap = \"low\"", "bugcheck.0x1a.404");
+        check(
+            "[strategy]\n[bugcheck.0x1a.case.\"0x403 0x403\"]\ncap = \"low\"",
+            "bugcheck.0x1a.0x403: judged twice",
+        );
+        check("[strategy]\n[bugcheck]\n[exception.0xc0000006]\ncap = \"low\"", "because");
     }
 }

@@ -1,66 +1,17 @@
 //! The user-mode rules: the module of the exception address, unless it is a runtime that only reports other people's
 //! mistakes; then the first module below it on the stack. Buckets as WinDbg writes them for processes. Pure.
 
+mod runtimes;
+
+pub use runtimes::is_runtime;
+
 use crate::RULES_VERSION;
 use crate::bucket::{self, status_text};
-use crate::facts::{Access, Facts, Fault, Frame, Place, Trust};
+use crate::facts::{Access, Facts, Place, Trust};
 use crate::names::fast_fail_name;
+use crate::owners::{Owner, Owners};
+use crate::table;
 use crate::verdict::{Confidence, Culprit, Rule, RunnerUp, Verdict};
-
-/// Runtimes and system libraries: the code that notices, raises or waits, not the code that is wrong.
-const RUNTIMES: [&str; 48] = [
-    "advapi32.dll",
-    "apphelp.dll",
-    "bcryptprimitives.dll",
-    "cfgmgr32.dll",
-    "clr.dll",
-    "clrjit.dll",
-    "combase.dll",
-    "coreclr.dll",
-    "crypt32.dll",
-    "dbghelp.dll",
-    "gdi32.dll",
-    "gdi32full.dll",
-    "hostfxr.dll",
-    "hostpolicy.dll",
-    "imm32.dll",
-    "kernel32.dll",
-    "kernelbase.dll",
-    "libc.so.6",
-    "libpthread.so.0",
-    "libstdc++-6.dll",
-    "mscoree.dll",
-    "mscoreei.dll",
-    "mscorwks.dll",
-    "msctf.dll",
-    "msvcp140.dll",
-    "msvcp_win.dll",
-    "msvcrt.dll",
-    "mswsock.dll",
-    "ntdll.dll",
-    "ole32.dll",
-    "oleaut32.dll",
-    "rpcrt4.dll",
-    "sechost.dll",
-    "shcore.dll",
-    "shell32.dll",
-    "shlwapi.dll",
-    "ucrtbase.dll",
-    "ucrtbased.dll",
-    "user32.dll",
-    "vcruntime140.dll",
-    "vcruntime140_1.dll",
-    "verifier.dll",
-    "werfault.exe",
-    "win32u.dll",
-    "wow64.dll",
-    "wow64cpu.dll",
-    "wow64win.dll",
-    "ws2_32.dll",
-];
-
-/// Runtimes of older compilers carry their version: `msvcr90.dll`, `vcruntime140d.dll`.
-const RUNTIME_PREFIXES: [&str; 4] = ["msvcr", "msvcp", "vcruntime", "api-ms-win-"];
 
 const ACCESS_VIOLATION: u64 = 0xC000_0005;
 const IN_PAGE_ERROR: u64 = 0xC000_0006;
@@ -76,19 +27,20 @@ const NULL_PAGE: u64 = 0x1_0000;
 /// Others that are named beside the culprit.
 const MOST_RUNNERS_UP: usize = 3;
 
-/// Whether a module is a runtime or one of Windows' own libraries, by its base name in whatever case.
-pub fn is_runtime(name: &str) -> bool {
-    let mut lower = name.to_ascii_lowercase();
-    // The debugger leaves the extension out.
-    if !lower.contains('.') {
-        lower.push_str(".dll");
+/// What the operator says of a module, else whether it is a runtime. The table of drivers has no say: a process may have
+/// modules that are called like one.
+fn class(place: &Place<'_>, owners: &Owners) -> Owner {
+    match owners.told(&place.module) {
+        _ if place.module.is_empty() => Owner::Ignore,
+        Some(owner) => owner,
+        None if is_runtime(&place.module) => Owner::Ignore,
+        None => Owner::Definite,
     }
-    RUNTIMES.binary_search(&lower.as_str()).is_ok()
-        || RUNTIME_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
-fn is_blameable(place: &Place<'_>) -> bool {
-    !place.module.is_empty() && !is_runtime(&place.module)
+/// The exception's code: 32 bits, however it was extended.
+fn code(facts: &Facts<'_>) -> Option<u64> {
+    facts.exception.as_ref().map(|exception| exception.code.0 & 0xFFFF_FFFF)
 }
 
 struct Found<'f> {
@@ -114,48 +66,70 @@ fn is_damage(code: u64) -> bool {
     code == HEAP_CORRUPTION
 }
 
-fn find<'f>(facts: &'f Facts<'f>, fault: Option<&'f Fault<'f>>) -> Found<'f> {
-    let Some(exception) = &facts.exception else {
+fn find<'f>(facts: &'f Facts<'f>, owners: &Owners) -> Found<'f> {
+    let Some(code) = code(facts) else {
         return nobody("The dump holds no exception: somebody asked for it, or the process hung.");
     };
-    let code = exception.code.0;
-    if let Some(fault) = fault.filter(|fault| is_blameable(&fault.place)) {
-        let why = format!("The failing instruction is at {}.", at(&fault.place));
-        let confidence = if is_damage(code) { Confidence::Low } else { Confidence::High };
-        return Found { place: Some(&fault.place), rule: Rule::FaultingModule, confidence, why };
+    let of = |wanted| at_fault(facts, owners, wanted).or_else(|| on_stack(facts, owners, wanted));
+    let found = of(Owner::Definite).or_else(|| {
+        // What the operator calls a framework, and nobody else in sight.
+        let found = of(Owner::Maybe)?;
+        Some(Found { confidence: Confidence::Low, ..found })
+    });
+    match found {
+        Some(found) if is_damage(code) => Found { confidence: Confidence::Low, ..found },
+        Some(found) => found,
+        None => nobody("Only runtimes and system libraries are on the stack of the failing thread."),
     }
-    let Some((depth, frame)) = facts.stack.iter().enumerate().find(|(_, frame)| is_blameable(&frame.place))
-    else {
-        return nobody("Only runtimes and system libraries are on the stack of the failing thread.");
+}
+
+fn at_fault<'f>(facts: &'f Facts<'f>, owners: &Owners, wanted: Owner) -> Option<Found<'f>> {
+    let fault = facts.fault.as_ref().filter(|fault| class(&fault.place, owners) == wanted)?;
+    let (confidence, why) = if fault.place.unloaded {
+        // Who called into it, and who let it go too early, is not in the dump.
+        let why = format!(
+            "The exception address {} lies where {} had been loaded until it was unloaded: something still called \
+             into it.",
+            fault.address, fault.place.module
+        );
+        (Confidence::Medium, why)
+    } else {
+        (Confidence::High, format!("The failing instruction is at {}.", at(&fault.place)))
     };
-    let seen = match fault {
+    Some(Found { place: Some(&fault.place), rule: Rule::FaultingModule, confidence, why })
+}
+
+fn on_stack<'f>(facts: &'f Facts<'f>, owners: &Owners, wanted: Owner) -> Option<Found<'f>> {
+    let mut frames = facts.stack.iter().enumerate();
+    let (depth, frame) = frames.find(|(_, frame)| class(&frame.place, owners) == wanted)?;
+    let seen = match &facts.fault {
+        Some(fault) if owners.told(&fault.place.module).is_some() => {
+            format!("The exception was raised in {}, which the configuration leaves out", fault.place.module)
+        }
         Some(fault) if !fault.place.module.is_empty() => {
             format!("The exception was raised in {}, which is a runtime", fault.place.module)
         }
         Some(fault) => format!("The exception address {} lies in no module", fault.address),
         None => "Where the exception was raised is not known".to_owned(),
     };
-    let found_by = match frame.trust {
-        Trust::Unwound => "unwound to there",
-        Trust::Chained => "by a chain of frame pointers",
-        Trust::Scanned => "by a word on the stack",
+    let (confidence, found_by) = match frame.trust {
+        Trust::Unwound => (Confidence::Medium, "unwound to there"),
+        Trust::Chained => (Confidence::Medium, "by a chain of frame pointers"),
+        Trust::Scanned => (Confidence::Low, "by a word on the stack"),
     };
     let why =
         format!("{seen}; the first module below it is {} (frame {depth}, {found_by}).", at(&frame.place));
-    let confidence = match frame.trust {
-        _ if is_damage(code) => Confidence::Low,
-        Trust::Scanned => Confidence::Low,
-        Trust::Unwound | Trust::Chained => Confidence::Medium,
-    };
-    Found { place: Some(&frame.place), rule: Rule::ModuleOnStack, confidence, why }
+    Some(Found { place: Some(&frame.place), rule: Rule::ModuleOnStack, confidence, why })
 }
 
 /// The problem class of WinDbg's user-mode buckets.
-fn class(facts: &Facts<'_>, called: bool) -> String {
-    let Some(exception) = &facts.exception else { return "NO_EXCEPTION".to_owned() };
+fn problem(facts: &Facts<'_>, called: bool) -> String {
+    let Some((exception, code)) = facts.exception.as_ref().zip(code(facts)) else {
+        return "NO_EXCEPTION".to_owned();
+    };
     let null = exception.accessed.is_some_and(|accessed| accessed.0 < NULL_PAGE);
     let pointer = if null { "NULL_POINTER" } else { "INVALID_POINTER" };
-    match exception.code.0 {
+    match code {
         ACCESS_VIOLATION => match exception.access {
             Some(Access::Read) => format!("{pointer}_READ"),
             Some(Access::Write) => format!("{pointer}_WRITE"),
@@ -187,30 +161,30 @@ fn class(facts: &Facts<'_>, called: bool) -> String {
 
 fn bucket_of(facts: &Facts<'_>, place: Option<&Place<'_>>, symbols: bool) -> String {
     let process = facts.process_name.as_deref().unwrap_or("unknown");
-    let code =
-        facts.exception.as_ref().map(|exception| format!("_{:08x}", exception.code.0)).unwrap_or_default();
-    let class = class(facts, place.is_some());
+    let failed = code(facts).map(|code| format!("_{code:08x}")).unwrap_or_default();
+    let problem = problem(facts, place.is_some());
     // What is damaged belongs to nobody: the pseudo module, and the process for the function.
-    if facts.exception.as_ref().is_some_and(|exception| is_damage(exception.code.0)) {
-        return bucket::tidy(&format!("{class}{code}_heap_corruption!{process}"));
+    if code(facts).is_some_and(is_damage) {
+        return bucket::tidy(&format!("{problem}{failed}_heap_corruption!{process}"));
     }
     let Some(place) = place else {
-        let function = if code.is_empty() { "Unknown" } else { "unknown_error_in_process" };
-        return bucket::tidy(&format!("{class}{code}_{process}!{function}"));
+        let function = if failed.is_empty() { "Unknown" } else { "unknown_error_in_process" };
+        return bucket::tidy(&format!("{problem}{failed}_{process}!{function}"));
     };
-    let function = place.function.as_deref().filter(|_| symbols).map(bucket::plain);
-    bucket::tidy(&format!("{class}{code}_{}!{}", place.module, function.as_deref().unwrap_or("Unknown")))
+    let function = place.function.as_deref().filter(|_| symbols && !place.unloaded).map(bucket::plain);
+    let unknown = if place.unloaded { "Unloaded" } else { "Unknown" };
+    bucket::tidy(&format!("{problem}{failed}_{}!{}", place.module, function.as_deref().unwrap_or(unknown)))
 }
 
 /// What the exception is, in words.
 fn exception_text(facts: &Facts<'_>) -> Option<String> {
     let exception = facts.exception.as_ref()?;
-    let code = exception.code.0;
+    let code = code(facts)?;
     let what = match code {
+        HANG => return Some(format!("The process did not answer and was ended (exception 0x{code:08x}).")),
         CPP_THROW => "a C++ exception that nobody caught".to_owned(),
-        HANG => "that the process did not answer and was ended".to_owned(),
         code if CLR.contains(&code) => "a .NET exception that nobody caught".to_owned(),
-        code => status_text(u32::try_from(code & 0xFFFF_FFFF).unwrap_or(0)),
+        code => status_text(u32::try_from(code).unwrap_or(0)),
     };
     let tried = exception.access.zip(exception.accessed);
     let tried = tried.map(|(access, at)| format!(", trying to {} {at}", access.as_str())).unwrap_or_default();
@@ -221,11 +195,11 @@ fn exception_text(facts: &Facts<'_>) -> Option<String> {
     Some(format!("Exception 0x{code:08x} is {what}{tried}.{}", ended.unwrap_or_default()))
 }
 
-fn runners_up(facts: &Facts<'_>, first: Option<&Place<'_>>) -> Vec<RunnerUp> {
+fn runners_up(facts: &Facts<'_>, owners: &Owners, first: Option<&Place<'_>>) -> Vec<RunnerUp> {
     let mut seen = vec![first.map(|place| place.module.as_ref()).unwrap_or_default()];
     let mut others = Vec::new();
-    for frame in facts.stack.iter().filter(|frame| is_blameable(&frame.place)) {
-        let Frame { place, .. } = frame;
+    let places = facts.stack.iter().map(|frame| &frame.place);
+    for place in places.filter(|place| class(place, owners) != Owner::Ignore) {
         if others.len() < MOST_RUNNERS_UP && !seen.contains(&place.module.as_ref()) {
             let why = format!("It is further down the stack of the failing thread, at {}.", at(place));
             others.push(RunnerUp { image_name: place.module.to_string(), rule: Rule::ModuleOnStack, why });
@@ -236,8 +210,12 @@ fn runners_up(facts: &Facts<'_>, first: Option<&Place<'_>>) -> Vec<RunnerUp> {
 }
 
 /// Judges the crash of a process.
-pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
-    let found = find(facts, facts.fault.as_ref());
+pub(crate) fn judge(facts: &Facts<'_>, owners: &Owners) -> Verdict {
+    let found = find(facts, owners);
+    // As in the kernel; its other exceptions are a program's own doing more often (`ud2` ends many on purpose).
+    let unread = code(facts).filter(|code| *code == IN_PAGE_ERROR).and_then(table::exception);
+    let cap = unread.map_or(Confidence::High, |(cap, _)| cap);
+    let because = unread.map(|(_, because)| because.to_owned());
     let bucket = bucket_of(facts, found.place, true);
     let unrefined = bucket_of(facts, found.place, false);
     let place = found.place.cloned().unwrap_or_default();
@@ -252,32 +230,13 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
         image_timestamp: listed.map(|module| module.timestamp),
         image_size: listed.map(|module| module.size),
         offset: place.offset.map(|offset| offset.0),
-        confidence: found.confidence,
+        confidence: found.confidence.min(cap),
         rule: found.rule,
-        evidence: std::iter::once(found.why).chain(exception_text(facts)).collect(),
-        runners_up: runners_up(facts, found.place),
+        evidence: std::iter::once(found.why).chain(exception_text(facts)).chain(because).collect(),
+        runners_up: runners_up(facts, owners, found.place),
         failure_id_hash: bucket::hash("um:", &bucket),
         unrefined_bucket_id: (unrefined != bucket).then_some(unrefined),
         failure_bucket_id: bucket,
         ..Verdict::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runtimes_are_sorted_and_found() {
-        assert!(RUNTIMES.is_sorted());
-        for (name, expected) in [
-            ("ntdll.dll", true),
-            ("NTDLL", true),
-            ("msvcr90.dll", true),
-            ("crash.exe", false),
-            ("app", false),
-        ] {
-            assert_eq!(is_runtime(name), expected, "{name}");
-        }
     }
 }

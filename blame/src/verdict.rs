@@ -61,6 +61,8 @@ pub enum Rule {
     ParameterObject,
     /// The driver called for the crash itself.
     BugCheckCaller,
+    /// The driver that is most often on a stack that ran over.
+    Recursion,
     /// The first driver down an unwound stack.
     StackWalk,
     /// The first driver among the words of a stack.
@@ -96,6 +98,7 @@ impl Rule {
             Self::ParameterPointer => "parameter-pointer",
             Self::ParameterObject => "parameter-object",
             Self::BugCheckCaller => "bug-check-caller",
+            Self::Recursion => "recursion",
             Self::StackWalk => "stack-walk",
             Self::StackScan => "stack-scan",
             Self::FrameworkAtFault => "framework-at-fault",

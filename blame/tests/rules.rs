@@ -9,5 +9,9 @@ mod general;
 mod kernel;
 #[path = "rules/properties.rs"]
 mod properties;
+#[path = "rules/scene.rs"]
+mod scene;
+#[path = "rules/table.rs"]
+mod table;
 #[path = "rules/user.rs"]
 mod user;

@@ -2,7 +2,9 @@
 //! machines whose own hardware is suspect. What would not open on the rest stays closed, and is looked at again at every
 //! tick for as long as it would open otherwise.
 //!
-//! Paging wins over silence: where ClickHouse does not say in time who is suspect, nobody is.
+//! Paging wins over silence. Where ClickHouse does not say in time who is suspect, nobody is; a machine that failed where
+//! others fail too is counted whatever its memory is like (`storage` sees to that); and what would open ten times over is
+//! no chance of bad memory, and is not even asked about.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +17,15 @@ use super::Watch;
 use crate::detector::{Decision, Detector, DriverKey, Observation};
 use crate::webhook;
 
-/// A page may wait this long for all answers of one tick. The question reads a week of the driver's machines, which
-/// takes some hundredths of a second; a database that takes seconds has other troubles, maybe this outage's.
+/// A page may wait this long for all answers of one tick. The question reads a week, which takes half a second at a
+/// million crashes; a database that takes many has other troubles, maybe this outage's.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The counts of a driver without suspect machines, where they could be had.
+/// Bad memory strikes anywhere: machines that have it crash some times a day each, at one driver or another. Seldom are
+/// there ten at one driver within minutes by chance; never so many that a tenth of them would be an incident.
+const BEYOND_CHANCE: u64 = 10;
+
+/// The counts of a driver without suspect machines; nothing where all of them count.
 type Answers = BTreeMap<DriverKey, Option<SoundPulse>>;
 
 impl Watch {
@@ -37,7 +43,11 @@ impl Watch {
                 break (detector, decisions);
             }
             for key in unasked {
-                let answer = self.sound(&key, seen.now_ms, deadline).await;
+                let answer = if is_beyond_chance(&before, seen, &key) {
+                    None
+                } else {
+                    self.sound(&key, seen.now_ms, deadline).await
+                };
                 answers.insert(key, answer);
             }
         };
@@ -83,6 +93,15 @@ fn look(before: &Detector, seen: &Observation, answers: &Answers) -> (Detector, 
     let mut detector = before.clone();
     let decisions = detector.tick(&without_suspects(seen, answers));
     (detector, decisions)
+}
+
+/// Whether a tenth of the driver's machines, as widely spread as all of them, would open the incident too.
+fn is_beyond_chance(before: &Detector, seen: &Observation, key: &DriverKey) -> bool {
+    let Some(driver) = seen.drivers.iter().find(|driver| driver.key == *key) else { return false };
+    let [last_1, last_5, last_15] = driver.machines.map(|machines| machines / BEYOND_CHANCE);
+    let tenth = SoundPulse { last_1, last_5, last_15, sites: driver.sites };
+    let (_, decisions) = look(before, seen, &Answers::from([(key.clone(), Some(tenth))]));
+    opening(&decisions).any(|opens| opens == key)
 }
 
 fn without_suspects<'s>(seen: &'s Observation, answers: &Answers) -> Cow<'s, Observation> {
@@ -173,6 +192,33 @@ mod tests {
         let answers = Answers::from([(key("a.sys"), sound(2, 2)), (key("b.sys"), None)]);
         let (_, decisions) = look(&detector, &seen, &answers);
         assert_eq!(opening(&decisions).collect::<Vec<_>>(), [&key("b.sys")]);
+    }
+
+    #[test]
+    fn an_incident_ten_times_over_is_not_asked_about() {
+        let detector = Detector::new(DetectorConfig::default());
+        let of = |machines, sites| {
+            let driver = DriverCounts { sites, ..driver("a.sys", machines) };
+            is_beyond_chance(&detector, &seen(vec![driver]), &key("a.sys"))
+        };
+        let least = (10..).find(|machines| opened_at(&detector, *machines)).unwrap();
+        assert!((10..=24).contains(&least), "{least}");
+        for (machines, sites, beyond) in [
+            (24, 24, false),
+            (least * 10 - 1, 90, false),
+            (least * 10, 90, true),
+            (least * 10, 2, true),
+            (least * 10, 1, false),
+            (5_000, 300, true),
+        ] {
+            assert_eq!(of(machines, sites), beyond, "{machines} machines at {sites} sites");
+        }
+        assert!(!is_beyond_chance(&detector, &seen(Vec::new()), &key("a.sys")));
+    }
+
+    fn opened_at(detector: &Detector, machines: u64) -> bool {
+        let (_, decisions) = look(detector, &seen(vec![driver("a.sys", machines)]), &Answers::new());
+        opening(&decisions).count() == 1
     }
 
     #[test]

@@ -73,6 +73,16 @@ impl Fixture {
         self.insert(&rows).await;
     }
 
+    /// One crash of each of these machines, each at a place of its own in one driver, as bad memory strikes.
+    pub(crate) async fn arrive_anywhere(&self, driver: &str, machines: Range<u32>, received_at: i64) {
+        let anywhere = |number| CrashRow {
+            fault_offset: u64::from(number) * 0x40,
+            ..crash(driver, number, 1, received_at)
+        };
+        let rows: Vec<CrashRow> = machines.map(anywhere).collect();
+        self.insert(&rows).await;
+    }
+
     /// The same, out of a backlog: they arrived long ago and become rows now.
     pub(crate) async fn catch_up(&self, driver: &str, machines: Range<u32>, received_at: i64) {
         let late = |number| CrashRow { stored_at: now_ms(), ..crash(driver, number, 0, received_at) };

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use blame::{Exception, FACTS_VERSION, Facts, Frame, HardwareError, Kind, Lead, Led, Module, Place};
-use dump::{KernelDump, Machine, Parameter, Resolved};
+use dump::{KernelDump, Machine, Parameter, Resolved, Strategy};
 
 use super::found::{Fault, Found, Hit, Origin, Owner, Site};
 use super::gather::Gathered;
+use super::owned;
+use crate::Limits;
 use crate::module_symbols::{CodeSite, ModuleSymbols};
 
 /// The facts of a crash.
@@ -14,6 +16,7 @@ pub(super) fn facts<'g>(
     dump: &KernelDump<'_>,
     gathered: &'g Gathered<'_>,
     symbols: &ModuleSymbols<'_>,
+    limits: &Limits,
 ) -> Facts<'g> {
     let found = &gathered.found;
     let namer = Namer { found, symbols };
@@ -25,6 +28,7 @@ pub(super) fn facts<'g>(
         arch: Cow::Borrowed(arch(dump.header().machine)),
         os_build: dump.header().build,
         process_name: found.process.map(Cow::Borrowed),
+        dead_process: dead_process(dump, gathered, limits).map(Cow::Owned),
         processor_vendor: found.processor_vendor.map(Cow::Borrowed),
         fault: found.fault.filter(Fault::is_exact).map(|fault| namer.fault(&fault)),
         exception: found.exception.map(|exception| Exception {
@@ -134,6 +138,27 @@ impl<'n> Namer<'n, '_> {
         }
         stack
     }
+}
+
+/// The process that ended, where the bug check is about one: the object that a parameter leads to, its name spelt out, or
+/// the current process where the parameter is its object.
+fn dead_process(dump: &KernelDump<'_>, gathered: &Gathered<'_>, limits: &Limits) -> Option<String> {
+    let about_one = gathered.found.entry.is_some_and(|entry| entry.strategy == Strategy::Process);
+    if !about_one {
+        return None;
+    }
+    let current = dump.thread().and_then(|thread| thread.process);
+    let named = |parameter: &Parameter| match &parameter.resolved {
+        Some(Resolved::Process(object)) => object.process.name.clone(),
+        Some(Resolved::Thread(object)) => object.process.as_ref()?.process.name.clone(),
+        // The second text of 0xF4 is a sentence.
+        Some(Resolved::Text(text)) => {
+            Some(text.clone()).filter(|text| text.to_ascii_lowercase().ends_with(".exe"))
+        }
+        _ if current == Some(parameter.value) => gathered.found.process.map(str::to_owned),
+        _ => None,
+    };
+    owned(gathered.parameters.iter().find_map(named), limits)
 }
 
 /// The images that the facts name, each once.

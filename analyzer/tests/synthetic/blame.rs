@@ -145,7 +145,7 @@ fn a_driver_that_is_gone_is_named() {
 fn nobodys_fault() {
     check(&machine(0xe2, [0; 4]), "manual", "", "high", "manual");
     check(&machine(0x1c8, [0; 4]), "manual", "", "high", "manual");
-    check(&machine(0xef, [0xffff_c08d_7f15_80c0, 0, 0, 0]), "process", "System", "medium", "process");
+    check(&machine(0xef, [0xffff_c08d_7f15_80c0, 0, 0, 0]), "process", "System", "low", "process");
     let hardware = check(&machine(0x124, [0, 0, 0, 0]), "hardware", "", "high", "hardware");
     assert_eq!(hardware.bucket, "0x124_0_GenuineIntel__UNKNOWN_IMAGE_GenuineIntel.sys");
 }

@@ -12,8 +12,8 @@ use super::{Facts, Fault, Number, Origin, Place};
 
 /// Frames of one stack that are looked at, and the most of any other list: no kernel stack has more.
 const MOST_FRAMES: usize = 1024;
-/// Bytes of one name that are kept.
-const MOST_TEXT: usize = 512;
+/// Digits of a number that can only be an address.
+const ADDRESS_DIGITS: usize = 8;
 
 /// Why a text holds no facts.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,9 @@ pub(super) fn args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Number
     Ok(args)
 }
 
-/// A name, null for none.
-pub(super) fn text<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
-    Ok(Cow::Owned(Option::<String>::deserialize(deserializer)?.unwrap_or_default()))
+/// A number, null for none.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+    Ok(Option::<Number>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A list, null for none.
@@ -75,7 +75,7 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(List::<T, MOST_FRAMES>(PhantomData))
 }
 
-/// `win32k!ReadLayoutFile+183`, `srvkp+32fa`, `nt!KeBugCheckEx`.
+/// `win32k!ReadLayoutFile+183`, `srvkp+32fa`, `nt!KeBugCheckEx`, and for code in no image `ffffe506'12345678`.
 fn symbol(text: &str) -> Option<Place<'static>> {
     let (name, offset) = match text.rsplit_once('+') {
         Some((name, offset)) => (name, Some(Number::parse(offset)?)),
@@ -86,12 +86,37 @@ fn symbol(text: &str) -> Option<Place<'static>> {
         None => (name, None),
     };
     let module = module.trim();
-    (!module.is_empty() && !module.starts_with("0x")).then(|| Place {
+    (!module.is_empty()).then(|| Place {
         module: Cow::Owned(module.to_owned()),
         offset,
         function: function.map(|function| Cow::Owned(function.to_owned())),
         ..Place::default()
     })
+}
+
+/// An address where a debugger knew no name.
+fn address(text: &str) -> Option<Number> {
+    let hex = text.chars().filter(char::is_ascii_hexdigit).count();
+    Number::parse(text).filter(|_| hex >= ADDRESS_DIGITS)
+}
+
+/// Understands a place as debuggers spell it.
+fn respell(place: &mut Place<'_>) {
+    // What is printed counts from the function.
+    if place.function.is_some() && place.function_offset.is_none() {
+        place.function_offset = place.offset.take();
+    }
+    if let Some(address) = address(&place.module) {
+        let offset = place.offset.map_or(0, |offset| offset.0);
+        *place = Place { offset: Some(Number(address.0.wrapping_add(offset))), ..Place::default() };
+        return;
+    }
+    let module = place.module.as_ref();
+    let inner = module.strip_prefix('<').map_or(module, |inner| inner.strip_suffix('>').unwrap_or(inner));
+    if let Some(name) = inner.strip_prefix("Unloaded_") {
+        place.module = Cow::Owned(name.to_owned());
+        place.unloaded = true;
+    }
 }
 
 /// The build in a debugger's text: `10.0.22621.2506`, `9600.18146.amd64fre.winblue_ltsb`, `6.1.7601`.
@@ -102,22 +127,6 @@ fn build(os: &str) -> Option<u32> {
         [] => return None,
     };
     at.trim().parse().ok()
-}
-
-fn clip(text: &mut Cow<'_, str>) {
-    if text.len() > MOST_TEXT {
-        let end = (0..=MOST_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.to_mut().truncate(end);
-    }
-}
-
-fn clip_place(place: &mut Place<'_>) {
-    clip(&mut place.module);
-    place.function.iter_mut().for_each(clip);
-    // What debuggers print counts from the function.
-    if place.function.is_some() && place.function_offset.is_none() {
-        place.function_offset = place.offset.take();
-    }
 }
 
 impl Facts<'static> {
@@ -137,19 +146,21 @@ impl Facts<'static> {
 
     /// Puts what only debuggers print where the rules look for it, and cuts what is longer than anything real.
     fn complete(&mut self) {
-        self.stack.iter_mut().for_each(|frame| clip_place(&mut frame.place));
-        self.leads.iter_mut().for_each(|lead| clip_place(&mut lead.place));
-        self.caller.iter_mut().for_each(clip_place);
-        let names = [&mut self.process_name, &mut self.processor_vendor].into_iter().flatten();
-        let images = self.modules.iter_mut().map(|module| &mut module.name);
-        let hardware = self.hardware.iter_mut();
-        let hardware = hardware.flat_map(|error| error.sections.iter_mut().chain([&mut error.summary]));
-        names.chain(images).chain(hardware).chain([&mut self.arch]).for_each(clip);
-        if let Some(fault) = &mut self.fault {
-            clip_place(&mut fault.place);
-        } else if let Some(mut place) = self.faulting_ip.take().and_then(|text| symbol(&text)) {
-            clip_place(&mut place);
-            self.fault = Some(Fault { place, origin: Origin::Debugger, ..Fault::default() });
+        self.tidy();
+        // What we wrote ourselves is spelt as it is meant.
+        if self.facts_version == 0 {
+            self.stack.iter_mut().for_each(|frame| respell(&mut frame.place));
+            self.leads.iter_mut().for_each(|lead| respell(&mut lead.place));
+            self.caller.iter_mut().for_each(respell);
+            self.fault.iter_mut().for_each(|fault| respell(&mut fault.place));
+        }
+        if self.fault.is_none()
+            && let Some(mut place) = self.faulting_ip.take().and_then(|text| symbol(&text))
+        {
+            respell(&mut place);
+            let nowhere = if place.module.is_empty() { place.offset.take() } else { None };
+            let address = nowhere.unwrap_or_default();
+            self.fault = Some(Fault { address, place, origin: Origin::Debugger, ..Fault::default() });
         }
         if self.os_build == 0 {
             self.os_build = self.os.take().and_then(|os| build(&os)).unwrap_or(0);
@@ -194,6 +205,34 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_drivers_that_are_gone_are_no_names() {
+        let facts = Facts::from_json(
+            r#"{"faulting_ip":"ffffe506`12345678","stack":[{"module":"0xffffe506'12345678","offset":"0x8"},
+                {"module":"<Unloaded_acmeusb.sys>","offset":"1234"},{"module":"Unloaded_acmeusb.sys","offset":"5"},
+                {"module":"facade","offset":"1"}]}"#,
+        )
+        .unwrap();
+        let fault = facts.fault.unwrap();
+        assert_eq!((fault.address, fault.place), (Number(0xFFFF_E506_1234_5678), Place::default()));
+        let [nowhere, gone, also, driver] = facts.stack.as_slice() else { panic!("four frames") };
+        assert_eq!(
+            (nowhere.place.module.as_ref(), nowhere.place.offset),
+            ("", Some(Number(0xFFFF_E506_1234_5680)))
+        );
+        assert!(gone.place.unloaded && gone.place.module == "acmeusb.sys" && also.place.unloaded);
+        assert_eq!((driver.place.module.as_ref(), driver.place.unloaded), ("facade", false));
+    }
+
+    #[test]
+    fn what_we_wrote_is_not_spelt_anew() {
+        let json = r#"{"facts_version":1,"stack":[{"module":"ntoskrnl.exe","offset":"0x3f4e10","function":"KeBugCheckEx"}]}"#;
+        let facts = Facts::from_json(json).unwrap();
+        let [frame] = facts.stack.as_slice() else { panic!("one frame") };
+        assert_eq!((frame.place.offset, frame.place.function_offset), (Some(Number(0x3F_4E10)), None));
+        assert_eq!(Facts::from_json(&serde_json::to_string(&facts).unwrap()).unwrap(), facts);
+    }
+
+    #[test]
     fn builds() {
         for (text, expected) in [
             ("10.0.19041.1", Some(19041)),
@@ -210,7 +249,7 @@ mod tests {
     fn long_names_are_cut_and_nonsense_refused() {
         let long = "é".repeat(5_000);
         let facts = Facts::from_json(&format!(r#"{{"stack":[{{"module":"{long}"}}]}}"#)).unwrap();
-        assert!(facts.stack.iter().all(|frame| frame.place.module.len() <= MOST_TEXT));
+        assert!(facts.stack.iter().all(|frame| frame.place.module.len() <= super::super::tidy::MOST_TEXT));
         assert!(Facts::from_json("[1]").is_err() && Facts::from_json("{\"args\":5}").is_err());
         let many = vec!["{}"; 5_000].join(",");
         let facts =

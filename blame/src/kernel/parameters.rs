@@ -2,6 +2,7 @@
 
 use dump::{Role, Strategy};
 
+use super::faults::named;
 use super::{Finding, shown};
 use crate::facts::{Lead, Led};
 use crate::owners::Owner;
@@ -24,10 +25,11 @@ pub(super) fn irp_holder<'s>(scene: &Scene<'s>) -> Option<Finding<'s>> {
 }
 
 pub(super) fn driver_name<'s>(scene: &Scene<'s>) -> Option<Finding<'s>> {
-    let lead = scene.facts.leads.iter().find(|lead| lead.by == Led::Name)?;
+    let mut leads = scene.facts.leads.iter().filter(|lead| lead.by == Led::Name);
+    let (lead, confidence) = leads.find_map(|lead| Some((lead, named(scene, &lead.place)?)))?;
     let why =
         format!("Parameter {} of this bug check names the driver: {}.", lead.parameter, lead.place.module);
-    Some(Finding::driver(&lead.place, Confidence::High, why))
+    Some(Finding::driver(&lead.place, confidence, why))
 }
 
 /// Parameters that, by their role, are addresses inside the culprit. Verifier's codes are too many to be all in the

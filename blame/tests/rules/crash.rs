@@ -79,6 +79,7 @@ fn add(facts: &mut Facts<'static>, section: &str) {
         ["caller", at] => facts.caller = Some(place(at)),
         ["stack", frames @ ..] => facts.stack = frames.iter().map(|text| frame(text)).collect(),
         ["process", name] => facts.process_name = Some((*name).to_owned().into()),
+        ["died", name] => facts.dead_process = Some((*name).to_owned().into()),
         ["cpu", name] => facts.processor_vendor = Some((*name).to_owned().into()),
         ["status", status] => {
             let status = Some(number(status));
@@ -109,11 +110,24 @@ fn said(facts: &Facts<'_>) -> String {
     format!("{who} {} {confidence} {}", verdict.rule.as_str(), verdict.failure_bucket_id)
 }
 
+/// Whether each sentence is among what is said of a crash, and what is said of the machine.
+pub(crate) fn check_words(cases: &[(&str, Option<&str>, &[&str])]) {
+    for (crash, sign, sentences) in cases {
+        let verdict = judge(&facts(crash), &Owners::default());
+        let evidence = verdict.evidence.join(" ");
+        println!("{crash}\n    {evidence}");
+        assert_eq!(verdict.hardware_sign.map(|sign| sign.as_str()), *sign, "{crash}");
+        for sentence in *sentences {
+            assert!(evidence.contains(sentence), "{crash}: no {sentence:?} in {evidence:?}");
+        }
+    }
+}
+
 /// A case: the crash, and the verdict on it.
-pub(crate) type Case = (&'static str, &'static str);
+pub(crate) type Case<'c> = (&'c str, &'c str);
 
 /// Prints all cases with their verdicts, then fails with those that differ.
-pub(crate) fn check(cases: &[Case]) {
+pub(crate) fn check(cases: &[Case<'_>]) {
     let mut wrong = Vec::new();
     for (crash, expected) in cases {
         let said = said(&facts(crash));

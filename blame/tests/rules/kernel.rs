@@ -69,7 +69,7 @@ fn an_exception_was_not_handled() {
         ),
         (
             "1e c000001d aa 0 0; at acme!Start+20",
-            "acme.sys faulting-instruction high 0x1E_c000001d_acme!Start",
+            "acme.sys faulting-instruction medium 0x1E_c000001d_acme!Start",
         ),
         (
             "3b c0000005 aa bb 0; at acme.sys+20",
@@ -96,7 +96,7 @@ fn an_exception_was_not_handled() {
             "7f 8 aa bb cc; at acme.sys+20",
             "acme.sys faulting-instruction medium 0x7F_8_acme!unknown_function",
         ),
-        ("7f 0 0 0 0; at acme!Rate+20", "acme.sys faulting-instruction medium 0x7F_0_acme!Rate"),
+        ("7f 0 0 0 0; at acme!Rate+20", "acme.sys faulting-instruction high 0x7F_0_acme!Rate"),
         ("be aa bb cc 0; at acme.sys+20", "acme.sys faulting-instruction high AV_acme!unknown_function"),
         (
             "fc aa bb cc 0; at -; caller acme.sys+30",
@@ -352,18 +352,22 @@ fn nobody_or_no_driver() {
             "124 0 aa bea00000 108; cpu AuthenticAMD; status bea0000000000108",
             "hardware hardware high 0x124_0_AuthenticAMD_PROCESSOR_CACHE_IMAGE_AuthenticAMD.sys",
         ),
-        (
-            "124 10 aa 0 0; cpu GenuineIntel",
-            "hardware hardware high 0x124_16_GenuineIntel__UNKNOWN_IMAGE_GenuineIntel.sys",
-        ),
-        // A process that Windows cannot do without.
+        // A process that Windows cannot do without: the one that ran at the time is it, or ended it.
         (
             "ef aa 0 0 0; process csrss.exe; stack nt!KeBugCheckEx nt!PspCatchCriticalBreak+20 nt!NtTerminateProcess nt!KiSystemServiceCopyEnd+3 ntdll!NtTerminateProcess+14",
-            "process:csrss.exe process medium 0xEF_csrss.exe_BUGCHECK_CRITICAL_PROCESS_ntdll!NtTerminateProcess",
+            "process:csrss.exe process low 0xEF_csrss.exe_BUGCHECK_CRITICAL_PROCESS_ntdll!NtTerminateProcess",
         ),
         (
             "f4 3 aa bb cc; process wininit.exe",
-            "process:wininit.exe process medium 0xF4_wininit.exe_BUGCHECK_CRITICAL_PROCESS_nt!unknown_function",
+            "process:wininit.exe process low 0xF4_wininit.exe_BUGCHECK_CRITICAL_PROCESS_nt!unknown_function",
+        ),
+        (
+            "f4 3 aa bb cc; process taskkill.exe; died csrss.exe",
+            "process:csrss.exe process medium 0xF4_csrss.exe_BUGCHECK_CRITICAL_PROCESS_nt!unknown_function",
+        ),
+        (
+            "ef aa 0 0 0; died svchost.exe",
+            "process:svchost.exe process medium 0xEF_svchost.exe_BUGCHECK_CRITICAL_PROCESS_nt!unknown_function",
         ),
         ("f4 3 aa bb cc", "process process low 0xF4_unknown_BUGCHECK_CRITICAL_PROCESS_nt!unknown_function"),
         // Somebody asked for it: by keyboard, by the power button.

@@ -76,7 +76,7 @@ fn suspect(hardware: &Hardware) -> Markup {
             @for reason in &hardware.reasons { p { (reason) } }
             p.quiet {
                 "Test its memory first, then look at heat, power and overclocking. Until then its crashes lower the \
-                 confidence of what they blame, and open no incident by themselves."
+                 confidence of what they blame, and open no incident, except where other machines fail too."
             }
             div.scroll {
                 table {

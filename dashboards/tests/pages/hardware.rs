@@ -42,6 +42,7 @@ async fn a_suspect_machine_is_told_from_bad_drivers() {
     let mut checked = crash("", 300, now_ms() - 5_000);
     (checked.machine, checked.culprit) = ("PC-MCE".to_owned(), "hardware".to_owned());
     (checked.bugcheck, checked.hardware_sign) = (0x124, "machine check".to_owned());
+    checked.parameters[0] = 0;
     let mut sound = crash("csagent.sys", 400, now_ms() - 5_000);
     sound.facts = r#"{"bugcheck":80}"#.to_owned();
     let mut all = rows.clone();

@@ -18,6 +18,9 @@ pub use rules::SUSPECT_WINDOW_MS;
 
 /// More machines of one driver than anybody would page for again if they were sound.
 const MOST_OF_A_DRIVER: u32 = 10_000;
+/// What is no proof says what tells.
+const MAYBE_A_DRIVER: &str = "A driver that writes over other code's memory can look like this; Driver Verifier tells the \
+                              two apart.";
 /// A machine's clock may be ahead: what it calls the next minutes has happened.
 const AHEAD_MS: i64 = 600_000;
 
@@ -28,10 +31,12 @@ pub struct MachineHealth {
     pub tenant: String,
     /// Machine.
     pub machine: String,
-    /// The processor or the platform has reported an error of its own.
+    /// The processor has reported an error of its own, and not one that many machines report.
     pub by_machine_check: bool,
     /// Several crashes show damaged memory by themselves.
     pub by_memory: bool,
+    /// As no driver is likely to damage it: a single bit, or other values on another day.
+    pub memory_is_sure: bool,
     /// Crashes of too many unlike kinds in too many unlike places for one driver.
     pub by_spread: bool,
     /// Kernel crashes, none of them live or made by hand.
@@ -42,13 +47,13 @@ pub struct MachineHealth {
     pub bugchecks: u64,
     /// Unlike places among these: drivers, places in the kernel, and buckets where nobody is blamed.
     pub places: u64,
-    /// How many of these are blamed on the one driver that has the most; the kernel is none.
+    /// How many of all crashes are blamed on the one driver that has the most; the kernel is none.
     pub most_of_one_driver: u64,
-    /// Machine checks.
+    /// Machine checks of the processor that few machines share.
     pub machine_checks: u64,
-    /// Crashes that show damaged memory, single bits included.
+    /// Crashes that show damaged memory, single bits included, and not where many machines do.
     pub memory_signs: u64,
-    /// Crashes where one bit differs from what it must be.
+    /// Those of them where one bit differs from what it must be.
     pub single_bits: u64,
     /// Days with a crash.
     pub days: u64,
@@ -101,7 +106,7 @@ pub enum Suspicion {
     None,
     /// The pattern of its crashes: a driver that writes over other code's memory can look like that too.
     Likely,
-    /// The crashes say so themselves.
+    /// The crashes say so themselves: software seldom looks like it.
     Strong,
 }
 
@@ -121,10 +126,12 @@ pub struct SoundPulse {
 impl MachineHealth {
     /// How sure it is.
     pub fn suspicion(&self) -> Suspicion {
-        match (self.by_machine_check || self.by_memory, self.by_spread) {
-            (true, _) => Suspicion::Strong,
-            (false, true) => Suspicion::Likely,
-            (false, false) => Suspicion::None,
+        if self.by_machine_check || self.memory_is_sure {
+            Suspicion::Strong
+        } else if self.by_memory || self.by_spread {
+            Suspicion::Likely
+        } else {
+            Suspicion::None
         }
     }
 
@@ -138,36 +145,46 @@ impl MachineHealth {
         let mut reasons = Vec::new();
         if self.by_machine_check {
             reasons.push(format!(
-                "The hardware reported an error of its own in {}: no driver does that.",
+                "The processor reported an error of its own in {}: no driver does that.",
                 counted(self.machine_checks, "crash", "crashes")
             ));
         }
         if self.by_memory {
-            let bits = match self.single_bits {
-                0 => String::new(),
-                bits => format!(", in {bits} of them by a single bit"),
-            };
-            reasons.push(format!(
-                "{} show memory that is not what it must be{bits}: once may be chance, again is the machine.",
-                counted(self.memory_signs, "crash", "crashes")
-            ));
+            reasons.push(self.of_memory());
         }
         if self.by_spread {
-            let driver = match self.most_of_one_driver {
-                0 => "none is blamed on a driver".to_owned(),
-                most => format!("no driver has more than {most} of them"),
-            };
-            reasons.push(format!(
-                "{} on {} with {} unlike bug checks in {} unlike places, and {driver}: sound hardware with one bad \
-                 driver fails the same way again. A driver that writes over other code's memory can look like this; \
-                 Driver Verifier tells the two apart.",
-                counted(self.own_crashes, "crash", "crashes"),
-                counted(self.days, "day", "days"),
-                self.bugchecks,
-                self.places,
-            ));
+            reasons.push(self.of_spread());
         }
         reasons
+    }
+
+    fn of_memory(&self) -> String {
+        let bits = match self.single_bits {
+            0 => String::new(),
+            bits => format!(", in {bits} of them by a single bit"),
+        };
+        let so = match (self.memory_is_sure, self.single_bits) {
+            (true, 0) => "It is something else on another day, which is seldom a driver.",
+            (true, _) => "Software seldom changes one bit alone.",
+            (false, _) => MAYBE_A_DRIVER,
+        };
+        let crashes = counted(self.memory_signs, "crash shows", "crashes show");
+        format!("{crashes} memory that is not what it must be{bits}. {so}")
+    }
+
+    fn of_spread(&self) -> String {
+        let driver = match self.most_of_one_driver {
+            0 => "none of its crashes is blamed on a driver".to_owned(),
+            most => format!("no driver has more than {most} of all its crashes"),
+        };
+        format!(
+            "{} on {} with {} unlike bug checks in {} unlike places, and {driver}: sound hardware with one bad driver \
+             fails the same way again. {MAYBE_A_DRIVER}",
+            counted(self.own_crashes, "crash", "crashes"),
+            counted(self.days, "day", "days"),
+            self.bugchecks,
+            self.places,
+        )
     }
 }
 
@@ -216,7 +233,8 @@ impl Database {
             .map_err(DatabaseError::while_("look at machines' hardware"))
     }
 
-    /// The pulse of one driver as it would be without the machines that are suspect by the week up to `now_ms`.
+    /// The pulse of one driver as it would be without the machines that are suspect by the week up to `now_ms`, unless
+    /// they failed where sound ones fail too.
     pub async fn sound_pulse(
         &self,
         tenant: &str,
@@ -246,6 +264,7 @@ mod tests {
             machine: "pc".to_owned(),
             by_machine_check: false,
             by_memory: false,
+            memory_is_sure: false,
             by_spread: false,
             crashes: 8,
             own_crashes: 8,
@@ -271,6 +290,12 @@ mod tests {
         assert!(
             spread.reasons()[0].starts_with("8 crashes on 1 day with 5 unlike bug checks in 6 unlike places")
         );
+        let memory = MachineHealth { by_memory: true, ..health() };
+        assert_eq!(memory.suspicion(), Suspicion::Likely);
+        assert!(memory.reasons()[0].contains("Driver Verifier"), "{:?}", memory.reasons());
+        let sure = MachineHealth { memory_is_sure: true, ..memory };
+        assert_eq!(sure.suspicion(), Suspicion::Strong);
+        assert!(!sure.reasons()[0].contains("river Verifier"), "{:?}", sure.reasons());
         let all = MachineHealth { by_machine_check: true, by_memory: true, ..spread };
         assert_eq!((all.suspicion(), all.reasons().len()), (Suspicion::Strong, 3));
         assert!(all.reasons()[0].contains("in 1 crash:"), "{:?}", all.reasons());

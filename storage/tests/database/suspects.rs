@@ -1,6 +1,9 @@
-//! Bad machine or bad driver: who is suspect, by what, and what is left of a driver without them.
+//! Bad machine or bad driver: who is suspect, and by what.
 
-use bluescope_storage::questions::{MachineHealth, Range, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
+#[path = "suspects/left_out.rs"]
+mod left_out;
+
+use bluescope_storage::questions::{MachineHealth, Range, SUSPECT_WINDOW_MS, Suspicion};
 use bluescope_storage::rows::CrashRow;
 
 use crate::fixture::{Fixture, crash, now};
@@ -17,6 +20,11 @@ const BAD_MEMORY: [(u32, &str, u64); 8] = [
     (0xD1, "ks.sys", 0x1AE9),
     (0x50, "nvlddmkm.sys", 0xBA07AB),
 ];
+
+/// A page table entry that is not what it must be: the kind, and where.
+const WRONG_PAGE: [u64; 4] = [0x41790, 0xFFFF_FA80_0000_1000, 0x2A, 0];
+const OTHER_PAGE: [u64; 4] = [0x41790, 0xFFFF_FA80_0000_8000, 0x2A, 0];
+const DAY: i64 = 1440;
 
 /// The past of a fleet, row by row.
 struct Fleet {
@@ -59,6 +67,13 @@ impl Fleet {
         Range { from_ms: self.now + MINUTE - SUSPECT_WINDOW_MS, to_ms: self.now + MINUTE }
     }
 
+    /// A crash at no place, with its sign and its parameters.
+    fn sign(&mut self, machine: &str, ago: i64, bugcheck: u32, sign: &str, parameters: [u64; 4]) {
+        let row = self.add(machine, ago, (bugcheck, "", 0));
+        (row.hardware_sign, row.parameters) = (sign.to_owned(), parameters.to_vec());
+        row.bucket = format!("0x{bugcheck:X}_{:x}", parameters[0]);
+    }
+
     async fn suspects(&self, fixture: &Fixture) -> Vec<MachineHealth> {
         fixture.database.suspect_machines(None, self.week(), 100).await.unwrap()
     }
@@ -80,7 +95,7 @@ async fn unlike_crashes_of_one_machine_are_its_own_fault() {
         fleet.add("three-hours", index * 50, (what.0, what.1, what.2 + 0x123));
     }
     // One driver, by two roads, again and again.
-    for round in 0..40 {
+    for round in 0..70 {
         let bugcheck = [0x50, 0x19][round % 2];
         fleet.add("boot-loop", i64::try_from(round).unwrap(), (bugcheck, "csagent.sys", 0xE14ED));
     }
@@ -127,7 +142,10 @@ async fn unlike_crashes_of_one_machine_are_its_own_fault() {
     assert_eq!(fleet.health(&fixture, "bad-memory").await, *bad);
 
     let looping = fleet.health(&fixture, "boot-loop").await;
-    assert_eq!((looping.crashes, looping.bugchecks, looping.places), (40, 2, 1));
+    assert_eq!((looping.crashes, looping.bugchecks, looping.places), (70, 2, 1));
+    let newest: Vec<i64> = (0..50).map(|ago| fleet.now - ago * MINUTE).collect();
+    let shown: Vec<i64> = looping.evidence.iter().map(|crash| crash.happened_at_ms).collect();
+    assert_eq!(shown, newest);
     let one = fleet.health(&fixture, "one-driver").await;
     assert_eq!((one.bugchecks, one.most_of_one_driver, one.suspect()), (5, 3, false));
     let two = fleet.health(&fixture, "two-places").await;
@@ -141,15 +159,20 @@ async fn unlike_crashes_of_one_machine_are_its_own_fault() {
 async fn hardware_that_reports_itself_is_believed() {
     let Some(fixture) = Fixture::new().await else { return };
     let mut fleet = Fleet::new();
-    fleet.add("mce", 10, (0x124, "", 0)).hardware_sign = "machine check".to_owned();
-    fleet.add("mce-of-old-rows", 11, (0x124, "", 0));
+    fleet.sign("mce", 10, 0x124, "machine check", [0, 1, 2, 3]);
+    fleet.sign("mce-of-old-rows", 11, 0x124, "", [1, 1, 2, 3]);
+    fleet.sign("mce-of-old-windows", 11, 0x9C, "", [4, 1, 2, 3]);
+    // Not the processor: a bus device, and a driver of a disk.
+    fleet.sign("bus", 11, 0x124, "machine check", [4, 1, 2, 3]);
+    fleet.sign("disk", 11, 0x124, "machine check", [0x10, 1, 2, 3]);
+    fleet.sign("disk-of-old-rows", 11, 0x124, "", [0x10, 1, 2, 3]);
     fleet.add("one-bit", 12, (0x50, "a.sys", 1)).hardware_sign = "single bit".to_owned();
-    fleet.add("one-sign", 13, (0x1A, "", 0)).hardware_sign = "memory".to_owned();
+    fleet.sign("one-sign", 13, 0x1A, "memory", WRONG_PAGE);
     fleet.add("one-0x1a", 14, (0x1A, "ntoskrnl.exe", 1));
-    fleet.add("two-signs", 15, (0x1A, "", 0)).hardware_sign = "memory".to_owned();
-    fleet.add("two-signs", 4_000, (0x50, "a.sys", 2)).hardware_sign = "single bit".to_owned();
-    fleet.add("long-ago", 16, (0x1A, "", 0)).hardware_sign = "memory".to_owned();
-    fleet.add("long-ago", 8 * 1440, (0x1A, "", 0)).hardware_sign = "memory".to_owned();
+    fleet.sign("two-signs", 15, 0x1A, "memory", WRONG_PAGE);
+    fleet.add("two-signs", 3 * DAY, (0x50, "a.sys", 2)).hardware_sign = "single bit".to_owned();
+    fleet.sign("long-ago", 16, 0x1A, "memory", WRONG_PAGE);
+    fleet.sign("long-ago", 8 * DAY, 0x1A, "memory", OTHER_PAGE);
     for what in BAD_MEMORY {
         fleet.add("live", 17, what).kind = "live".to_owned();
         fleet.add("by-hand", 18, what).culprit = "manual".to_owned();
@@ -162,15 +185,134 @@ async fn hardware_that_reports_itself_is_believed() {
 
     let suspects = fleet.suspects(&fixture).await;
     let names: Vec<&str> = suspects.iter().map(|health| health.machine.as_str()).collect();
-    assert_eq!(names, ["mce", "mce-of-old-rows", "two-signs"]);
+    assert_eq!(names, ["two-signs", "mce", "mce-of-old-rows", "mce-of-old-windows"]);
     assert!(suspects.iter().all(|health| health.suspicion() == Suspicion::Strong));
-    let two = &suspects[2];
+    let two = &suspects[0];
     assert_eq!((two.by_memory, two.memory_signs, two.single_bits, two.days), (true, 2, 1, 2));
     assert_eq!(fixture.database.suspect_machines(Some("acme"), fleet.week(), 10).await.unwrap(), []);
     assert_eq!(fixture.database.suspect_machines(Some(""), fleet.week(), 2).await.unwrap().len(), 2);
     let none =
         fixture.database.machines_health(&[("", "live"), ("", "by-hand")], fleet.week()).await.unwrap();
     assert_eq!(none, []);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn damaged_memory_is_sure_by_one_bit_or_by_other_values_on_another_day() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut fleet = Fleet::new();
+    for (machine, second, ago) in [
+        // A driver that gives back what it has not locked, in a program that is started twice.
+        ("again", WRONG_PAGE, DAY),
+        ("one-boot", OTHER_PAGE, 0),
+        ("other-page", OTHER_PAGE, DAY),
+    ] {
+        fleet.sign(machine, 0, 0x1A, "memory", WRONG_PAGE);
+        fleet.sign(machine, ago, 0x1A, "memory", second);
+    }
+    fleet.sign("one-bit", 0, 0x1A, "memory", WRONG_PAGE);
+    fleet.sign("one-bit", 0, 0x1A, "single bit", WRONG_PAGE);
+    fixture.insert(&fleet.rows).await;
+    for (machine, sure) in [("again", false), ("one-boot", false), ("other-page", true), ("one-bit", true)] {
+        let health = fleet.health(&fixture, machine).await;
+        assert_eq!((health.by_memory, health.memory_is_sure), (true, sure), "{machine}");
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn bad_machines_of_one_bucket_do_not_clear_each_other() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut fleet = Fleet::new();
+    for number in 0..6 {
+        let machine = format!("bad-{number}");
+        fleet.sign(&machine, 5, 0x1A, "memory", WRONG_PAGE);
+        fleet.sign(&machine, DAY + 5, 0x1A, "memory", OTHER_PAGE);
+        // Nor do they where Windows is what failed, at no place in it.
+        let machine = format!("kernel-{number}");
+        for ago in [7, DAY + 7] {
+            fleet.add(&machine, ago, (0x1A, "ntoskrnl.exe", 0)).hardware_sign = "memory".to_owned();
+        }
+    }
+    fixture.insert(&fleet.rows).await;
+    let suspects = fleet.suspects(&fixture).await;
+    assert_eq!(suspects.len(), 12);
+    for health in &suspects {
+        // What so many show is not sure of any of them.
+        assert_eq!((health.suspicion(), health.memory_signs, health.own_crashes), (Suspicion::Likely, 2, 0));
+        assert_eq!(health.evidence.len(), 2, "{health:?}");
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn what_many_machines_report_marks_none_of_them() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut fleet = Fleet::new();
+    for number in 0..6 {
+        let machine = format!("pc-{number}");
+        // Microcode that all of them were given.
+        fleet.sign(&machine, 3, 0x124, "machine check", [0, 1, 2, 3]);
+        // A driver that sets a flag in what is not its own.
+        for ago in [DAY, 2 * DAY] {
+            fleet.add(&machine, ago, (0x50, "flags.sys", 8)).hardware_sign = "single bit".to_owned();
+        }
+    }
+    let row = fleet.add("pc-3", 9, (0x124, "", 0));
+    (row.hardware_sign, row.bucket) = ("machine check".to_owned(), "0x124_0_CACHE".to_owned());
+    row.parameters = vec![0, 1, 2, 3];
+    fixture.insert(&fleet.rows).await;
+    let suspects = fleet.suspects(&fixture).await;
+    assert_eq!(suspects.iter().map(|health| health.machine.as_str()).collect::<Vec<_>>(), ["pc-3"]);
+    assert_eq!((suspects[0].machine_checks, suspects[0].single_bits), (1, 0));
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_driver_that_goes_wrong_everywhere_explains_the_odd_crashes_besides() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut fleet = Fleet::new();
+    for number in 0..6_u64 {
+        let machine = format!("pc-{number}");
+        for ago in 1..4 {
+            fleet.add(&machine, ago, (0x50, "spoiler.sys", 0x77));
+        }
+        for (ago, what) in (4..).zip(BAD_MEMORY.into_iter().take(7)) {
+            fleet.add(&machine, ago, (what.0, what.1, what.2 + number * 0x1000));
+        }
+    }
+    fleet.bad_memory("bad-memory", 60);
+    fixture.insert(&fleet.rows).await;
+    let suspects = fleet.suspects(&fixture).await;
+    assert_eq!(suspects.iter().map(|health| health.machine.as_str()).collect::<Vec<_>>(), ["bad-memory"]);
+    let victim = fleet.health(&fixture, "pc-2").await;
+    assert_eq!((victim.own_crashes, victim.places, victim.most_of_one_driver), (7, 7, 3));
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_is_measured_by_its_own_machines() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut fleet = Fleet::new();
+    // Enough for six crashing machines in a hundred to be more than five.
+    for number in 0..700 {
+        fleet.add(&format!("theirs-{number}"), number % 50, (0x9F, "usb.sys", 5)).tenant = "large".to_owned();
+    }
+    for (tenant, machines) in [("small", 5), ("large", 5), ("tiny", 4)] {
+        for machine in 0..machines {
+            for (ago, what) in (1..).zip(BAD_MEMORY) {
+                fleet.add(&format!("pc-{machine}"), ago, what).tenant = tenant.to_owned();
+            }
+        }
+    }
+    fixture.insert(&fleet.rows).await;
+    for (tenant, suspects) in [("small", 0), ("large", 5), ("tiny", 4)] {
+        let found = fixture.database.suspect_machines(Some(tenant), fleet.week(), 100).await.unwrap();
+        assert_eq!(found.len(), suspects, "{tenant}");
+        assert!(found.iter().all(|health| health.tenant == tenant));
+        let health = fixture.database.machines_health(&[(tenant, "pc-0")], fleet.week()).await.unwrap();
+        assert_eq!((health.len(), health[0].suspect()), (1, suspects > 0), "{tenant}");
+    }
     fixture.stop().await;
 }
 
@@ -221,37 +363,5 @@ async fn the_verdict_is_of_crashes_not_of_rows() {
     assert_eq!(fleet.suspects(&fixture).await, once);
     let machine = fleet.health(&fixture, "once").await;
     assert_eq!((machine.crashes, machine.memory_signs), (2, 1));
-    fixture.stop().await;
-}
-
-#[tokio::test]
-async fn a_driver_is_counted_without_its_suspect_machines() {
-    let Some(fixture) = Fixture::new().await else { return };
-    let mut fleet = Fleet::new();
-    for number in 0..3 {
-        fleet.bad_memory(&format!("bad-{number}"), number + 1);
-        fleet.add(&format!("bad-{number}"), 0, (0x50, "csagent.sys", 0xE14ED));
-    }
-    // Crashed a minute, three minutes and ten minutes ago; the last one is somebody else's.
-    for (machine, ago) in
-        [("sound-0", 0), ("sound-1", 3), ("sound-2", 10), ("theirs", 0), ("other-driver", 0)]
-    {
-        let row = fleet.add(machine, ago, (0x50, "csagent.sys", 0xE14ED));
-        row.site = String::new();
-        match machine {
-            "theirs" => row.tenant = "acme".to_owned(),
-            "other-driver" => row.driver = "other.sys".to_owned(),
-            _ => {}
-        }
-    }
-    fixture.insert(&fleet.rows).await;
-    let sound = fixture.database.sound_pulse("", "csagent.sys", fleet.now + 20_000).await.unwrap();
-    assert_eq!(sound, SoundPulse { last_1: 1, last_5: 2, last_15: 3, sites: 3 });
-    let pulse = fixture.database.pulse(fleet.now + 20_000).await.unwrap();
-    let whole =
-        pulse.drivers.iter().find(|row| row.tenant.is_empty() && row.driver == "csagent.sys").unwrap();
-    assert_eq!((whole.last_1, whole.last_5, whole.last_15), (4, 5, 6));
-    let nobody = fixture.database.sound_pulse("", "nobody.sys", fleet.now).await.unwrap();
-    assert_eq!(nobody, SoundPulse { last_1: 0, last_5: 0, last_15: 0, sites: 0 });
     fixture.stop().await;
 }

@@ -7,10 +7,16 @@ use clickhouse::query::Query;
 /// carry its past for long.
 pub const SUSPECT_WINDOW_MS: i64 = 7 * 86_400_000;
 
-/// One is enough: the processor or the platform itself reports it, and no software takes part.
+/// One is enough: the processor itself reports it, and no driver takes part. Unless many others report the same: then it
+/// is firmware or microcode that all of them were given.
 const MIN_MACHINE_CHECKS: u64 = 1;
-/// A bit may flip once in a sound machine, and a driver can write over one page table entry. Twice in a week it is the
-/// machine, unless many others see the same: then it is a driver that damages memory everywhere.
+/// Who reported a 0x124 (its first parameter): the processor, by an exception or by a corrected error that it counts.
+/// All others go through software: 4 is a bus device, whose driver can be what is wrong with it, and with 0x10 a driver
+/// reports what it likes. Rows of older rules call them machine checks too.
+const PROCESSOR_SOURCES: [u64; 2] = [0, 1];
+/// A bit may flip once in a sound machine, and a driver can write over one page table entry. Twice in a week it may well
+/// be the machine, but a driver that locks pages wrongly does it twice too: it is sure only where a single bit is wrong,
+/// or where other values are on another day.
 const MIN_MEMORY_SIGNS: u64 = 2;
 /// With fewer crashes there is no telling chance from a pattern. Seen: a PC with bad memory made four in three hours.
 const MIN_CRASHES: u64 = 4;
@@ -20,13 +26,17 @@ const MIN_FAMILIES: u64 = 3;
 const _: () = assert!(MIN_FAMILIES <= 9, "the SQL sieves by uniqUpTo(9), which calls all above 10");
 /// Drivers, places in the kernel, and buckets where nobody is blamed. One bad driver fails at a place or two.
 const MIN_PLACES: u64 = 3;
-/// No driver may have more than one crash in this many: a driver that does is the simpler explanation, even where its
-/// damage also shows elsewhere.
+/// No driver may have more than one crash for this many that are the machine's own, at whatever places: one that has is
+/// the simpler explanation of the others too. Crashes that many machines share count here, since a driver that goes
+/// wrong everywhere and damages memory shows as itself at one place, and at odd ones as something else.
 const MOST_OF_ONE_DRIVER: u64 = 3;
-/// A place where this many machines fail says nothing about one of them. So an outage marks nobody: not even one whose
-/// driver damages memory and fails in many ways, since it does so at the same places everywhere.
+/// A place where this many machines of a tenant fail says nothing about one of them. So an outage marks nobody: not even
+/// one whose driver damages memory and fails in many ways, since it does so at the same places everywhere. Damaged memory
+/// that left no place (0x1A names none, and is the same bucket for everybody) is no such place: five bad machines must
+/// not clear each other. But where so many show it, it is sure of none.
 const COMMON_MACHINES: u64 = 5;
-/// And of all machines that crash at least one in this many: in a large fleet five bad ones always share a place.
+/// And of all the tenant's machines that crash at least one in this many: in a large fleet five bad ones always share a
+/// place. Leaving a machine out of an outage goes by `COMMON_MACHINES` alone: there a place too many does no harm.
 const COMMON_SHARE: u64 = 100;
 
 /// The kernel takes what nobody can be blamed for: it never explains crashes, and each place in it counts for itself.
@@ -77,6 +87,7 @@ pub(super) fn bind(query: Query) -> Query {
         .param("by_hand", BY_HAND.to_vec())
         .param("kernels", KERNELS.to_vec())
         .param("machine_check", MACHINE_CHECK)
+        .param("processor_sources", PROCESSOR_SOURCES.to_vec())
         .param("min_machine_checks", MIN_MACHINE_CHECKS)
         .param("min_memory_signs", MIN_MEMORY_SIGNS)
         .param("min_crashes", MIN_CRASHES)

@@ -40,8 +40,38 @@ macro_rules! candidates {
     };
 }
 
-/// From the inside: the best form of each crash of these machines; which of them failed where many machines fail; what
-/// that says about each machine.
+/// Fault sites of these machines where many machines of their tenant fail. A site belongs to one tenant, and is held
+/// against that one's machines alone: neither how many others there are nor what they do moves anything.
+macro_rules! common {
+    ($machines:expr) => {
+        concat!(
+            "
+SELECT site FROM (
+    SELECT fault_site AS site, tenant, uniqCombined64(14)(machine) AS failing FROM crashes
+    WHERE kind = 'kernel' AND ",
+            window!(),
+            "
+        AND fault_site IN (SELECT fault_site FROM crashes WHERE ",
+            window!(),
+            " AND ",
+            $machines,
+            ")
+    GROUP BY site, tenant
+    HAVING failing >= {common_machines:UInt64}
+) AS shared INNER JOIN (
+    SELECT tenant, uniqCombined64(14)(machine) AS crashing FROM crashes
+    WHERE kind = 'kernel' AND ",
+            window!(),
+            "
+    GROUP BY tenant
+) AS whole USING tenant
+WHERE failing >= intDiv(crashing, {common_share:UInt64})"
+        )
+    };
+}
+
+/// From the inside: the best form of each crash of these machines; which of them failed where others do not (`own`), or
+/// left no place (`nowhere`); what that says about each machine.
 macro_rules! health {
     ($machines:expr) => {
         concat!(
@@ -51,42 +81,44 @@ SELECT
     machine,
     CAST(machine_checks >= {min_machine_checks:UInt64}, 'Bool') AS by_machine_check,
     CAST(memory_signs >= {min_memory_signs:UInt64}, 'Bool') AS by_memory,
+    CAST(by_memory AND (countIf(own AND sign = 'single bit') > 0
+        OR (uniqExactIf(values, own AND damage) > 1 AND uniqExactIf(toDate(at), own AND damage) > 1)), 'Bool') AS memory_is_sure,
     CAST(own_crashes >= {min_crashes:UInt64} AND bugchecks >= {min_families:UInt64} AND places >= {min_places:UInt64}
         AND most_of_one_driver * {most_of_one:UInt64} <= own_crashes, 'Bool') AS by_spread,
     count() AS crashes,
     countIf(own) AS own_crashes,
     uniqExactIf(family, own) AS bugchecks,
     uniqExactIf((driver, if(kernel, fault_offset, 0), if(driver = '', bucket, '')), own) AS places,
-    arrayMax(tupleElement(sumMapIf([driver], [toUInt64(1)], own AND driver != '' AND NOT kernel), 2)) AS most_of_one_driver,
-    countIf(sign = 'machine check') AS machine_checks,
-    countIf(sign = 'single bit' OR (sign = 'memory' AND own)) AS memory_signs,
-    countIf(sign = 'single bit') AS single_bits,
+    arrayMax(tupleElement(sumMapIf([driver], [toUInt64(1)], driver != '' AND NOT kernel), 2)) AS most_of_one_driver,
+    countIf(own AND sign = 'machine check') AS machine_checks,
+    countIf(damage AND (own OR nowhere)) AS memory_signs,
+    countIf(sign = 'single bit' AND (own OR nowhere)) AS single_bits,
     uniqExact(toDate(at)) AS days,
     toUnixTimestamp64Milli(min(at)) AS first_ms,
     toUnixTimestamp64Milli(max(at)) AS last_ms,
-    arrayReverseSort(groupArrayIf(50)((toUnixTimestamp64Milli(at), toString(crash_id), bugcheck, name, driver, sign),
-        own OR sign != '')) AS evidence
+    arrayMap(e -> (-e.1, e.2, e.3, e.4, e.5, e.6), groupArraySortedIf(50)(
+        (-toUnixTimestamp64Milli(at), toString(crash_id), bugcheck, name, driver, sign),
+        own OR (damage AND nowhere))) AS evidence
 FROM (
     SELECT
         crash_id, best.1 AS tenant, best.2 AS machine, best.3 AS bugcheck, best.4 AS name, best.5 AS driver,
-        best.6 AS fault_offset, best.7 AS at, best.11 AS bucket,
+        best.6 AS fault_offset, best.7 AS at, best.11 AS bucket, best.13 AS values,
         ", family!(), " AS family,
         driver IN {kernels:Array(String)} AS kernel,
-        if(best.8 = '' AND family = {machine_check:UInt32}, 'machine check', best.8) AS sign,
-        best.9 NOT IN (
-            SELECT fault_site FROM crashes
-            WHERE kind = 'kernel' AND ", window!(), "
-                AND fault_site IN (SELECT fault_site FROM crashes WHERE ", window!(), " AND ", $machines, ")
-            GROUP BY fault_site
-            HAVING uniqCombined64(14)(machine) >= greatest({common_machines:UInt64}, intDiv((
-                SELECT uniqCombined64(14)((tenant, machine)) FROM crashes WHERE kind = 'kernel' AND ", window!(), "
-            ), {common_share:UInt64}))
-        ) AS own
+        driver = '' OR (kernel AND fault_offset = 0) AS nowhere,
+        multiIf(
+            best.8 IN ('memory', 'single bit'), best.8,
+            best.8 != 'machine check' AND family != {machine_check:UInt32}, '',
+            bugcheck != {machine_check:UInt32} OR best.12 IN {processor_sources:Array(UInt64)}, 'machine check',
+            ''
+        ) AS sign,
+        sign IN ('memory', 'single bit') AS damage,
+        best.9 NOT IN (", common!($machines), ") AS own
     FROM (
         SELECT crash_id, argMax((
             toString(tenant), machine, bugcheck, toString(bugcheck_name), toString(driver), fault_offset, happened_at,
             toString(hardware_sign), fault_site, kind = 'kernel' AND culprit != 'manual',
-            toString(bucket)
+            toString(bucket), parameters[1], sipHash64(bugcheck, parameters)
         ), revision) AS best
         FROM crashes
         WHERE ", window!(), " AND ", $machines, "
@@ -104,7 +136,7 @@ pub(super) const SUSPECTS: &str = concat!(
     health!(candidates!(" AND ({any_tenant:Bool} OR tenant = {tenant:String})")),
     "
 HAVING by_machine_check OR by_memory OR by_spread
-ORDER BY by_machine_check DESC, by_memory DESC, own_crashes DESC, tenant, machine
+ORDER BY by_machine_check OR memory_is_sure DESC, by_memory DESC, own_crashes DESC, tenant, machine
 LIMIT {limit:UInt32}"
 );
 
@@ -118,8 +150,21 @@ pub(super) const THESE: &str = concat!(
 ORDER BY tenant, machine"
 );
 
-/// Distinct machines and sites of one driver without those that are suspect, by the spans of the detector. Machines
-/// beyond the newest `most` are taken for sound unasked.
+macro_rules! of_driver {
+    () => {
+        "kind = 'kernel' AND outcome = 'analysed' AND tenant = {tenant:String} AND driver = {driver:String}"
+    };
+}
+
+macro_rules! of_late {
+    () => {
+        "stored_at >= toDateTime({end_s:Int64} - 900, 'UTC') AND stored_at < toDateTime({end_s:Int64}, 'UTC')"
+    };
+}
+
+/// Distinct machines and sites of one driver by the spans of the detector, without those that are suspect and failed
+/// where hardly anybody else does. Whatever a machine's memory is like: what fails at one place on several machines is
+/// the driver. Machines beyond the newest `most` are taken for sound unasked.
 pub(super) const SOUND: &str = concat!(
     "
 SELECT
@@ -128,20 +173,35 @@ SELECT
     uniqExact(machine) AS last_15,
     uniqExact(if(site = '', concat('machine ', machine), concat('site ', site))) AS sites
 FROM crashes
-WHERE kind = 'kernel' AND outcome = 'analysed' AND tenant = {tenant:String} AND driver = {driver:String}
-    AND stored_at >= toDateTime({end_s:Int64} - 900, 'UTC') AND stored_at < toDateTime({end_s:Int64}, 'UTC')
-    AND machine NOT IN (SELECT machine FROM (",
-    health!(candidates!(
+WHERE ",
+    of_driver!(),
+    " AND ",
+    of_late!(),
+    "
+    AND (fault_site IN (
+        SELECT fault_site FROM crashes
+        WHERE ",
+    of_driver!(),
+    " AND ",
+    window!(),
+    "
+        GROUP BY fault_site
+        HAVING uniqCombined64(14)(machine) >= {common_machines:UInt64}
+    ) OR machine NOT IN (SELECT machine FROM (",
+    health!(candidates!(concat!(
         " AND tenant = {tenant:String} AND machine IN (
         SELECT machine FROM crashes
-        WHERE kind = 'kernel' AND outcome = 'analysed' AND tenant = {tenant:String} AND driver = {driver:String}
-            AND stored_at >= toDateTime({end_s:Int64} - 900, 'UTC') AND stored_at < toDateTime({end_s:Int64}, 'UTC')
+        WHERE ",
+        of_driver!(),
+        " AND ",
+        of_late!(),
+        "
         GROUP BY machine
         ORDER BY max(stored_at) DESC, machine
         LIMIT {most:UInt32}
     )"
-    )),
+    ))),
     "
 HAVING by_machine_check OR by_memory OR by_spread
-    ))"
+    )))"
 );
