@@ -165,12 +165,45 @@ impl Facts<'static> {
         if self.os_build == 0 {
             self.os_build = self.os.take().and_then(|os| build(&os)).unwrap_or(0);
         }
+        if self.arch.is_empty() && self.facts_version == 0 {
+            self.arch = Cow::Borrowed(self.likely_arch());
+        }
+    }
+
+    /// The machine of debugger output that does not say: by functions that only x86 has, else by how wide the addresses
+    /// in the parameters are.
+    fn likely_arch(&self) -> &'static str {
+        const ONLY_X86: [&str; 5] =
+            ["KiTrap0", "_KiTrap", "KiFastCallEntry", "KiFastSystemCallRet", "KiThreadStartup"];
+        const WIDE: u64 = 0xFFFF_8000_0000_0000;
+        let x86 = |function: &str| ONLY_X86.iter().any(|name| function.starts_with(name));
+        let mut functions = self.stack.iter().filter_map(|frame| frame.place.function.as_deref());
+        // A status looks like an address of x86: c0000005.
+        let narrow = |value: u64| (0x8000_0000..0xC000_0000).contains(&value) || value >> 28 == 0xF;
+        match () {
+            () if functions.any(x86) => "x86",
+            () if self.args.iter().any(|arg| arg.0 >= WIDE) => "x64",
+            () if self.args.iter().any(|arg| narrow(arg.0)) => "x86",
+            () => "",
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machine_of_output_that_does_not_say() {
+        let check = |facts: &str, expected: &str| {
+            assert_eq!(Facts::from_json(facts).unwrap().arch, expected, "{facts}");
+        };
+        check(r#"{"args":["0xfffff88005a0bfd2"]}"#, "x64");
+        check(r#"{"args":["0x41414141","0x2","0x0","0xf76e21bd"]}"#, "x86");
+        check(r#"{"args":["0x50"],"stack":[{"module":"nt","function":"KiTrap0E","offset":"0xdc"}]}"#, "x86");
+        check(r#"{"args":["0xc0000005"]}"#, "");
+        check(r#"{"args":["0xf76e21bd"],"arch":"arm64"}"#, "arm64");
+    }
 
     #[test]
     fn what_a_debugger_printed() {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use bluescope_blame::{
-    Access, Confidence, Exception, Facts, Fault, Frame, HardwareError, Kind, Lead, Led, Module, Number,
-    Origin, Owners, Place, Trust, judge,
+    Access, Confidence, Exception, FACTS_VERSION, Facts, Fault, Frame, HardwareError, Kind, Lead, Led,
+    Module, Number, Origin, Owners, Place, Trust, judge,
 };
 use proptest::option::of;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -137,6 +137,7 @@ fn facts() -> impl Strategy<Value = Facts<'static>> {
                 ..HardwareError::default()
             }),
             verifier,
+            facts_version: FACTS_VERSION,
             ..Facts::default()
         }
     })
