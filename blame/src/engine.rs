@@ -22,15 +22,7 @@ pub fn judge(facts: &Facts<'_>, owners: &Owners) -> Verdict {
     let mut findings =
         scene.judged.look().iter().filter_map(|rule| Some((*rule, kernel::ask(*rule, &scene)?)));
     let Some((rule, finding)) = findings.next() else { return Verdict::default() };
-    let outside = kernel::outside(&scene).filter(|_| goes_by_the_stack(rule));
-    let (rule, finding, runners_up) = match outside {
-        // Whoever is further down the stack called somebody, who called code that nobody knows: no name is better than theirs.
-        Some(nobody) => (Rule::Nobody, nobody, Vec::new()),
-        None => {
-            let runners_up = others(&scene, &finding, findings);
-            (rule, finding, runners_up)
-        }
-    };
+    let runners_up = others(&scene, &finding, findings);
     let mut verdict = verdict(&scene, rule, finding);
     caution(&scene, &mut verdict);
     verdict.runners_up = runners_up;
@@ -163,13 +155,14 @@ fn caution(scene: &Scene<'_>, verdict: &mut Verdict) {
         let text = "The damage is a single bit: a sign of bad memory rather than of a driver.";
         verdict.evidence.push(text.to_owned());
     }
-    if verdict.culprit == Culprit::Driver
-        && let Some((at, false)) = scene.outside()
+    if goes_by_the_stack(verdict.rule)
+        && let Some((at, ran)) = scene.outside()
     {
         verdict.confidence = verdict.confidence.min(Confidence::Low);
+        let jump = if ran { "" } else { ", or a jump to where no code is" };
         verdict.evidence.push(format!(
             "The failing instruction is at {at}, outside every driver that the dump lists: code that was mapped by hand or \
-             is unloaded by now, or a jump to where no code is."
+             is unloaded by now{jump}. Who is on the stack may have called it, and need not be at fault."
         ));
     }
     if is_unnamed(&verdict.image_name) {

@@ -7,7 +7,6 @@ mod parameters;
 mod recursion;
 mod stacks;
 
-pub(crate) use self::faults::outside;
 pub(crate) use self::stacks::further_down;
 use crate::facts::Place;
 use crate::scene::Scene;

@@ -4,7 +4,7 @@ use super::{Finding, shown};
 use crate::facts::{Fault, Led, Origin, Place};
 use crate::owners::{Owner, is_kernel, known};
 use crate::scene::Scene;
-use crate::verdict::{Confidence, Culprit};
+use crate::verdict::Confidence;
 
 /// Where the address of the failing instruction was read.
 fn origin(scene: &Scene<'_>, fault: &Fault<'_>) -> String {
@@ -81,20 +81,6 @@ pub(super) fn named(scene: &Scene<'_>, place: &Place<'_>) -> Option<Confidence> 
         Some(Owner::Ignore) => None,
         None => (scene.owner(place) != Owner::Ignore).then_some(Confidence::High),
     }
-}
-
-/// Code ran that is in no image of the dump: whoever is further down the stack is not it.
-pub(crate) fn outside<'s>(scene: &Scene<'s>) -> Option<Finding<'s>> {
-    let (at, _) = scene.outside().filter(|(_, certain)| *certain)?;
-    let why = format!(
-        "The failing instruction is at {at}{}: code ran there that is outside every driver which the dump lists, mapped by \
-         hand or unloaded by now. Drivers further down the stack are not it.",
-        match tried(scene) {
-            access if access.is_empty() => access,
-            access => format!(", which tried{access}"),
-        }
-    );
-    Some(Finding { culprit: Culprit::Unknown, place: None, confidence: Confidence::None, why })
 }
 
 pub(super) fn faulting_instruction<'s>(scene: &Scene<'s>) -> Option<Finding<'s>> {
