@@ -137,6 +137,14 @@ async fn an_outage_that_names_nobody_pages_nobody() {
 }
 
 #[tokio::test]
+async fn what_broken_machines_break_in_is_fair_and_nothing_else() {
+    let report = nameless("intel-raptorlake-2023", Some("nvlddmkm.sys")).await;
+    assert_eq!(report.fair, ["nvlddmkm.sys"]);
+    let report = nameless("intel-raptorlake-2023", Some("tcpip.sys")).await;
+    assert_eq!(report.strangers, ["tcpip.sys"]);
+}
+
+#[tokio::test]
 async fn whoever_hides_may_be_found() {
     let report = nameless("carbonblack-2022", Some("ctifile.sys")).await;
     assert!(report.passed(), "{report}");
