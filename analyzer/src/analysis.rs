@@ -165,6 +165,12 @@ pub struct Verdict {
     pub rules_version: u32,
 }
 
+/// Facts as rows keep them.
+pub(crate) fn stored(facts: &blame::Facts<'_>) -> String {
+    // Plain data without maps of odd keys: serialising it cannot fail.
+    serde_json::to_string(facts).unwrap_or_default()
+}
+
 /// The instruction that failed, as the debugger writes it.
 pub(crate) fn faulting_ip(facts: &blame::Facts<'_>) -> Option<String> {
     let fault = facts.fault.as_ref()?;

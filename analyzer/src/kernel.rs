@@ -16,7 +16,7 @@ use dump::{Identity, KernelDump};
 use symbols::image::PAGE_BYTES;
 use symbols::{ImageId, SymbolSet};
 
-use crate::analysis::{Analysis, faulting_ip};
+use crate::analysis::Analysis;
 use crate::module_symbols::{Ids, ModuleSymbols, Page};
 use crate::{Limits, text};
 
@@ -35,15 +35,8 @@ pub(crate) fn analyze(
     let gathered = gather::gather(dump, &names, &symbols, limits);
     let facts = facts::facts(dump, &gathered, &symbols, limits);
     let verdict = blame::judge(&facts, owners);
-    let source = report::Source { dump, identity, dump_bytes, symbols: &symbols, limits };
-    let faulting_ip = faulting_ip(&facts);
-    Analysis { facts: stored(&facts), faulting_ip, ..report::write(&source, &gathered, verdict) }
-}
-
-/// Facts as rows keep them.
-fn stored(facts: &blame::Facts<'_>) -> String {
-    // Plain data without maps of odd keys: serialising it cannot fail.
-    serde_json::to_string(facts).unwrap_or_default()
+    let source = report::Source { dump, identity, dump_bytes, symbols: &symbols, facts: &facts, limits };
+    report::write(&source, &gathered, verdict)
 }
 
 /// A page of a driver's image, where the dump's own memory has it: large dumps hold most of the kernel's.

@@ -18,7 +18,7 @@ use symbols::{ImageId, PdbId, SymbolSet};
 use uuid::Uuid;
 
 use crate::analysis::{
-    Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip,
+    Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip, stored,
 };
 use crate::hex::hex;
 use crate::module_symbols::{Ids, ModuleSymbols, Page, Walked};
@@ -86,8 +86,7 @@ pub(crate) fn analyze(
         limits,
     });
     let verdict = blame::judge(&facts, owners);
-    // Plain data without maps of odd keys: serialising it cannot fail.
-    let stored = serde_json::to_string(&facts).unwrap_or_default();
+    let stored = stored(&facts);
     let unloaded = unloaded(&dump, bytes, limits, &mut problems);
     problems.truncate(limits.problems);
     Ok(Analysis {

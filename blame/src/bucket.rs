@@ -54,11 +54,11 @@ pub(crate) fn image_name(place: &Place<'_>, arch: &str) -> String {
 /// `KERNEL_SECURITY_CHECK_FAILURE`: its first parameter is a code of `__fastfail`.
 const FAST_FAIL: u32 = 0x139;
 /// `STATUS_ACCESS_VIOLATION`.
-const ACCESS_VIOLATION: u64 = 0xC000_0005;
+pub(crate) const ACCESS_VIOLATION: u64 = 0xC000_0005;
 /// Characters of a process's name in the kernel's own record of it.
 const MOST_PROCESS: usize = 14;
 /// Addresses below are a null pointer with an offset.
-const NULL_PAGE: u64 = 0x1_0000;
+pub(crate) const NULL_PAGE: u64 = 0x1_0000;
 
 /// What buckets are made of, besides words in capitals.
 const PARTS: [&str; 23] = [

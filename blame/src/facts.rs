@@ -287,10 +287,7 @@ impl Facts<'_> {
     /// The bug check without the flag of small dumps: `0x1000007e` is 0x7E. Codes that are statuses (`0xc0000142`) or marks
     /// (`0xdeaddead`) use the flag's digits themselves, and without them would be another bug check.
     pub fn code(&self) -> u32 {
-        const FLAG: u32 = 0x1000_0000;
-        const FLAGS: u32 = 0xF000_0000;
-        let raw = self.raw_code();
-        if raw & FLAGS == FLAG { raw & !FLAGS } else { raw }
+        dump::without_flag(self.raw_code())
     }
 
     /// The bug check as the header has it.

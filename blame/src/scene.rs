@@ -6,6 +6,7 @@ mod images;
 use dump::{Role, Strategy};
 
 use self::images::Images;
+use crate::bucket::ACCESS_VIOLATION;
 use crate::facts::{Access, Exception, Facts, Fault, Frame, Kind, Lead, Number, Origin, Place, Trust};
 use crate::owners::{Owner, Owners, is_kernel};
 use crate::plumbing;
@@ -260,7 +261,6 @@ fn is_kernel_address(arch: &str, address: u64) -> bool {
 fn in_parameters(code: u32, roles: &[Role; 4], parameters: &[u64; 4]) -> Option<Exception> {
     /// `KMODE_EXCEPTION_NOT_HANDLED` has the first two words of the exception's information in its last parameters.
     const WITH_INFORMATION: u32 = 0x1E;
-    const ACCESS_VIOLATION: u64 = 0xC000_0005;
     let find =
         |wanted| roles.iter().zip(parameters).find(|(role, _)| **role == wanted).map(|(_, value)| *value);
     let status = find(Role::ExcCode).map(|code| code & 0xFFFF_FFFF);

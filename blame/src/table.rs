@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use dump::{BugCheck, Role, Strategy, bugcheck};
+use dump::{BugCheck, Role, Strategy, bugcheck, without_flag};
 use serde::Deserialize;
 
 use crate::verdict::{Confidence, HardwareSign, Rule};
@@ -116,11 +116,6 @@ fn by_number(key: &str) -> Result<u64, String> {
     number(key).ok_or_else(|| format!("{key}: not a number such as 0x3"))
 }
 
-/// A bug check without the flag of small dumps. The rest is the number: 0xC000021A has no flags.
-fn unflagged(raw: u32) -> u32 {
-    if raw & 0xF000_0000 == 0x1000_0000 { raw & 0x0FFF_FFFF } else { raw }
-}
-
 /// The table is never dropped: what it says lives as long as the program.
 fn leak(text: Option<String>) -> Option<&'static str> {
     text.map(|text| &*Box::leak(text.into_boxed_str()))
@@ -158,7 +153,7 @@ impl Table {
         for (key, lines) in file.bugcheck {
             let code = number(&key).and_then(|code| u32::try_from(code).ok());
             let code = code.ok_or_else(|| format!("bugcheck.{key}: not a number such as 0xd1"))?;
-            let known = bugcheck(unflagged(code), code).map(|known| known.strategy);
+            let known = bugcheck(without_flag(code), code).map(|known| known.strategy);
             let strategy =
                 lines.strategy.or(known).ok_or_else(|| format!("bugcheck.{key}: not a bug check"))?;
             let below = strategies.get(&strategy).unwrap_or(&base);
@@ -176,7 +171,7 @@ impl Table {
 
     /// How a crash is judged, and the value of the parameter that selects.
     pub(crate) fn row(&'static self, raw: u32, parameters: &[u64; 4]) -> Judged {
-        let code = unflagged(raw);
+        let code = without_flag(raw);
         let known = bugcheck(code, raw);
         let entry = self.entries.get(&code).or_else(|| self.entries.get(&raw));
         let by = entry.and_then(|entry| entry.by);
@@ -295,7 +290,7 @@ mod tests {
             let judged = TABLE.row(known.code, &[0; 4]);
             let row = judged.row.unwrap_or_else(|| panic!("{:#x}: no strategy", known.code));
             assert_eq!(row.look.last(), Some(&Rule::Nobody), "{:#x}: every way ends somewhere", known.code);
-            own += usize::from(table.entries.contains_key(&unflagged(known.code)));
+            own += usize::from(table.entries.contains_key(&without_flag(known.code)));
         }
         assert!(own >= 60, "{own} bug checks with lines of their own");
     }

@@ -6,14 +6,13 @@ mod runtimes;
 pub use runtimes::is_runtime;
 
 use crate::RULES_VERSION;
-use crate::bucket::{self, status_text};
+use crate::bucket::{self, ACCESS_VIOLATION, NULL_PAGE, status_text};
 use crate::facts::{Access, Facts, Place, Trust};
 use crate::names::fast_fail_name;
 use crate::owners::{Owner, Owners};
 use crate::table;
 use crate::verdict::{Confidence, Culprit, Rule, RunnerUp, Verdict};
 
-const ACCESS_VIOLATION: u64 = 0xC000_0005;
 const IN_PAGE_ERROR: u64 = 0xC000_0006;
 const STACK_OVERFLOW: u64 = 0xC000_00FD;
 const HEAP_CORRUPTION: u64 = 0xC000_0374;
@@ -22,8 +21,6 @@ const CPP_THROW: u64 = 0xE06D_7363;
 const CLR: [u64; 2] = [0xE043_4352, 0xE043_4F4D];
 /// What Windows writes into the dump of a process that it ended because it did not answer.
 const HANG: u64 = 0xCFFF_FFFF;
-/// Addresses below are a null pointer with an offset.
-const NULL_PAGE: u64 = 0x1_0000;
 /// Others that are named beside the culprit.
 const MOST_RUNNERS_UP: usize = 3;
 

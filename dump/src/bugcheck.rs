@@ -87,14 +87,19 @@ impl Row {
     }
 }
 
+/// A bug check without the flag that small dumps set above it: 0x1000007E is 0x7E. Codes that are statuses (`0xC0000142`)
+/// or marks (`0xDEADDEAD`) use these digits themselves.
+pub fn without_flag(raw: u32) -> u32 {
+    const FLAG: u32 = 0x1000_0000;
+    const FLAGS: u32 = 0xF000_0000;
+    if raw & FLAGS == FLAG { raw & !FLAGS } else { raw }
+}
+
 /// What is known of a bug check, by its code without flags and as written. Codes that lose digits with the flags
 /// (`0xDEADDEAD`, `0xC000021A`) are found as written.
 pub fn bugcheck(code: u32, raw: u32) -> Option<&'static BugCheck> {
     let find = |code| TABLE.binary_search_by_key(&code, |row| row.code).ok();
-    find(raw)
-        .filter(|_| raw > 0x0FFF_FFFF && raw & 0xF000_0000 != 0x1000_0000)
-        .or_else(|| find(code))
-        .and_then(|index| TABLE.get(index)?.entry())
+    find(without_flag(raw)).or_else(|| find(code)).and_then(|index| TABLE.get(index)?.entry())
 }
 
 /// Everything that is known, by rising code.
@@ -169,6 +174,19 @@ mod tests {
         assert_eq!(bugcheck(0x0EAD_DEAD, 0xDEAD_DEAD).unwrap().strategy, Strategy::Manual);
         assert_eq!(bugcheck(0x021A, 0xC000_021A).unwrap().code, 0xC000_021A);
         assert_eq!(bugcheck(0x0ABC_DEF0, 0x0ABC_DEF0), None);
+    }
+
+    #[test]
+    fn only_the_flag_of_small_dumps_is_taken_off() {
+        for (raw, code) in [
+            (0x1000_007E, 0x7E),
+            (0x7E, 0x7E),
+            (0xC000_0142, 0xC000_0142),
+            (0xC000_021A, 0xC000_021A),
+            (0xDEAD_DEAD, 0xDEAD_DEAD),
+        ] {
+            assert_eq!(without_flag(raw), code, "{raw:#x}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bugcheck::without_flag;
 use crate::bytes::{Bytes, Width};
 use crate::layout::{LAYOUT32, LAYOUT64, Layout};
 use crate::text;
@@ -13,15 +14,6 @@ use crate::time::{FileTime, Ticks100ns};
 /// The header is filled with this before it is written: a field that still has it was never written.
 const FILL: u32 = u32::from_le_bytes(*b"PAGE");
 const FILL64: u64 = u64::from_le_bytes(*b"PAGEPAGE");
-
-/// Dumps carry a flag above the code: 0x1000007E is 0x7E seen in a small dump. Codes that are statuses (`0xC0000142`) or
-/// marks (`0xDEADDEAD`) use these digits themselves.
-const FLAG: u32 = 0x1000_0000;
-const FLAGS: u32 = 0xF000_0000;
-
-fn without_flag(raw: u32) -> u32 {
-    if raw & FLAGS == FLAG { raw & !FLAGS } else { raw }
-}
 
 const ATTRIBUTE_LIVE_DUMP: u32 = 1 << 4;
 
@@ -379,24 +371,6 @@ impl Product {
             Self::DomainController => "domain controller",
             Self::Server => "server",
             Self::Unknown(_) => "unknown",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_flag_of_small_dumps_is_taken_off() {
-        for (raw, code) in [
-            (0x1000_007E, 0x7E),
-            (0x7E, 0x7E),
-            (0xC000_0142, 0xC000_0142),
-            (0xC000_021A, 0xC000_021A),
-            (0xDEAD_DEAD, 0xDEAD_DEAD),
-        ] {
-            assert_eq!(without_flag(raw), code, "{raw:#x}");
         }
     }
 }

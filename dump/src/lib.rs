@@ -77,7 +77,7 @@ pub use blobs::{
     WdfVersion, Winlogon,
 };
 pub use boot::{BootActivity, BootStatus, BootStatusError};
-pub use bugcheck::{BugCheck, Param, Role, Strategy, bugcheck, bugchecks};
+pub use bugcheck::{BugCheck, Param, Role, Strategy, bugcheck, bugchecks, without_flag};
 pub use debugger_data::{DebuggerData, KernelAddresses, StructureOffsets};
 pub use drivers::Driver;
 pub use exception::ExceptionRecord64;

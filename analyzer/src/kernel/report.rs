@@ -9,7 +9,7 @@ use super::gather::Gathered;
 use super::{details, owned};
 use crate::analysis::{
     Analysis, BugCheckReport, ExceptionReport, Frame, MachineReport, ModuleReport, ParameterReport,
-    UnloadedReport,
+    UnloadedReport, faulting_ip, stored,
 };
 use crate::hex::hex;
 use crate::module_symbols::{ModuleSymbols, Walked};
@@ -21,6 +21,7 @@ pub(super) struct Source<'s> {
     pub(super) identity: &'s Identity,
     pub(super) dump_bytes: u64,
     pub(super) symbols: &'s ModuleSymbols<'s>,
+    pub(super) facts: &'s blame::Facts<'s>,
     pub(super) limits: &'s Limits,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, verdict: blame
         uptime_s: header.uptime.map(|uptime| seconds(uptime.0)),
         bugcheck: Some(bug_check(gathered, header.bugcheck_raw, limits)),
         exception: exception(facts),
-        faulting_ip: None,
+        faulting_ip: faulting_ip(source.facts),
         verdict: verdict.into(),
         stack: match walked {
             Some(walked) => walked_frames(source, facts, walked),
@@ -58,7 +59,7 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, verdict: blame
         problems: problems(dump, limits),
         symbols: source.symbols.reports(on_stack()),
         wants: source.symbols.wants(on_stack()),
-        facts: String::new(),
+        facts: stored(source.facts),
         kernel: limits.details.then(|| Box::new(details::gather(dump, firmware, gathered, limits))),
     }
 }
