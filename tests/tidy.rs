@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Who may depend on whom. The arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bluescope", &["alerts", "analyzer", "blame", "dashboards", "fleet", "ingest", "storage", "symbols"]),
+    ("bluescope", &["alerts", "analyzer", "blame", "dashboards", "detector", "fleet", "ingest", "storage", "symbols"]),
     ("dump", &[]),
     ("blame", &["dump"]),
     ("symbols", &[]),
@@ -18,9 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("storage", &["embedded"]),
     ("ingest", &["dump", "storage", "symbols"]),
     ("analyzer", &["blame", "dump", "storage", "symbols"]),
-    ("alerts", &["storage"]),
-    ("dashboards", &["storage"]),
-    ("fleet", &["dump"]),
+    ("detector", &[]),
+    ("alerts", &["detector", "storage"]),
+    ("dashboards", &["detector", "storage"]),
+    ("fleet", &["detector", "dump"]),
 ];
 
 fn root() -> &'static Path {

@@ -1,0 +1,190 @@
+//! What an incident is, and every step of its life. Plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::Attribution;
+use crate::input::Version;
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
+pub enum Subject {
+    /// Crashes blamed on one driver or module: its base name.
+    Driver(String),
+    /// Crashes of one bug check that no single driver explains.
+    BugCheck(u32),
+    /// Crashes on one build of Windows that no single driver explains.
+    OsBuild(u32),
+    /// Crashes of one bucket that no single driver explains.
+    Bucket(String),
+    /// Crashes that are blamed on nobody.
+    Unattributed,
+    /// All crashes of a tenant.
+    Everything,
+    /// Machines that went dark, and what they share: a driver's base name, with the build where it is one build.
+    Silence(String, Option<Version>),
+}
+
+/// How loud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A ticket: somebody should look in working hours.
+    Sev2,
+    /// A page: somebody is woken.
+    Sev1,
+}
+
+/// Where an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Nobody has said anything.
+    Open,
+    /// Somebody works on it.
+    Acknowledged,
+    /// Over.
+    Resolved,
+    /// Part of another.
+    Merged,
+}
+
+/// Why it was opened: the numbers of the chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which multiple of the usual rate the chart that decided looks for.
+    pub rho: f64,
+    /// Its value, and the one it had to reach: natural logarithms of a likelihood ratio.
+    pub score: f64,
+    /// See `score`.
+    pub threshold: f64,
+    /// Machines since the onset.
+    pub machines: u64,
+    /// Of these, beyond the largest sites.
+    pub spread_machines: u64,
+    /// Sites.
+    pub sites: u64,
+    /// Machines that could be expected since the onset, at most.
+    pub expected: f64,
+    /// The series' own rate (99 % quantile), machines a minute.
+    pub usual_per_minute: f64,
+    /// What the whole fleet did, as a multiple of its past.
+    pub common_mode: f64,
+    /// Whether the machines uploaded late, more than 15 minutes after they crashed.
+    pub late: bool,
+}
+
+/// One value and how many machines have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The value, in words.
+    pub name: String,
+    /// Distinct machines.
+    pub machines: u64,
+}
+
+/// An incident at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Made of what, whose and when, so that a replay gives the same.
+    pub id: u128,
+    /// Whose machines.
+    pub tenant: String,
+    /// What.
+    pub subject: Subject,
+    /// How loud it was at its loudest.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: State,
+    /// First machine beyond the usual, ms since 1970.
+    pub onset_ms: i64,
+    /// When it was opened.
+    pub opened_at_ms: i64,
+    /// When it was over.
+    pub resolved_at_ms: Option<i64>,
+    /// Nobody is told until then.
+    pub muted_until_ms: Option<i64>,
+    /// Who works on it; empty while nobody.
+    pub acknowledged_by: String,
+    /// How often it came back.
+    pub reopened: u32,
+    /// The one it became part of.
+    pub merged_into: Option<u128>,
+    /// What else alarmed on the same machines.
+    pub also: Vec<Subject>,
+    /// Distinct machines since the onset.
+    pub machines: u64,
+    /// Of how many exposed machines, where known.
+    pub exposed: Option<u64>,
+    /// Distinct sites since the onset (counted up to 4,096).
+    pub sites: u64,
+    /// Distinct machines of the last minute, and of the one before: its growth.
+    pub last_minute: u64,
+    /// See `last_minute`.
+    pub minute_before: u64,
+    /// Why it was opened.
+    pub reason: Reason,
+    /// What the machines share, as of the last look.
+    pub attribution: Option<Attribution>,
+    /// Builds of the driver, most machines first. These lists count a sample of at most 2,000 machines.
+    pub versions: Vec<Tally>,
+    /// Where in it, `driver+0xe14ed`.
+    pub fault_sites: Vec<Tally>,
+    /// Bug checks, `0x50`.
+    pub bug_checks: Vec<Tally>,
+    /// Builds of Windows.
+    pub os_builds: Vec<Tally>,
+    /// Models.
+    pub models: Vec<Tally>,
+    /// Rings.
+    pub rings: Vec<Tally>,
+    /// Sites.
+    pub top_sites: Vec<Tally>,
+}
+
+/// A step of an incident's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// It began.
+    Opened,
+    /// A ticket became a page.
+    Escalated,
+    /// Ten times the machines as when last said.
+    Grew,
+    /// What the machines share is known, or has become something else.
+    Attributed,
+    /// It turned out to be part of another.
+    Merged,
+    /// It is over.
+    Resolved,
+    /// It came back within a day.
+    Reopened,
+    /// Somebody works on it.
+    Acknowledged,
+    /// Nobody shall be told for a while.
+    Muted,
+    /// Somebody wants to be told again.
+    Unmuted,
+    /// Somebody said something.
+    Commented,
+}
+
+/// One step, with the incident as it is after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// What happened.
+    pub step: Step,
+    /// When, ms since 1970.
+    pub at_ms: i64,
+    /// Number of this step in the incident's life, from 0.
+    pub seq: u32,
+    /// Whether people are to be told: false while it is muted, for steps that need nobody, and when it comes and goes.
+    pub tell: bool,
+    /// Who did it, and their words; empty where the detector did.
+    pub by: String,
+    /// See `by`.
+    pub words: String,
+    /// The incident now.
+    pub incident: Incident,
+}

@@ -1,0 +1,20 @@
+//! Crashes and heartbeats in, incidents out: which driver is taking machines down, since when, what the affected
+//! machines share, and when it is over.
+//!
+//! Pure: no clock, no I/O, no randomness. Time is what the ticks say. The whole state is one value that can be written
+//! down and taken up again, and the same input gives the same incidents.
+#![forbid(unsafe_code)]
+
+pub mod attribution;
+pub mod config;
+pub mod engine;
+pub mod incident;
+pub mod input;
+pub mod names;
+pub mod rollout;
+pub mod silence;
+
+pub use config::DetectorConfig;
+pub use engine::{Detector, History, RestoreError};
+pub use incident::{Incident, Severity, State, Step, Subject, Transition};
+pub use input::{Act, ActKind, Beat, Change, Crash, Install, Module, Version};

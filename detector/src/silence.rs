@@ -1,0 +1,1 @@
+//! Machines that went dark: who, beyond expectation, and what they share.
