@@ -8,6 +8,12 @@ use jiff::Timestamp;
 
 use crate::commands::reblame;
 
+mod alerts;
+mod detector;
+
+pub(crate) use alerts::{AlertsArgs, AlertsCommand, AlertsTestArgs};
+pub(crate) use detector::{Baselines, DetectorBenchArgs, DetectorCommand, EvaluateArgs};
+
 /// Fleet-wide crash telemetry for Windows: names the faulting driver seconds after an outage begins.
 #[derive(Debug, Parser)]
 #[command(name = "bluescope", version, propagate_version = true, arg_required_else_help = true)]
@@ -36,6 +42,9 @@ pub(crate) enum Command {
     Receive(ReceiveArgs),
     /// Measure uploads to rows on this machine, and where the time goes
     Bench(BenchArgs),
+    /// Judge or measure the detector on simulated months, without a service
+    #[command(subcommand)]
+    Detector(DetectorCommand),
     /// Judge stored crashes again by the present rules and configuration: say which counts move, and write it with --apply
     Reblame(ReblameArgs),
     /// Push symbol files to a running service, or list those that it misses
@@ -48,8 +57,8 @@ pub(crate) enum Command {
     Ingest(ServiceArgs),
     /// Run the analyzer alone (needs Kafka and a ClickHouse server)
     Analyzer(ServiceArgs),
-    /// Run detection and webhooks alone (needs Kafka and a ClickHouse server)
-    Alerts(ServiceArgs),
+    /// Run detection and delivery alone (needs Kafka and a ClickHouse server), or try out who is told
+    Alerts(AlertsArgs),
     /// Run the pages alone (needs Kafka and a ClickHouse server)
     Dashboards(ServiceArgs),
 }
@@ -124,6 +133,8 @@ pub(crate) enum Document {
     Verdict,
     /// The report on a dump: what `bluescope explain --json` writes, with its `file`
     Report,
+    /// A notification: what webhooks are sent
+    Webhook,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
 //! One file per command of the executable: arguments in, words out. Logic lives in the crates.
 
+pub(crate) mod alerts;
 pub(crate) mod bench;
 pub(crate) mod blame;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod detector;
 pub(crate) mod drill;
 pub(crate) mod explain;
 pub(crate) mod reblame;

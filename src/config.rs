@@ -11,9 +11,11 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+mod alerts;
 mod faults;
 mod load;
 
+pub(crate) use self::alerts::{Alerts, Target};
 pub(crate) use self::load::load;
 
 /// Everything that can be configured.
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub ingest: Ingest,
     /// What lies between intake and analysis.
     pub queue: Queue,
+    /// What the detector reads.
+    pub signals: Signals,
     /// ClickHouse.
     pub database: Database,
     /// Reading and blaming.
@@ -36,7 +40,7 @@ pub(crate) struct Config {
     pub blame: OwnersConfig,
     /// Symbol files: true stacks and function names.
     pub symbols: Symbols,
-    /// Detection and webhooks.
+    /// Detection, and who is told.
     pub alerts: Alerts,
 }
 
@@ -50,6 +54,9 @@ pub(crate) struct Server {
     pub data: PathBuf,
     /// How people reach the pages: the base of links in notifications. Default: `http://` + `listen`.
     pub public_url: Option<String>,
+    /// Whoever sends it as `Authorization: Bearer` may acknowledge, mute, comment and resolve incidents. None: whoever is at
+    /// this machine may.
+    pub acts_token: Option<SecretString>,
     /// Connections at once; the next one waits in the kernel's backlog. 4,096 keeps the file table below the usual
     /// limit of 8,192.
     pub max_connections: usize,
@@ -67,6 +74,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from("data"),
             public_url: None,
+            acts_token: None,
             max_connections: 4096,
             head_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
@@ -203,6 +211,24 @@ impl Default for Queue {
     }
 }
 
+/// `[signals]`: the stream of verdicts, heartbeats and inventories. With Kafka it is the topic `<queue.topic>.signals`, and
+/// what is kept is the topic's business.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Signals {
+    /// How long they are kept: a detector that was away for less misses nothing.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep: Duration,
+    /// How much of them. A crash takes 300 to 1,200 bytes, a heartbeat 3 to 100.
+    pub max_size: ByteSize,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self { keep: Duration::from_hours(72), max_size: ByteSize::gib(2) }
+    }
+}
+
 /// `[database]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -307,52 +333,20 @@ impl Default for Symbols {
     }
 }
 
-/// A webhook target.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Webhook {
-    /// What people call it.
-    pub name: String,
-    /// Where it is.
-    pub url: String,
-    /// The Standard Webhooks secret, `whsec_...`.
-    pub secret: SecretString,
-    /// Whether it may be on this machine or in a private network.
-    #[serde(default)]
-    pub allow_private: bool,
-}
-
-/// `[alerts]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Alerts {
-    /// How often the detector looks.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub tick: Duration,
-    /// Fewest distinct machines in a minute that can be an incident.
-    pub min_machines: u64,
-    /// An incident ends when its driver has been back at its baseline for this long.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub resolve_after: Duration,
-    /// Where incidents are sent.
-    pub webhooks: Vec<Webhook>,
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self {
-            tick: Duration::from_secs(2),
-            min_machines: 10,
-            resolve_after: Duration::from_secs(300),
-            webhooks: Vec::new(),
-        }
-    }
-}
-
 impl Config {
     /// Folder of the embedded queue.
     pub(crate) fn queue_dir(&self) -> PathBuf {
         self.server.data.join("queue")
+    }
+
+    /// Folder of the embedded stream of signals.
+    pub(crate) fn signals_dir(&self) -> PathBuf {
+        self.server.data.join("signals")
+    }
+
+    /// Folder of the detector's state and of the outbox.
+    pub(crate) fn alerts_dir(&self) -> PathBuf {
+        self.server.data.join("alerts")
     }
 
     /// Folder of the embedded ClickHouse.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{AlertsArgs, AlertsCommand, Cli, Command};
 use crate::roles::Roles;
 
 /// A report is thousands of short strings: with the system's allocator the fast path takes a third longer.
@@ -41,10 +41,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Blame(arguments) => commands::blame::run(&arguments),
         Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::Config(command) => commands::config::run(&command),
+        Command::Detector(command) => commands::detector::run(&command),
         Command::Up(arguments) => service(&arguments, Roles::ALL),
         Command::Ingest(arguments) => service(&arguments, Roles { ingest: true, ..Roles::NONE }),
         Command::Analyzer(arguments) => service(&arguments, Roles { analyzer: true, ..Roles::NONE }),
-        Command::Alerts(arguments) => service(&arguments, Roles { alerts: true, ..Roles::NONE }),
+        Command::Alerts(AlertsArgs { command: Some(AlertsCommand::Test(arguments)), .. }) => {
+            block_on(commands::alerts::test(arguments))
+        }
+        Command::Alerts(arguments) => service(&arguments.service, Roles { alerts: true, ..Roles::NONE }),
         Command::Dashboards(arguments) => service(&arguments, Roles { dashboards: true, ..Roles::NONE }),
         Command::Symbols(command) => block_on(commands::symbols::run(command)),
         Command::Send(arguments) => block_on(commands::send::run(arguments)),

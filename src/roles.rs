@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alerts::{AlertsConfig, AlertsMetrics, DetectorConfig, Webhook};
+use alerts::{AlertsConfig, AlertsMetrics};
 use analyzer::deep::{DeepConfig, DeepWorker, PrivateSymbols};
 use analyzer::{Limits, Owners, Worker, WorkerConfig};
 use anyhow::Context as _;
@@ -13,9 +13,11 @@ use bytesize::ByteSize;
 use dashboards::Dashboards;
 use ingest::{Ingest, IngestConfig, SymbolIntake, SymbolIntakeConfig, Token};
 use prometheus_client::registry::Registry;
+use storage::alert_store::AlertStore;
 use storage::blobs::Blobs;
 use storage::database::{Database, DatabaseConfig};
 use storage::queue::{KafkaConfig, LogConfig, Queue, QueueConfig};
+use storage::signals::{Signals, SignalsConfig};
 use storage::symbols::SymbolStore;
 use symbols::PrivateStore;
 use tokio::task::JoinSet;
@@ -56,6 +58,7 @@ pub(crate) struct Running {
     stop: CancellationToken,
     database: Option<Database>,
     queue: Option<Queue>,
+    signals: Option<Signals>,
     drain: Duration,
 }
 
@@ -81,17 +84,25 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         true => Some(Queue::open(&queue_config(config)).await.context("cannot open the queue")?),
         false => None,
     };
+    let signals = match roles.ingest || roles.analyzer || roles.alerts {
+        true => {
+            Some(Signals::open(&signals_config(config)).await.context("cannot open the stream of signals")?)
+        }
+        false => None,
+    };
     let blobs = Blobs::open(&config.blobs_dir()).context("cannot open the blob store")?;
 
     let mut registry = Registry::with_prefix("bluescope");
     let mut router = Router::new();
     let mut tasks = JoinSet::new();
 
-    if let (true, Some(queue)) = (roles.ingest, &queue) {
-        let ingest = Ingest::new(ingest_config(config), queue.clone(), blobs.clone(), &mut registry);
+    if let (true, Some(queue), Some(signals)) = (roles.ingest, &queue, &signals) {
+        let (queue, blobs, signals) = (queue.clone(), blobs.clone(), signals.clone());
+        let ingest = Ingest::new(ingest_config(config), queue, blobs, signals, &mut registry);
         router = router.merge(ingest.router());
     }
-    if let (true, Some(queue), Some(database)) = (roles.analyzer, &queue, &database) {
+    if let (true, Some(queue), Some(database), Some(signals)) = (roles.analyzer, &queue, &database, &signals)
+    {
         let owners = Arc::new(config.owners()?);
         let library = library::library(config, private_symbols(config, &blobs), &mut registry)?;
         let deep = DeepWorker::new(
@@ -106,6 +117,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
             queue.clone(),
             blobs.clone(),
             database.clone(),
+            signals.clone(),
             &mut registry,
         );
         let (stop, deep_stop) = (stop.clone(), stop.clone());
@@ -115,11 +127,15 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
             Ok(())
         });
     }
-    if let (true, Some(database)) = (roles.alerts, &database) {
+    if let (true, Some(database), Some(signals)) = (roles.alerts, &database, &signals) {
+        let store = AlertStore::open(&config.alerts_dir()).await.context("cannot open the alert store")?;
         let metrics = AlertsMetrics::new(&mut registry);
         let (config, database, stop) = (alerts_config(config), database.clone(), stop.clone());
+        let signals = signals.clone();
         tasks.spawn(async move {
-            alerts::run(config, database, metrics, stop).await.context("the alerts role stopped")
+            let ended = alerts::run(config, signals, store.clone(), database, metrics, stop).await;
+            store.close().await;
+            ended.context("the alerts role stopped")
         });
     }
     // Pushing needs the database, which the intake of crashes does without: it is served beside the pages that ask for it.
@@ -130,7 +146,8 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     }
     if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {
         let pages = Dashboards::new(database.clone(), queue.clone(), &mut registry)
-            .with_upload_url(config.server.public_url());
+            .with_upload_url(config.server.public_url())
+            .with_acts_token(config.server.acts_token.clone());
         router = router.merge(pages.router());
     }
     router = router.merge(health::router(registry, database.clone(), queue.clone()));
@@ -144,7 +161,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         ready_ms = begun.elapsed().as_millis() as u64,
         "ready"
     );
-    Ok(Running { tasks, stop, database, queue, drain: config.server.shutdown_timeout })
+    Ok(Running { tasks, stop, database, queue, signals, drain: config.server.shutdown_timeout })
 }
 
 impl Running {
@@ -181,6 +198,9 @@ impl Running {
         let closing = async {
             if let Some(queue) = self.queue {
                 queue.close().await;
+            }
+            if let Some(signals) = self.signals {
+                signals.close().await;
             }
             if let Some(database) = self.database {
                 database.close().await;
@@ -230,18 +250,32 @@ fn queue_config(config: &Config) -> QueueConfig {
         QueueKind::Embedded => {
             QueueConfig::Log(LogConfig { dir: config.queue_dir(), max_bytes: queue.max_size.as_u64() })
         }
-        QueueKind::Kafka => QueueConfig::Kafka(KafkaConfig {
-            brokers: queue.brokers.clone(),
-            topic: queue.topic.clone(),
-            dead_letter_topic: queue
-                .dead_letter_topic
-                .clone()
-                .unwrap_or_else(|| format!("{}.dead", queue.topic)),
-            group: queue.group.clone(),
-            partitions: queue.partitions,
-            replication: queue.replication,
-            options: queue.options.clone(),
-        }),
+        QueueKind::Kafka => QueueConfig::Kafka(kafka_config(config)),
+    }
+}
+
+fn kafka_config(config: &Config) -> KafkaConfig {
+    let queue = &config.queue;
+    KafkaConfig {
+        brokers: queue.brokers.clone(),
+        topic: queue.topic.clone(),
+        dead_letter_topic: queue.dead_letter_topic.clone().unwrap_or_else(|| format!("{}.dead", queue.topic)),
+        group: queue.group.clone(),
+        partitions: queue.partitions,
+        replication: queue.replication,
+        options: queue.options.clone(),
+    }
+}
+
+/// The detector's stream is where the queue is.
+pub(crate) fn signals_config(config: &Config) -> SignalsConfig {
+    match config.queue.kind {
+        QueueKind::Embedded => SignalsConfig::Log {
+            dir: config.signals_dir(),
+            keep_bytes: config.signals.max_size.as_u64(),
+            keep_ms: i64::try_from(config.signals.keep.as_millis()).unwrap_or(i64::MAX),
+        },
+        QueueKind::Kafka => SignalsConfig::Kafka(kafka_config(config)),
     }
 }
 
@@ -306,22 +340,5 @@ fn private_symbols(config: &Config, blobs: &Blobs) -> Arc<dyn PrivateStore> {
 }
 
 fn alerts_config(config: &Config) -> AlertsConfig {
-    let alerts = &config.alerts;
-    let webhooks = alerts.webhooks.iter().map(|webhook| Webhook {
-        name: webhook.name.clone(),
-        url: webhook.url.clone(),
-        secret: webhook.secret.clone(),
-        allow_private: webhook.allow_private,
-    });
-    AlertsConfig {
-        tick: alerts.tick,
-        detector: DetectorConfig {
-            min_machines: alerts.min_machines,
-            resolve_after: alerts.resolve_after,
-            ..DetectorConfig::default()
-        },
-        webhooks: webhooks.collect(),
-        page_url: config.server.public_url(),
-        ..AlertsConfig::default()
-    }
+    config.alerts.role(config.server.public_url())
 }

@@ -29,7 +29,7 @@ fn schema(document: &str) -> String {
 
 #[test]
 fn the_schemas_are_those_of_the_types() {
-    for document in ["facts", "verdict", "report"] {
+    for document in ["facts", "verdict", "report", "webhook"] {
         let file = format!("docs/schema/{document}.json");
         let committed = std::fs::read_to_string(path(&file)).unwrap_or_default();
         let run = format!("cargo run -- schema {document} > {file}");

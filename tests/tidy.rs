@@ -10,7 +10,10 @@ use serde_json::Value;
 
 /// Who may depend on whom. The arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bluescope", &["alerts", "analyzer", "blame", "dashboards", "detector", "fleet", "ingest", "storage", "symbols"]),
+    (
+        "bluescope",
+        &["alerts", "analyzer", "blame", "dashboards", "detector", "fleet", "ingest", "storage", "symbols"],
+    ),
     ("dump", &[]),
     ("blame", &["dump"]),
     ("symbols", &[]),

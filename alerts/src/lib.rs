@@ -1,28 +1,27 @@
-//! Series to verdict to incident to notification.
+//! Signals to incidents to notifications: the role around the detector.
 //!
-//! Asks storage every two seconds how many machines each driver took down, decides (`detector`, pure), writes what it
-//! decided before anybody hears of it, and tells the receivers. Keeps no state of its own: after a restart, open
-//! incidents and pending notifications are found again in storage. Never reads a dump and never serves a page.
+//! Reads the stream of verdicts, heartbeats and inventories, ends the detector's ticks by the clock, makes every step
+//! durable with the state that knows it, and delivers what people are to be told (`delivery`). Needs ClickHouse for nothing
+//! but a past to learn from, more evidence, what people did on the pages, and the copies that pages show. Never reads a dump
+//! and never serves a page.
 #![forbid(unsafe_code)]
 
 pub mod config;
-pub mod detector;
-mod incident;
+pub mod delivery;
+mod live;
 mod metrics;
-mod outbox;
-mod payload;
-mod watch;
-mod webhook;
 
 use std::sync::Arc;
 
+use storage::alert_store::AlertStore;
 use storage::database::Database;
-use tokio::sync::mpsc;
+use storage::signals::Signals;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AlertsConfig, DetectorConfig, Webhook};
+pub use config::AlertsConfig;
+use delivery::Outbox;
+use live::Live;
 pub use metrics::AlertsMetrics;
-pub use webhook::WebhookFault;
 
 /// Why the role cannot start. Once it runs, it goes on through every outage of what it depends on.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +33,9 @@ pub enum AlertsError {
     /// The process has no TLS.
     #[error("no rustls crypto provider is installed in this process, so no https webhook could be called")]
     NoCryptoProvider,
+    /// No request could ever be sent.
+    #[error("nothing can be delivered: {0}")]
+    Delivery(String),
 }
 
 /// Detects and notifies until `stop` is cancelled.
@@ -41,6 +43,8 @@ pub enum AlertsError {
 /// One process of an installation plays this role: two would page twice.
 pub async fn run(
     config: AlertsConfig,
+    signals: Signals,
+    store: AlertStore,
     database: Database,
     metrics: AlertsMetrics,
     stop: CancellationToken,
@@ -53,14 +57,25 @@ pub async fn run(
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(AlertsError::NoCryptoProvider);
     }
-    if config.webhooks.is_empty() {
-        tracing::warn!("no webhook is configured: incidents are shown on the dashboards only");
+    if config.delivery.targets.is_empty() {
+        tracing::warn!("no target is configured: incidents are shown on the dashboards only");
     }
+    let (outbox, letterbox) = Outbox::new(config.delivery.clone(), store.clone(), metrics.delivery.clone())?;
     let config = Arc::new(config);
-    let (outgoing, incoming) = mpsc::unbounded_channel();
-    let outbox = outbox::Outbox::new(config.clone(), database.clone(), metrics.clone());
-    let watch = watch::Watch::new(config, database, metrics, outgoing);
-    tokio::join!(watch.run(stop.clone()), outbox.run(incoming, stop));
+    let detecting = async {
+        let (signals, store, database) = (signals.clone(), store.clone(), database.clone());
+        let live =
+            Live::start(config.clone(), signals, store, database, metrics, letterbox.clone(), &stop).await;
+        if let Some(live) = live {
+            live.run(stop.clone()).await;
+        }
+    };
+    tokio::join!(
+        detecting,
+        outbox.run(stop.clone()),
+        live::copy::run(store.clone(), signals.clone(), database.clone(), stop.clone()),
+        live::rollouts::run(config.clone(), store.clone(), database.clone(), letterbox.clone(), stop.clone()),
+    );
     Ok(())
 }
 

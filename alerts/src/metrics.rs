@@ -2,97 +2,85 @@
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use detector::{Step, Transition};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::delivery::DeliveryMetrics;
+
 /// All of them; clones share the values.
 #[derive(Debug, Clone)]
 pub struct AlertsMetrics {
-    pub(crate) database_up: Gauge,
     pub(crate) ticks: Counter,
     pub(crate) failed_ticks: Counter,
     pub(crate) tick_duration: Histogram,
-    pub(crate) drivers: Gauge,
+    pub(crate) series: Gauge,
+    pub(crate) state_bytes: Gauge,
     pub(crate) open_incidents: Gauge,
     pub(crate) incidents_opened: Counter,
     pub(crate) incidents_resolved: Counter,
-    pub(crate) incidents_withheld: Counter,
-    pub(crate) unvetted_incidents: Counter,
-    pub(crate) outbox_pending: Gauge,
-    pub(crate) attempts: Family<Attempt, Counter>,
-    pub(crate) delivery_delay: Histogram,
+    pub(crate) suspects: Gauge,
+    pub(crate) suspect_crashes: Counter,
+    pub(crate) malformed_signals: Counter,
+    pub(crate) delivery: DeliveryMetrics,
     pub(crate) last_tick: Gauge<f64, AtomicU64>,
-}
-
-/// Labels of an attempt to deliver.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Attempt {
-    /// Name of the webhook in the configuration.
-    pub(crate) webhook: String,
-    /// How it ended.
-    pub(crate) outcome: Outcome,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the label values as Prometheus shows them")]
-pub(crate) enum Outcome {
-    /// 2xx.
-    delivered,
-    /// Failed, and will be tried again.
-    retried,
-    /// Given up on.
-    failed,
 }
 
 impl AlertsMetrics {
     /// Makes them and registers them under `alerts_`.
     pub fn new(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("alerts");
         let metrics = Self {
-            database_up: Gauge::default(),
             ticks: Counter::default(),
             failed_ticks: Counter::default(),
-            tick_duration: Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0]),
-            drivers: Gauge::default(),
+            tick_duration: Histogram::new([0.0005, 0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0]),
+            series: Gauge::default(),
+            state_bytes: Gauge::default(),
             open_incidents: Gauge::default(),
             incidents_opened: Counter::default(),
             incidents_resolved: Counter::default(),
-            incidents_withheld: Counter::default(),
-            unvetted_incidents: Counter::default(),
-            outbox_pending: Gauge::default(),
-            attempts: Family::default(),
-            delivery_delay: Histogram::new([0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0]),
+            suspects: Gauge::default(),
+            suspect_crashes: Counter::default(),
+            malformed_signals: Counter::default(),
+            delivery: DeliveryMetrics::new(registry),
             last_tick: Gauge::default(),
         };
-        metrics.register(registry.sub_registry_with_prefix("alerts"));
+        metrics.register(registry);
         metrics
     }
 
+    /// Counts a step of an incident.
+    pub(crate) fn step(&self, step: &Transition) {
+        match step.step {
+            Step::Opened => {
+                self.incidents_opened.inc();
+            }
+            Step::Resolved => {
+                self.incidents_resolved.inc();
+            }
+            _ => {}
+        }
+    }
+
     fn register(&self, to: &mut Registry) {
-        to.register(
-            "database_up",
-            "1 while ClickHouse answers the detector, else 0",
-            self.database_up.clone(),
-        );
-        to.register("ticks", "Looks at the fleet that were finished", self.ticks.clone());
-        to.register("failed_ticks", "Looks at the fleet that failed", self.failed_ticks.clone());
+        to.register("ticks", "Ticks of the detector that are over", self.ticks.clone());
+        to.register("failed_ticks", "Turns of the detector's loop that failed", self.failed_ticks.clone());
         to.register_with_unit(
             "tick_duration",
-            "Time that a look at the fleet took",
+            "Time that signals and ticks of one turn took",
             Unit::Seconds,
             self.tick_duration.clone(),
         );
         to.register_with_unit(
             "last_tick_timestamp",
-            "When the last look was finished, since 1970",
+            "End of the last tick, since 1970",
             Unit::Seconds,
             self.last_tick.clone(),
         );
-        to.register("watched_drivers", "Drivers with a crash within the hour", self.drivers.clone());
+        to.register("series", "Series that the detector keeps", self.series.clone());
+        to.register("state_bytes", "Size of the detector's last checkpoint", self.state_bytes.clone());
         to.register("open_incidents", "Incidents that are open", self.open_incidents.clone());
         to.register("incidents_opened", "Incidents opened by this process", self.incidents_opened.clone());
         to.register(
@@ -100,27 +88,12 @@ impl AlertsMetrics {
             "Incidents resolved by this process",
             self.incidents_resolved.clone(),
         );
+        to.register("suspect_machines", "Machines whose crashes count in no chart", self.suspects.clone());
+        to.register("suspect_crashes", "Crashes of such machines", self.suspect_crashes.clone());
         to.register(
-            "incidents_withheld",
-            "Incidents that stayed closed because their machines are suspect by their hardware",
-            self.incidents_withheld.clone(),
-        );
-        to.register(
-            "unvetted_incidents",
-            "Times that it could not be told which machines are suspect, so that all counted",
-            self.unvetted_incidents.clone(),
-        );
-        to.register("outbox_pending", "Notifications still to be delivered", self.outbox_pending.clone());
-        to.register(
-            "delivery_attempts",
-            "Attempts to deliver a notification, by webhook and outcome",
-            self.attempts.clone(),
-        );
-        to.register_with_unit(
-            "delivery_delay",
-            "Time from the outbox to a receiver's 2xx",
-            Unit::Seconds,
-            self.delivery_delay.clone(),
+            "malformed_signals",
+            "Signals that could not be read and were passed over",
+            self.malformed_signals.clone(),
         );
     }
 }

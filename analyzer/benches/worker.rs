@@ -18,6 +18,7 @@ use storage::blobs::Blobs;
 use storage::database::{Database, DatabaseConfig};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::queue::{LogConfig, Queue, QueueConfig};
+use storage::signals::{Signals, SignalsConfig};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ fn message(form: &SmallDump, number: u64) -> Message {
         machine: format!("pc-{number:06}"),
         ring: String::new(),
         site: String::new(),
+        network: String::new(),
         tags: BTreeMap::new(),
         received_at_ms: 1_721_362_140_000,
         raw_len: u64::try_from(bytes.len()).unwrap(),
@@ -66,7 +68,9 @@ async fn run(crashes: u64) {
     }
     println!("{crashes} crashes queued, {} bytes each compressed", bytes / forms.len());
     let mut registry = Registry::default();
-    let worker = Worker::new(WorkerConfig::default(), queue.clone(), blobs, database.clone(), &mut registry);
+    let signals = Signals::open(&SignalsConfig::log(folder.path().join("signals"))).await.unwrap();
+    let config = WorkerConfig::default();
+    let worker = Worker::new(config, queue.clone(), blobs, database.clone(), signals, &mut registry);
     let metrics = worker.metrics();
     let stop = CancellationToken::new();
     let started = Instant::now();

@@ -2,6 +2,9 @@
 //! whatever it holds and however often it comes.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "worker/away.rs"]
+mod away;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,6 +18,7 @@ use storage::database::{Database, DatabaseConfig};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::queue::{LogConfig, Queue, QueueConfig};
 use storage::rows::{CrashRow, Outcome};
+use storage::signals::{Signals, SignalsConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -28,24 +32,28 @@ struct Bench {
     queue: Queue,
     blobs: Blobs,
     database: Database,
+    signals: Signals,
 }
 
 impl Bench {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let dir: PathBuf = folder.path().join("clickhouse");
+        let database = Database::open(&DatabaseConfig::Embedded { dir, library: library() }).await.unwrap();
+        Self::around(folder, database).await
+    }
+
+    async fn around(folder: tempfile::TempDir, database: Database) -> Self {
         let queue = open_queue(folder.path()).await;
         let blobs = Blobs::open(&folder.path().join("blobs")).unwrap();
-        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/libchdb/libchdb.so");
-        let library = library.exists().then_some(library);
-        let dir: PathBuf = folder.path().join("clickhouse");
-        let database = Database::open(&DatabaseConfig::Embedded { dir, library }).await.unwrap();
-        Self { folder, queue, blobs, database }
+        let signals = Signals::open(&SignalsConfig::log(folder.path().join("signals"))).await.unwrap();
+        Self { folder, queue, blobs, database, signals }
     }
 
     fn start(&self, config: WorkerConfig) -> Running {
         let mut registry = Registry::default();
         let (queue, blobs, database) = (self.queue.clone(), self.blobs.clone(), self.database.clone());
-        let worker = Worker::new(config, queue, blobs, database, &mut registry);
+        let worker = Worker::new(config, queue, blobs, database, self.signals.clone(), &mut registry);
         let metrics = worker.metrics();
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker.run(stop.clone()));
@@ -67,6 +75,11 @@ impl Bench {
     async fn row(&self, crash_id: Uuid) -> CrashRow {
         self.database.crash(crash_id).await.unwrap().unwrap()
     }
+}
+
+fn library() -> Option<PathBuf> {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/libchdb/libchdb.so");
+    library.exists().then_some(library)
 }
 
 async fn open_queue(folder: &Path) -> Queue {
@@ -106,6 +119,7 @@ fn meta(crash_id: Uuid, raw_len: usize) -> Meta {
         machine: "till-0001".to_owned(),
         ring: "broad".to_owned(),
         site: "Bonn".to_owned(),
+        network: String::new(),
         tags: BTreeMap::from([("image".to_owned(), "2024-07".to_owned())]),
         received_at_ms: RECEIVED,
         raw_len: u64::try_from(raw_len).unwrap(),
@@ -126,7 +140,9 @@ async fn every_delivery_becomes_one_row() {
     poison_stands_next_to_good(&bench).await;
     spooled_dumps_are_fetched_and_deleted(&bench).await;
     ledger_balances(&bench).await;
+    the_detector_is_told_once_a_delivery(&bench).await;
     a_database_that_is_gone_stops_nothing(bench).await;
+    away::the_detector_goes_on_while_the_database_is_away().await;
 }
 
 async fn analysed_twice_counts_once(bench: &Bench) {
@@ -218,18 +234,38 @@ async fn ledger_balances(bench: &Bench) {
     assert_eq!((ledger.analysed, ledger.unreadable, ledger.dead_lettered), (6, 1, 2));
 }
 
+/// Every analysed delivery so far: three of one crash, a good one, one with another identity, a spooled one.
+async fn the_detector_is_told_once_a_delivery(bench: &Bench) {
+    let crashes = away::published(bench, 6).await;
+    let ids = [crash(1), crash(1), crash(1), crash(2)].map(|crash| id_of(&crash.to_bytes()));
+    let told: Vec<Uuid> = crashes.iter().map(|crash| crash.crash_id).collect();
+    assert_eq!(told[..4], ids);
+    assert_eq!(told[4], Uuid::from_u128(8));
+    let first = &crashes[0];
+    assert_eq!((first.tenant.as_str(), first.machine.as_str()), ("acme", "till-0001"));
+    assert_eq!((first.driver.as_str(), first.bugcheck, first.fault_offset), ("rtwlane.sys", 0xd1, 0x3_21c4));
+    assert_eq!((first.site.as_str(), first.ring.as_str(), first.kind.as_str()), ("Bonn", "broad", "kernel"));
+    assert_eq!((first.arrived_at_ms, first.crashed_at_ms), (RECEIVED, 1_710_146_486_123 + 1000));
+    assert_eq!((first.bucket.as_str(), first.confidence.as_str()), ("AV_rtwlane!unknown_function", "high"));
+    let names: Vec<&str> = first.modules.iter().map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(names[0], "rtwlane.sys", "{names:?}");
+    assert_eq!((first.modules[0].1, first.modules[0].2), (first.timestamp, first.size));
+    assert!(!names.contains(&"ntfs.sys") && !names.contains(&"ntoskrnl.exe"), "{names:?}");
+}
+
 /// Rows wait in the queue while the database is gone, and come when it is back.
 async fn a_database_that_is_gone_stops_nothing(bench: Bench) {
-    let Bench { folder, queue, blobs, database } = bench;
-    let dir = folder.path().join("clickhouse");
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/libchdb/libchdb.so");
-    let config = DatabaseConfig::Embedded { dir, library: library.exists().then_some(library) };
-    database.clone().close().await;
-    let bench = Bench { folder, queue, blobs, database };
+    let dir = bench.folder.path().join("clickhouse");
+    let config = DatabaseConfig::Embedded { dir, library: library() };
+    bench.database.clone().close().await;
     let bytes = crash(9).to_bytes();
     bench.queue.append(message(&bytes)).await.unwrap();
-    let running =
-        bench.start(WorkerConfig { retry_pause: Duration::from_millis(200), ..WorkerConfig::default() });
+    let running = bench.start(WorkerConfig {
+        retry_pause: Duration::from_millis(200),
+        // It is told to stop while it reads ahead.
+        patience: Duration::from_millis(20),
+        ..WorkerConfig::default()
+    });
     let started = Instant::now();
     while running.metrics.retries("insert") < 2 {
         assert!(started.elapsed() < PATIENCE, "the insert was not retried");

@@ -1,14 +1,17 @@
-//! `/api/v1`: what the pages show, as JSON, under the same addresses. Field names are a contract: add, never rename.
+//! `/api/v1`: what the pages show, as JSON, under the same addresses, and what only programs ask for. Field names are a
+//! contract: add, never rename.
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
-use axum::routing::get;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 
+use crate::act;
 use crate::app::App;
-use crate::gather::{crash, crashes, driver, fleet, hardware, incidents, machine, status, symbols};
+use crate::gather::{crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols};
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
 
@@ -42,6 +45,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/crashes/{id}", get(crash))
         .route("/incidents", get(incidents))
         .route("/incidents/{id}", get(incident))
+        .route("/incidents/{id}/{act}", post(act::post))
+        .route("/gate", get(gate))
         .route("/machines", get(machines))
         .route("/machines/{machine}", get(machine))
         .route("/symbols/missing", get(symbols))
@@ -95,6 +100,16 @@ async fn incident(
     id: Result<Path<String>, PathRejection>,
 ) -> Answer<incidents::Incident> {
     Ok(Json(incidents::one(&app, &id?.0).await?))
+}
+
+/// Proxies and clients may keep it for as long as it is kept here.
+async fn gate(
+    State(app): State<App>,
+    query: Result<Query<gate::GateQuery>, QueryRejection>,
+) -> Result<Response, ApiFault> {
+    let question = gate::question(query?.0)?;
+    let gate = app.gates.get(&question, async || gate::gather(&app, &question).await).await?;
+    Ok(([(CACHE_CONTROL, "max-age=5")], Json(gate.as_ref())).into_response())
 }
 
 async fn machines(

@@ -1,5 +1,5 @@
-//! What every request can reach, and what is kept between requests: the fleet page, for a second, and the suspect
-//! machines on it, for a minute.
+//! What every request can reach, and what is kept between requests: the fleet page, for a second, the suspect machines on
+//! it, for a minute, and the gate's answers, for some seconds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,15 @@ use storage::{database::Database, queue::Queue};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::act::Permit;
 use crate::gather::fleet::Fleet;
 use crate::gather::hardware::{self, Suspects};
 use crate::range::Span;
 use crate::respond::Fault;
+
+mod gates;
+
+pub(crate) use gates::Gates;
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
@@ -40,16 +45,21 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
     pub(crate) upload_url: Arc<str>,
+    /// Who may act on incidents.
+    pub(crate) permit: Arc<Permit>,
+    pub(crate) gates: Gates,
     fleets: Arc<Mutex<Kept>>,
     suspects: Arc<Mutex<KeptSuspects>>,
 }
 
 impl App {
-    pub(crate) fn new(database: Database, queue: Queue, upload_url: String) -> Self {
+    pub(crate) fn new(database: Database, queue: Queue, upload_url: String, permit: Permit) -> Self {
         Self {
             database,
             queue,
             upload_url: upload_url.into(),
+            permit: Arc::new(permit),
+            gates: Gates::default(),
             fleets: Arc::default(),
             suspects: Arc::default(),
         }

@@ -4,6 +4,7 @@ pub(crate) mod crash;
 pub(crate) mod crashes;
 pub(crate) mod driver;
 pub(crate) mod fleet;
+pub(crate) mod gate;
 pub(crate) mod hardware;
 pub(crate) mod incidents;
 pub(crate) mod ledger;

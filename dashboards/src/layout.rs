@@ -158,6 +158,22 @@ pub(crate) fn state(state: &str) -> Markup {
     html! { span class=(class) { (text::visible(state)) } }
 }
 
+/// How loud an incident is; nothing where that was not recorded.
+pub(crate) fn severity(severity: &str) -> Markup {
+    let name = severity_name(severity);
+    let class = if name == "SEV1" { "badge bad" } else { "badge warn" };
+    html! { @if !name.is_empty() { span class=(class) { (name) } } }
+}
+
+/// The same as a word.
+pub(crate) fn severity_name(severity: &str) -> &'static str {
+    match severity {
+        "sev1" => "SEV1",
+        "sev2" => "SEV2",
+        _ => "",
+    }
+}
+
 /// How sure it is that a machine's hardware is bad.
 pub(crate) fn suspicion(suspicion: Suspicion) -> Markup {
     match suspicion {
@@ -255,23 +271,36 @@ pub(crate) fn incidents(rows: &[IncidentSummary], now_ms: i64) -> Markup {
         div.scroll {
             table {
                 thead {
-                    tr { th { "State" } th { "Driver" } th.n { "Machines" } th { "Since" } th { "Lasted" } th { "Tenant" } }
-                }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            td { (state(&row.state)) }
-                            td { a href=(link::incident(row.incident_id)) { (text::name(&row.driver)) } }
-                            td.n { (text::number(row.machines)) }
-                            td.nowrap { (text::time(row.opened_at_ms)) }
-                            td.nowrap {
-                                (text::length_s((row.resolved_at_ms.unwrap_or(now_ms) - row.opened_at_ms) / 1000))
-                            }
-                            td { @if !row.tenant.is_empty() { (text::name(&row.tenant)) } }
-                        }
+                    tr {
+                        th { "State" } th { "Severity" } th { "What" } th.n { "Machines" } th { "Since" } th { "Lasted" }
+                        th { "Tenant" }
                     }
                 }
+                tbody { @for row in rows { (incident(row, now_ms)) } }
             }
+        }
+    }
+}
+
+fn incident(row: &IncidentSummary, now_ms: i64) -> Markup {
+    let lasted_ms = row.resolved_at_ms.unwrap_or(now_ms).saturating_sub(row.opened_at_ms);
+    html! {
+        tr {
+            td { (state(&row.state)) }
+            td { (severity(&row.severity)) }
+            td {
+                a href=(link::incident(row.incident_id)) { (text::name(&row.driver)) }
+                @if !row.sentence.is_empty() { div.quiet { (text::visible(&row.sentence)) } }
+            }
+            td.n {
+                (text::number(row.machines))
+                @if let Some(exposed) = row.exposed.filter(|exposed| *exposed > 0) {
+                    div.quiet { (text::share(row.machines.min(exposed), exposed)) }
+                }
+            }
+            td.nowrap { (text::time(row.opened_at_ms)) }
+            td.nowrap { (text::length_s(lasted_ms / 1000)) }
+            td { @if !row.tenant.is_empty() { (text::name(&row.tenant)) } }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Pages and the JSON API for people.
 //!
-//! Reads storage and writes nothing. Each page is gathered as one plain struct, which `/api/v1` serves as it is and
-//! the page renders; both have the same figures. Everything that came out of a dump is hostile: it is shown through
-//! `text` and linked through `link`, and there is no script on any page.
+//! Reads storage, and writes nothing but what people do to incidents. Each page is gathered as one plain struct, which
+//! `/api/v1` serves as it is and the page renders; both have the same figures. Everything that came out of a dump is
+//! hostile: it is shown through `text` and linked through `link`, and there is no script on any page.
 #![forbid(unsafe_code)]
 
+mod act;
 mod api;
 mod app;
 mod chart;
@@ -22,8 +23,10 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::get;
 use prometheus_client::registry::Registry;
+use secrecy::SecretString;
 use storage::{database::Database, queue::Queue};
 
+use act::Permit;
 use app::App;
 use metrics::DashboardsMetrics;
 
@@ -34,13 +37,14 @@ pub struct Dashboards {
     queue: Queue,
     metrics: DashboardsMetrics,
     upload_url: String,
+    acts_token: Option<SecretString>,
 }
 
 impl Dashboards {
     /// Pages over `database`; the ledger compares it with `queue`.
     pub fn new(database: Database, queue: Queue, registry: &mut Registry) -> Self {
         let metrics = DashboardsMetrics::new(registry);
-        Self { database, queue, metrics, upload_url: "http://127.0.0.1:8080".to_owned() }
+        Self { database, queue, metrics, upload_url: "http://127.0.0.1:8080".to_owned(), acts_token: None }
     }
 
     /// Where machines upload, for the hint on an empty page.
@@ -50,11 +54,19 @@ impl Dashboards {
         self
     }
 
+    /// Whoever sends this token may act on incidents. Without one, whoever is at this machine may: requests then need the
+    /// `ConnectInfo` of their connection.
+    #[must_use]
+    pub fn with_acts_token(mut self, token: Option<SecretString>) -> Self {
+        self.acts_token = token;
+        self
+    }
+
     /// Every page, the same as JSON, and the style sheet. Its fallback answers unknown paths, in JSON under `/api/v1`;
     /// axum merges it only with routers that have none of their own.
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
-        let app = App::new(self.database, self.queue, self.upload_url);
+        let app = App::new(self.database, self.queue, self.upload_url, Permit::new(self.acts_token.as_ref()));
         Router::new()
             .route("/", get(pages::fleet::page))
             .route("/drivers/{name}", get(pages::driver::page))

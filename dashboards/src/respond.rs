@@ -3,8 +3,8 @@
 
 use axum::Json;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,12 +20,20 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// Why a page cannot be shown.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// There is no such thing; the sentence says which.
     NotFound(String),
     /// The question makes no sense; the sentence says why.
     BadRequest(String),
+    /// Who asks is not known.
+    Unauthorized(String),
+    /// Who asks may not; the sentence says why and what to do.
+    Forbidden(String),
+    /// It cannot be done as things stand.
+    Conflict(String),
+    /// The body is of another type than is taken.
+    MediaType(String),
     /// ClickHouse or the queue does not answer.
     Away,
 }
@@ -46,6 +54,10 @@ impl Fault {
         match self {
             Self::NotFound(why) => (StatusCode::NOT_FOUND, "not_found", why),
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "bad_request", why),
+            Self::Unauthorized(why) => (StatusCode::UNAUTHORIZED, "unauthorized", why),
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "forbidden", why),
+            Self::Conflict(why) => (StatusCode::CONFLICT, "conflict", why),
+            Self::MediaType(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why),
             Self::Away => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "storage_unavailable",
@@ -60,7 +72,8 @@ impl Fault {
         let (status, _, why) = self.parts();
         let title = match self {
             Self::NotFound(_) => "Not found",
-            Self::BadRequest(_) => "That does not work",
+            Self::BadRequest(_) | Self::Conflict(_) | Self::MediaType(_) => "That does not work",
+            Self::Unauthorized(_) | Self::Forbidden(_) => "Not allowed",
             Self::Away => "Storage is away",
         };
         let body: Markup = html! {
@@ -76,7 +89,11 @@ impl Fault {
     /// As JSON.
     pub(crate) fn json(&self) -> Response {
         let (status, code, message) = self.parts();
-        (status, Json(Body { error: Detail { code, message } })).into_response()
+        let mut response = (status, Json(Body { error: Detail { code, message } })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
 

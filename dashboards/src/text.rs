@@ -105,6 +105,46 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// `98 %` of a share between 0 and 1.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).clamp(0.0, 100.0))
+}
+
+/// As many digits as anybody reads: `0.3`, `22.8`, `130`.
+pub(crate) fn decimal(value: f64) -> String {
+    match value {
+        _ if value.abs() >= 99.95 => format!("{value:.0}"),
+        _ => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+    }
+}
+
+/// Odds: beyond a thousand nobody cares how much.
+pub(crate) fn odds(value: f64) -> String {
+    if value > 1000.0 { "> 1,000".to_owned() } else { decimal(value) }
+}
+
+/// A rate in the unit in which it is a number that people can picture.
+pub(crate) fn per_minute(rate: f64) -> String {
+    let (value, unit) = match rate {
+        _ if rate >= 1.0 => (rate, "minute"),
+        _ if rate >= 1.0 / 60.0 => (rate * 60.0, "hour"),
+        _ if rate >= 1.0 / 1_440.0 => (rate * 1_440.0, "day"),
+        _ => (rate * 43_200.0, "month"),
+    };
+    let one = if unit == "hour" { "an" } else { "a" };
+    format!("{value:.1} {one} {unit}")
+}
+
+/// Words of several lines.
+pub(crate) fn lines(text: &str) -> Markup {
+    html! {
+        @for (index, line) in text.lines().enumerate() {
+            @if index > 0 { br; }
+            (visible(line.trim_end()))
+        }
+    }
+}
+
 /// `4.2 MB`.
 pub(crate) fn bytes(n: u64) -> String {
     match n {
@@ -150,6 +190,11 @@ mod tests {
         let lengths = [length_s(-1), length_s(59), length_s(200), length_s(7_500), length_s(100_800)];
         assert_eq!(lengths, ["0s", "59s", "3m 20s", "2h 5m", "1d 4h"]);
         assert_eq!([share(413, 1000), share(1, 3), share(1, 0)], ["41.3 %", "33.3 %", ""]);
+        assert_eq!([0.0, 0.26, 22.84, 99.9, 130.4].map(decimal), ["0", "0.3", "22.8", "99.9", "130"]);
+        assert_eq!([percent(0.984), percent(7.0), percent(f64::NAN)], ["98 %", "100 %", "NaN %"]);
+        assert_eq!([odds(41.26), odds(1e9), odds(0.5)], ["41.3", "> 1,000", "0.5"]);
+        let rates = [12.34, 0.05, 0.000_7, 0.000_1].map(per_minute);
+        assert_eq!(rates, ["12.3 a minute", "3.0 an hour", "1.0 a day", "4.3 a month"]);
         assert_eq!([bytes(999), bytes(8_192), bytes(4_210_000)], ["999 B", "8.1 kB", "4.2 MB"]);
         assert_eq!([counted(1, "crash"), counted(2, "machine")], ["1 crash", "2 machines"]);
     }
@@ -159,6 +204,7 @@ mod tests {
         assert_eq!(visible("a\0b\u{202e}c\n"), "a\\u{0}b\\u{202e}c\\u{a}");
         assert_eq!(visible("Grüße.sys"), "Grüße.sys");
         assert_eq!(name("<script>").into_string(), "<bdi class=\"name\">&lt;script&gt;</bdi>");
+        assert_eq!(lines("a<\n\u{202e}b\r\n").into_string(), "a&lt;<br>\\u{202e}b");
         let long = name(&"<".repeat(4096)).into_string();
         assert!(long.contains(&format!("{}…", "&lt;".repeat(LONGEST))));
     }

@@ -3,8 +3,12 @@
 
 #[path = "pages/fixture.rs"]
 mod fixture;
+#[path = "pages/gate.rs"]
+mod gate;
 #[path = "pages/hardware.rs"]
 mod hardware;
+#[path = "pages/incidents.rs"]
+mod incidents;
 #[path = "pages/named.rs"]
 mod named;
 

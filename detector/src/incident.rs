@@ -1,5 +1,7 @@
 //! What an incident is, and every step of its life. Plain data.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::Attribution;
@@ -23,6 +25,23 @@ pub enum Subject {
     Everything,
     /// Machines that went dark, and what they share: a driver's base name, with the build where it is one build.
     Silence(String, Option<Version>),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Driver(driver) => f.write_str(driver),
+            Self::BugCheck(code) => write!(f, "bug check 0x{code:X}"),
+            Self::OsBuild(build) => write!(f, "Windows build {build}"),
+            Self::Bucket(bucket) => write!(f, "bucket {bucket}"),
+            Self::Unattributed => f.write_str("crashes that are blamed on nobody"),
+            Self::Everything => f.write_str("all crashes"),
+            Self::Silence(driver, None) => write!(f, "machines with {driver} that went dark"),
+            Self::Silence(driver, Some(version)) => {
+                write!(f, "machines with {driver} 0x{:08x} that went dark", version.timestamp)
+            }
+        }
+    }
 }
 
 /// How loud.
@@ -154,7 +173,9 @@ pub enum Step {
     Grew,
     /// What the machines share is known, or has become something else.
     Attributed,
-    /// It turned out to be part of another.
+    /// Something else alarms on the same machines and is part of it from now on.
+    Joined,
+    /// It turned out to be part of another, and ends as that one goes on.
     Merged,
     /// It is over.
     Resolved,

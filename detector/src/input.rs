@@ -11,6 +11,12 @@ pub struct Version {
     pub size: u32,
 }
 
+/// The number of a machine, from its name: the same in every process and every build.
+#[must_use]
+pub fn machine_number(name: &str) -> u64 {
+    crate::stats::fnv64(name.as_bytes())
+}
+
 /// An image that was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Module<'a> {

@@ -6,15 +6,23 @@
 #![forbid(unsafe_code)]
 
 pub mod attribution;
+mod case;
 pub mod config;
 pub mod engine;
+mod excursion;
 pub mod incident;
 pub mod input;
+pub mod limits;
 pub mod names;
 pub mod rollout;
+mod seen;
+mod series;
 pub mod silence;
+mod stats;
+mod tempo;
+mod tenant;
 
 pub use config::DetectorConfig;
 pub use engine::{Detector, History, RestoreError};
 pub use incident::{Incident, Severity, State, Step, Subject, Transition};
-pub use input::{Act, ActKind, Beat, Change, Crash, Install, Module, Version};
+pub use input::{Act, ActKind, Beat, Change, Crash, Install, Module, Version, machine_number};

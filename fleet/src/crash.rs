@@ -146,9 +146,26 @@ fn third_party(fleet: &Fleet, machine: &Machine, crash: &Crash) -> Vec<(&'static
     }
     installed
         .into_iter()
-        .map(|place| &fleet.drivers[place])
-        .map(|driver| (driver.name, driver.size, driver.timestamp))
+        .map(|place| {
+            let driver = &fleet.drivers[place];
+            (driver.name, driver.size, build_of(fleet, machine, place))
+        })
         .collect()
+}
+
+/// PE timestamp of the build that a machine runs: no fleet runs one build of anything. Of what brought an outage by its own
+/// update there is only the build that brought it.
+fn build_of(fleet: &Fleet, machine: &Machine, place: usize) -> u32 {
+    const MONTH: u32 = 30 * 86_400;
+    let newest = fleet.drivers[place].timestamp;
+    if fleet.is_of_update(place) {
+        return newest;
+    }
+    match hash(machine.seed ^ place as u64) % 10 {
+        0..6 => newest,
+        6..9 => newest.saturating_sub(MONTH),
+        _ => newest.saturating_sub(3 * MONTH),
+    }
 }
 
 fn unloaded(kernel: u64) -> Vec<(String, u64, u64)> {

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod crash;
 pub mod drill;
+pub mod evaluate;
 mod frame;
 pub mod load;
 mod machines;
@@ -16,11 +17,13 @@ mod plan;
 mod progress;
 mod random;
 pub mod receiver;
+pub mod scenario;
 pub mod send;
 mod stack;
 #[cfg(test)]
 mod stand_in;
 pub mod symbols;
+pub mod world;
 
 pub use catalogue::Driver;
 pub use client::{Incident, Ledger};

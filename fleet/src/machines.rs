@@ -3,7 +3,7 @@
 use dump::synth::{SynthProcessor, SynthSmbios, hash};
 
 use crate::catalogue::{self, Driver};
-use crate::outages::{Outage, outages};
+use crate::outages::{Outage, Trigger, outages};
 use crate::random::Random;
 
 /// What a fleet is made of.
@@ -142,6 +142,11 @@ impl Fleet {
         own.iter()
             .position(|driver| driver.name.eq_ignore_ascii_case(name))
             .map(|place| self.background + place)
+    }
+
+    /// Whether a driver is one that an update of itself made crash.
+    pub(crate) fn is_of_update(&self, place: usize) -> bool {
+        place >= self.background && self.outage.is_some_and(|outage| outage.trigger == Trigger::DriverUpdate)
     }
 
     /// The machines that the outage may take down: those that run its drivers, or all where it needs none.

@@ -48,8 +48,17 @@ impl Admission {
         need: Need,
         config: &IngestConfig,
     ) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.take(need.bytes(config), config).await
+    }
+
+    /// Takes so many bytes of it; waits a moment when they are not there.
+    pub(crate) async fn take(
+        &self,
+        bytes: usize,
+        config: &IngestConfig,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
         // One that needs more than there is at all enters alone.
-        let units = need.bytes(config).div_ceil(UNIT).min(self.units);
+        let units = bytes.div_ceil(UNIT).min(self.units);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let share = Arc::clone(&self.free).acquire_many_owned(units);
         match timeout(config.admission_wait, share).await {

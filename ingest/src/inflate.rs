@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, short};
 use crate::window::window_log;
 
 /// Below this the ratio says nothing: a few KiB of zeros are no bomb.
-const RATIO_FROM_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const RATIO_FROM_BYTES: u64 = 4 * 1024 * 1024;
 /// log2 of the largest zstd window: 8 MiB, the most that the coding allows on the web (RFC 9659). A frame may ask for
 /// 128 MiB by default, and one request would hold them.
 const WINDOW_LOG: u32 = 23;
@@ -131,14 +131,17 @@ impl AsyncRead for Inflated<'_> {
         }
         let more = buf.filled().len().saturating_sub(before);
         self.given = self.given.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-        if self.given > self.caps.bytes {
-            return Poll::Ready(Err(Refusal::TooLarge { limit: self.caps.bytes }.into()));
-        }
         let allowed = self.taken.load(Ordering::Relaxed).saturating_mul(self.caps.ratio);
-        if self.given > RATIO_FROM_BYTES && self.given > allowed {
-            return Poll::Ready(Err(Refusal::Bomb { max_ratio: self.caps.ratio }.into()));
-        }
-        Poll::Ready(Ok(()))
+        let refusal = if self.given > self.caps.bytes {
+            Refusal::TooLarge { limit: self.caps.bytes }
+        } else if self.given > RATIO_FROM_BYTES && self.given > allowed {
+            Refusal::Bomb { max_ratio: self.caps.ratio }
+        } else {
+            return Poll::Ready(Ok(()));
+        };
+        // A reader that fails has given nothing: tokio's `read_to_end` panics on one that has.
+        buf.set_filled(before);
+        Poll::Ready(Err(refusal.into()))
     }
 }
 

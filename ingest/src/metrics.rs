@@ -20,12 +20,24 @@ pub(crate) struct Metrics {
     pub(crate) held: Gauge,
     pub(crate) upload_duration: Histogram,
     pub(crate) append_duration: Histogram,
+    pub(crate) told: Family<Told, Counter>,
+    pub(crate) told_entries: Family<Told, Counter>,
+    pub(crate) told_duration: Histogram,
 }
 
 /// How an upload ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Outcome {
     /// `accepted`, or the code of the refusal.
+    pub(crate) outcome: &'static str,
+}
+
+/// Heartbeats, inventories or changes, and how their request ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Told {
+    /// `heartbeats`, `inventory`, `changes`.
+    pub(crate) what: &'static str,
+    /// As in [`Outcome`].
     pub(crate) outcome: &'static str,
 }
 
@@ -44,6 +56,9 @@ impl Metrics {
             // 1 ms to 65 s.
             upload_duration: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
             append_duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            told: Family::default(),
+            told_entries: Family::default(),
+            told_duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
         };
         let to = registry.sub_registry_with_prefix("ingest");
         to.register("uploads", "Uploads, by how they ended", metrics.uploads.clone());
@@ -86,10 +101,30 @@ impl Metrics {
         );
         to.register_with_unit(
             "append_duration",
-            "Time until the queue had an upload on disk",
+            "Time until the queue, or the stream of signals, had it on disk",
             Unit::Seconds,
             metrics.append_duration.clone(),
         );
+        metrics.register_told(to);
         metrics
+    }
+
+    fn register_told(&self, to: &mut Registry) {
+        to.register(
+            "told",
+            "Requests with heartbeats, inventories or changes, by how they ended",
+            self.told.clone(),
+        );
+        to.register(
+            "told_entries",
+            "Heartbeats, inventories and changes that are durable",
+            self.told_entries.clone(),
+        );
+        to.register_with_unit(
+            "told_duration",
+            "Time from the head of such a request to its answer",
+            Unit::Seconds,
+            self.told_duration.clone(),
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! which source wins; believes nothing else.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use http::HeaderValue;
@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::refusal::{Refusal, short};
 
 /// Longest machine, ring or site, in bytes: a DNS name has 255.
-const NAME_BYTES: usize = 255;
+pub(crate) const NAME_BYTES: usize = 255;
 /// Most tags of one upload, headers and form together.
 const TAGS: usize = 32;
 /// Longest name of a tag, in bytes.
@@ -22,6 +22,7 @@ const TAG_VALUE_BYTES: usize = 256;
 const MACHINE: &str = "x-bluescope-machine";
 const RING: &str = "x-bluescope-ring";
 const SITE: &str = "x-bluescope-site";
+const FAREWELL: &str = "x-bluescope-farewell";
 const TAG_PREFIX: &str = "x-bluescope-tag-";
 
 /// Who uploads.
@@ -33,6 +34,8 @@ pub(crate) struct Origin {
     /// Crashpad's and Breakpad's id of an installation: the machine when nothing better is said.
     guid: Option<String>,
     tags: BTreeMap<String, String>,
+    /// It goes down on purpose; heartbeats say so.
+    farewell: Option<String>,
     /// How many tags did not fit.
     pub(crate) dropped_tags: usize,
 }
@@ -47,6 +50,7 @@ impl Origin {
                 MACHINE => &mut origin.machine,
                 RING => &mut origin.ring,
                 SITE => &mut origin.site,
+                FAREWELL => &mut origin.farewell,
                 other => {
                     let Some(tag) = other.strip_prefix(TAG_PREFIX) else { continue };
                     let value = header_text(other, values.next(), TAG_VALUE_BYTES)?;
@@ -115,9 +119,33 @@ impl Origin {
         }
     }
 
+    /// Whether it goes down on purpose.
+    pub(crate) fn farewell(&self) -> bool {
+        self.farewell.as_deref().is_some_and(|told| matches!(told, "1" | "true" | "yes"))
+    }
+
     /// Ring, site and tags, empty where unknown.
     pub(crate) fn into_rest(self) -> (String, String, BTreeMap<String, String>) {
         (self.ring.unwrap_or_default(), self.site.unwrap_or_default(), self.tags)
+    }
+}
+
+/// The network that a request comes from: what tells the sites of machines apart that name none. Empty for this machine
+/// itself, which is a proxy or a test.
+pub(crate) fn network(request: &Parts) -> String {
+    let Some(ConnectInfo(peer)) = request.extensions.get::<ConnectInfo<SocketAddr>>() else {
+        return String::new();
+    };
+    match peer.ip().to_canonical() {
+        ip if ip.is_loopback() || ip.is_unspecified() => String::new(),
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{}/24", Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
     }
 }
 
@@ -148,4 +176,25 @@ fn cut(text: &str, longest: usize) -> String {
     let text = text.trim();
     let kept = text.get(..text.floor_char_boundary(longest)).unwrap_or_default();
     kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_24_and_48_bits() {
+        for (peer, expected) in [
+            ("192.0.2.77:1", "192.0.2.0/24"),
+            ("[2001:db8:1:2::3]:1", "2001:db8:1::/48"),
+            ("[::ffff:192.0.2.77]:1", "192.0.2.0/24"),
+            ("127.0.0.1:1", ""),
+            ("[::1]:1", ""),
+        ] {
+            let mut request = http::Request::new(());
+            request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+            assert_eq!(network(&request.into_parts().0), expected, "{peer}");
+        }
+        assert_eq!(network(&http::Request::new(()).into_parts().0), "");
+    }
 }

@@ -39,6 +39,12 @@ pub(crate) enum Refusal {
     BodyCut,
     #[error("the body is not whole {0}: compress the file again, or send it as it is")]
     BadEncoding(&'static str),
+    #[error("the body is not the JSON that is expected: {0}")]
+    BadJson(String),
+    #[error("nothing in it could be taken: {0}")]
+    NothingTaken(String),
+    #[error("a form is not understood here: send JSON")]
+    NoForm,
     #[error("the form cannot be read: {0}")]
     BadForm(String),
     #[error("the form has no dump: send it as the part upload_file_minidump")]
@@ -79,6 +85,9 @@ impl Refusal {
             Self::Idle { .. } | Self::Slow { .. } => "timeout",
             Self::BodyCut => "incomplete_body",
             Self::BadEncoding(_) => "bad_encoding",
+            Self::BadJson(_) => "bad_json",
+            Self::NothingTaken(_) => "nothing_taken",
+            Self::NoForm => "unsupported_type",
             Self::BadForm(_) => "bad_form",
             Self::NoDump => "no_dump",
             Self::NoFile => "no_file",
@@ -96,18 +105,22 @@ impl Refusal {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UnknownEncoding(_) | Self::UnknownType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnknownEncoding(_) | Self::UnknownType(_) | Self::NoForm => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::TooLarge { .. } | Self::Bomb { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Idle { .. } | Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyCut
             | Self::BadEncoding(_)
+            | Self::BadJson(_)
             | Self::BadForm(_)
             | Self::NoDump
             | Self::NoFile
             | Self::BadValue { .. } => StatusCode::BAD_REQUEST,
-            Self::NoCrash(IdentifyError::NotADump(_)) | Self::Packed(_) | Self::NoSymbols(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::NoCrash(IdentifyError::NotADump(_))
+            | Self::Packed(_)
+            | Self::NoSymbols(_)
+            | Self::NothingTaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoCrash(_) => StatusCode::BAD_REQUEST,
             Self::Busy | Self::QueueFull | Self::Unavailable | Self::Away => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -21,7 +21,7 @@ use crate::config::FORM_ROOM;
 use crate::form;
 use crate::inflate::{Caps, Encoding, inflate};
 use crate::metrics::Outcome;
-use crate::origin::Origin;
+use crate::origin::{Origin, network};
 use crate::received::{Compressed, receive};
 use crate::refusal::{Refusal, short, storage_failed};
 
@@ -102,7 +102,7 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
     let identity = dump::identify(&received.head, &received.digest, received.raw_len)?;
     let crash_id = Uuid::from_bytes(identity.id.0);
     ingest.count(&received, &origin);
-    let machine = origin.machine(request);
+    let (machine, network) = (origin.machine(request), network(request));
     tracing::debug!(
         %crash_id, tenant, machine, format = identity.format.as_str(), raw_len = received.raw_len,
         stored_len = received.stored_len, form = is_form, "upload received"
@@ -115,6 +115,7 @@ async fn take(ingest: &Inner, request: &Parts, body: &Incoming) -> Result<Accept
         machine,
         ring,
         site,
+        network,
         tags,
         received_at_ms: now_ms(),
         raw_len: received.raw_len,

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use reqwest::{Body, Client};
 use storage::blobs::Blobs;
 use storage::queue::{LogConfig, Queue, QueueConfig};
+use storage::signals::{Signals, SignalsConfig};
 use tempfile::TempDir;
 
 const MIB: usize = 1024 * 1024;
@@ -38,7 +39,8 @@ async fn memory_does_not_grow_with_the_upload() {
     let queue = Queue::open(&QueueConfig::Log(log)).await.unwrap();
     let blobs = Blobs::open(&dir.path().join("blobs")).unwrap();
     let config = IngestConfig { max_upload_bytes: 300 * MIB as u64, ..IngestConfig::default() };
-    let router = Ingest::new(config, queue, blobs.clone(), &mut Registry::default()).router();
+    let signals = Signals::open(&SignalsConfig::log(dir.path().join("signals"))).await.unwrap();
+    let router = Ingest::new(config, queue, blobs.clone(), signals, &mut Registry::default()).router();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/crashes", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

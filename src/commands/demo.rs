@@ -6,14 +6,13 @@ use std::process::ExitCode;
 use fleet::drill::{self, DrillConfig};
 use fleet::receiver::DEMO_SECRET;
 use fleet::send::Sender;
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
 use crate::commands::free_address;
 use crate::commands::send::send_all;
 use crate::commands::up::{configure, stop_on_signal};
-use crate::config::{Config, Webhook};
+use crate::config::{Config, Target};
 use crate::roles::{self, Roles};
 use crate::{telemetry, terminal};
 
@@ -28,12 +27,8 @@ pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     telemetry::start(&config.log)?;
     let files = terminal::files(&arguments.dumps)?;
     let receiver = free_address()?;
-    config.alerts.webhooks.push(Webhook {
-        name: "demo".to_owned(),
-        url: format!("http://{receiver}/"),
-        secret: SecretString::from(DEMO_SECRET),
-        allow_private: true,
-    });
+    let url = format!("http://{receiver}/");
+    config.alerts.targets.push(Target::webhook("demo", &url, DEMO_SECRET, true));
 
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;

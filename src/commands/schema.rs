@@ -13,6 +13,7 @@ pub(crate) fn run(arguments: &SchemaArgs) -> anyhow::Result<ExitCode> {
         Document::Facts => blame::facts_schema(),
         Document::Verdict => blame::verdict_schema(),
         Document::Report => Analysis::schema(),
+        Document::Webhook => serde_json::to_value(alerts::delivery::schema())?,
     };
     terminal::print(&serde_json::to_string_pretty(&schema)?);
     Ok(ExitCode::SUCCESS)

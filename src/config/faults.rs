@@ -5,7 +5,7 @@ use std::time::Duration;
 use analyzer::Owners;
 use secrecy::ExposeSecret as _;
 
-use super::{Alerts, Config, Database, Ingest, Queue, QueueKind, Server, Symbols};
+use super::{Config, Database, Ingest, Queue, QueueKind, Server, Signals, Symbols};
 
 /// Every fault of a configuration that deserialized.
 pub(super) fn validate(config: &Config) -> Vec<String> {
@@ -13,13 +13,14 @@ pub(super) fn validate(config: &Config) -> Vec<String> {
     server(&mut faults, &config.server);
     ingest(&mut faults, &config.ingest);
     queue(&mut faults, &config.queue);
+    signals(&mut faults, &config.signals);
     database(&mut faults, &config.database);
     faults.must(config.analyzer.threads != Some(0), "analyzer.threads", "must be at least 1");
     if let Err(errors) = Owners::new(&config.blame) {
         faults.0.extend(errors.iter().map(|error| format!("blame: {error}")));
     }
     symbols(&mut faults, &config.symbols);
-    alerts(&mut faults, &config.alerts);
+    faults.0.extend(config.alerts.faults());
     faults.0
 }
 
@@ -38,6 +39,9 @@ fn server(checks: &mut Checks, server: &Server) {
     checks.must(!server.head_timeout.is_zero(), "server.head_timeout", "must be longer than nothing");
     if let Some(url) = &server.public_url {
         checks.must(is_http(url), "server.public_url", "must begin with http:// or https://");
+    }
+    if let Some(token) = &server.acts_token {
+        checks.must(token.expose_secret().len() >= 8, "server.acts_token", "must have at least 8 characters");
     }
 }
 
@@ -81,6 +85,15 @@ fn queue(checks: &mut Checks, queue: &Queue) {
     }
 }
 
+fn signals(checks: &mut Checks, signals: &Signals) {
+    checks.must(
+        (Duration::from_hours(1)..=Duration::from_hours(24 * 90)).contains(&signals.keep),
+        "signals.keep",
+        "must lie between 1h and 90d",
+    );
+    checks.must(signals.max_size.as_u64() >= 64 << 20, "signals.max_size", "must be at least 64 MiB");
+}
+
 fn database(checks: &mut Checks, database: &Database) {
     if let Some(url) = &database.url {
         checks.must(is_http(url), "database.url", "must begin with http:// or https://");
@@ -110,29 +123,6 @@ fn symbols(checks: &mut Checks, symbols: &Symbols) {
         "symbols.cache",
         "must be at least symbols.max_file, or one file pushes out all others and itself",
     );
-}
-
-fn alerts(checks: &mut Checks, alerts: &Alerts) {
-    checks.must(
-        (Duration::from_millis(200)..=Duration::from_secs(60)).contains(&alerts.tick),
-        "alerts.tick",
-        "must lie between 200ms and 60s",
-    );
-    checks.must(
-        alerts.min_machines >= 2,
-        "alerts.min_machines",
-        "must be at least 2: one machine is no outage",
-    );
-    for (index, webhook) in alerts.webhooks.iter().enumerate() {
-        let key = |name: &str| format!("alerts.webhooks.{index}.{name}");
-        checks.must(!webhook.name.is_empty(), &key("name"), "must not be empty");
-        checks.must(is_http(&webhook.url), &key("url"), "must begin with http:// or https://");
-        checks.must(
-            webhook.secret.expose_secret().starts_with("whsec_"),
-            &key("secret"),
-            "must be a Standard Webhooks secret, which begins with whsec_",
-        );
-    }
 }
 
 fn is_http(url: &str) -> bool {

@@ -91,7 +91,7 @@ fn value_of(key: &str, text: String) -> Value {
 
 /// Keys whose values no message may repeat.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "password" | "token" | "secret")
+    matches!(key, "password" | "token" | "secret" | "routing_key")
 }
 
 /// Deserializes, and on a fault notes it, takes the offending key out and goes on: so one run lists them all.
@@ -174,7 +174,7 @@ mod tests {
     fn every_fault_is_listed_at_once() {
         let faults = check(
             "[server]\nlisten = \"nowhere\"\ncolour = 1\n[ingest]\nmax_dump = \"many\"\n[queue]\nkind = \"kafka\"\n\
-             [[alerts.webhooks]]\nname = \"a\"\n[typo]\nx = 1\n",
+             [[alerts.targets]]\ncolour = \"a\"\n[typo]\nx = 1\n",
             &[("BLUESCOPE_ALERTS__TICK", "soon")],
         )
         .unwrap_err();
@@ -184,7 +184,7 @@ mod tests {
             "server.colour",
             "ingest.max_dump",
             "queue.brokers",
-            "alerts.webhooks",
+            "alerts.targets",
             "typo",
             "alerts.tick",
         ];
@@ -212,21 +212,21 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let webhooks = r#"[{name="a", url="https://example.org/", secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}]"#;
+        let targets = r#"[{name="a", url="https://example.org/", secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}]"#;
         let config = check(
             "[server]\nlisten = \"127.0.0.1:1\"\n",
             &[
                 ("BLUESCOPE_SERVER__LISTEN", "127.0.0.1:9"),
                 ("BLUESCOPE_INGEST__MAX_DUMP", "1MiB"),
-                ("BLUESCOPE_ALERTS__MIN_MACHINES", "25"),
-                ("BLUESCOPE_ALERTS__WEBHOOKS", webhooks),
+                ("BLUESCOPE_ALERTS__FALSE_PAGES_PER_MONTH", "0.25"),
+                ("BLUESCOPE_ALERTS__TARGETS", targets),
                 ("HOME", "/root"),
             ],
         )
         .unwrap();
         assert_eq!(config.server.listen.port(), 9);
         assert_eq!(config.ingest.max_dump.as_u64(), 1 << 20);
-        assert_eq!(config.alerts.min_machines, 25);
-        assert_eq!(config.alerts.webhooks.len(), 1);
+        assert!((config.alerts.false_pages_per_month - 0.25).abs() < f64::EPSILON);
+        assert_eq!(config.alerts.targets.len(), 1);
     }
 }

@@ -15,6 +15,8 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 const LOADED: usize = 200;
+/// Of which so many are not Windows' own.
+const THIRD_PARTY: usize = 40;
 
 /// Numbers that look random and are the same each time.
 struct Numbers(u64);
@@ -34,6 +36,8 @@ struct Rows {
     drivers: u64,
     /// Over how long they arrive.
     span_ms: u64,
+    /// Loaded images that are not Windows' own.
+    third_party: usize,
 }
 
 impl Rows {
@@ -43,6 +47,7 @@ impl Rows {
         let crashed_at = self.now_ms - i64::try_from(numbers.next() % self.span_ms)?;
         let id = u128::try_from(crashed_at)? << 80 | 8 << 76 | 2 << 62 | u128::from(self.made);
         let loaded = if report { LOADED } else { 10 };
+        let theirs = self.third_party.min(loaded);
         let drivers: Vec<String> = (0..loaded).map(|index| format!("driver{index}.sys")).collect();
         let blamed = format!("driver{}.sys", numbers.next() % self.drivers);
         let version = u32::try_from(numbers.next() % 3)?;
@@ -83,6 +88,9 @@ impl Rows {
             uptime_s: numbers.next() % 1_000_000,
             driver_timestamps: (0..loaded).map(|index| 0x6690_0000 + index as u32).collect(),
             driver_sizes: (0..loaded).map(|index| 0x1000 * (index as u32 % 300)).collect(),
+            third_party: drivers.iter().take(theirs).cloned().collect(),
+            third_party_timestamps: (0..theirs).map(|index| 0x6690_0000 + index as u32).collect(),
+            third_party_sizes: (0..theirs).map(|index| 0x1000 * index as u32).collect(),
             report: if report { report_text(&drivers, numbers) } else { String::new() },
             facts: if report { facts_text(numbers) } else { String::new() },
             hardware_sign: String::new(),
@@ -140,19 +148,23 @@ struct Bench {
 impl Bench {
     async fn throughput(&self, rows: &mut Rows) -> Result<()> {
         let (batches, length) = if self.full { (25, 2_000) } else { (1, 20) };
-        let (mut took, mut report) = (Duration::ZERO, 0);
-        for _ in 0..batches {
-            let batch = rows.batch(length, true)?;
-            report = batch.first().map_or(0, |row| row.report.len());
-            let begun = Instant::now();
-            self.database.insert_crashes(&batch).await?;
-            took += begun.elapsed();
+        for third_party in [0, THIRD_PARTY] {
+            rows.third_party = third_party;
+            let (mut took, mut report) = (Duration::ZERO, 0);
+            for _ in 0..batches {
+                let batch = rows.batch(length, true)?;
+                report = batch.first().map_or(0, |row| row.report.len());
+                let begun = Instant::now();
+                self.database.insert_crashes(&batch).await?;
+                took += begun.elapsed();
+            }
+            let inserted = batches * length;
+            let rate = inserted as f64 / took.as_secs_f64();
+            println!(
+                "insert: {inserted} rows with {report} bytes of report and {third_party} third-party images in batches \
+                 of {length}: {took:.2?}, {rate:.0} rows/s"
+            );
         }
-        let inserted = batches * length;
-        let rate = inserted as f64 / took.as_secs_f64();
-        println!(
-            "insert: {inserted} rows with {report} bytes of report in batches of {length}: {took:.2?}, {rate:.0} rows/s"
-        );
         println!("memory: {} MB resident", resident_mb());
         Ok(())
     }
@@ -255,7 +267,14 @@ async fn main() -> Result<()> {
         .with_database("bluescope")
         .with_compression(clickhouse::Compression::None);
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    let mut rows = Rows { numbers: Numbers(7), made: 0, now_ms, drivers: 200, span_ms: 600_000 };
+    let mut rows = Rows {
+        numbers: Numbers(7),
+        made: 0,
+        now_ms,
+        drivers: 200,
+        span_ms: 600_000,
+        third_party: THIRD_PARTY,
+    };
     let bench = Bench { database, client, full };
     // As with other benchmarks, a word on the command line picks one.
     let picked: Vec<String> =

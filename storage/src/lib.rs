@@ -3,6 +3,7 @@
 //! opinion about blame.
 #![forbid(unsafe_code)]
 
+pub mod alert_store;
 pub mod blobs;
 pub mod database;
 pub mod message;
@@ -10,4 +11,7 @@ pub mod questions;
 pub mod queue;
 pub mod reblame;
 pub mod rows;
+pub mod signals;
+mod sqlite;
+pub mod store_error;
 pub mod symbols;

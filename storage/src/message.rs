@@ -29,6 +29,10 @@ pub struct Meta {
     /// Site (office, shop, data centre), empty where unknown.
     #[serde(default)]
     pub site: String,
+    /// Network that the machine uploads from, as `192.0.2.0/24` or `2001:db8:1::/48`: the site of machines that name none.
+    /// Empty where unknown. Headers written before there was one have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub network: String,
     /// Everything else the client said, capped by ingest.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 //! Owns durability of accepted uploads and the consumer's position; never looks inside a dump.
 
 mod error;
-mod kafka;
+pub(crate) mod kafka;
 mod log;
 
 use std::collections::BTreeMap;
@@ -227,6 +227,14 @@ impl Consumer {
         }
     }
 
+    /// Goes back to the last committed message: what was given out since and not committed comes again.
+    pub async fn rewind(&mut self) -> Result<(), QueueError> {
+        match self {
+            Self::Log(consumer) => consumer.rewind().await,
+            Self::Kafka(consumer) => consumer.rewind().await,
+        }
+    }
+
     /// Sets a delivery aside for good, durably and once per position; it is to be committed like the others.
     pub async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), QueueError> {
         match self {
@@ -242,7 +250,7 @@ fn short_reason(reason: &str) -> String {
     reason.chars().take(LONGEST).collect()
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -108,6 +108,12 @@ pub struct CrashRow {
     pub driver_timestamps: Vec<u32>,
     /// Their PE sizes.
     pub driver_sizes: Vec<u32>,
+    /// Those of them that are not Windows' own, at most 96.
+    pub third_party: Vec<String>,
+    /// Their PE timestamps.
+    pub third_party_timestamps: Vec<u32>,
+    /// Their PE sizes.
+    pub third_party_sizes: Vec<u32>,
     /// The whole analysis as JSON.
     pub report: String,
     /// What the verdict was decided on, as JSON: changed rules are replayed on it. Empty where nothing was analysed, and

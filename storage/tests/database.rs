@@ -1,10 +1,14 @@
 //! Schema, writes and questions against the embedded engine, or against the server that `CLICKHOUSE_URL` names.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
 
+#[path = "database/acts.rs"]
+mod acts;
 #[path = "database/counts.rs"]
 mod counts;
 #[path = "database/deep.rs"]
 mod deep;
+#[path = "database/exposed.rs"]
+mod exposed;
 #[path = "database/fixture.rs"]
 mod fixture;
 #[path = "database/incidents.rs"]
@@ -13,8 +17,12 @@ mod incidents;
 mod lists;
 #[path = "database/reblame.rs"]
 mod reblame;
+#[path = "database/rollout.rs"]
+mod rollout;
 #[path = "database/schema.rs"]
 mod schema;
+#[path = "database/signals.rs"]
+mod signals;
 #[path = "database/suspects.rs"]
 mod suspects;
 #[path = "database/windows.rs"]

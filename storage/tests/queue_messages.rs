@@ -14,6 +14,7 @@ fn v1() -> Meta {
         machine: "POS-BER-0042".to_owned(),
         ring: "broad".to_owned(),
         site: "Berlin 3".to_owned(),
+        network: String::new(),
         tags: BTreeMap::from([("prod".to_owned(), "till".to_owned()), ("ver".to_owned(), "7.2".to_owned())]),
         received_at_ms: 1_756_675_981_923,
         raw_len: 1_048_576,
@@ -41,6 +42,7 @@ fn every_stored_version_loads() {
         ..v1()
     };
     assert_eq!(load("v1-least.json"), least);
+    assert_eq!(load("v1-network.json"), Meta { network: "192.0.2.0/24".to_owned(), ..v1() });
 }
 
 #[test]

@@ -11,7 +11,7 @@ async fn the_drill_pages_and_its_incident_has_a_page() {
     let receiver = free_address();
     let secret = "whsec_Ymx1ZXNjb3BlLWVuZC10by1lbmQtdGVzdHM=";
     let service = Service::configured(&format!(
-        "[[alerts.webhooks]]\nname = \"on-call\"\nurl = \"http://{receiver}/hook\"\nsecret = \"{secret}\"\nallow_private = true\n"
+        "[[alerts.targets]]\nname = \"on-call\"\nurl = \"http://{receiver}/hook\"\nsecret = \"{secret}\"\nallow_private = true\n"
     ))
     .await;
     let output = tokio::task::spawn_blocking({

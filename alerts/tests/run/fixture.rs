@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bluescope_alerts::{AlertsConfig, AlertsMetrics, DetectorConfig};
+use bluescope_alerts::delivery::DeliveryConfig;
+use bluescope_alerts::{AlertsConfig, AlertsMetrics};
+use detector::DetectorConfig;
 use embedded::{Engine, EngineConfig};
 use prometheus_client::registry::Registry;
+use storage::alert_store::AlertStore;
 use storage::database::{Database, DatabaseConfig};
 use storage::questions::NotificationRow;
 use storage::rows::CrashRow;
+use storage::signals::{CrashSignal, Signal, Signals, SignalsConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, MutexGuard};
@@ -26,6 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Fixture {
     pub(crate) database: Database,
     engine: Engine,
+    pub(crate) signals: Signals,
+    store: AlertStore,
     cut: Arc<AtomicBool>,
     proxy: JoinHandle<()>,
     _dir: TempDir,
@@ -45,7 +51,9 @@ impl Fixture {
         let turn = ONE_AT_A_TIME.lock().await;
         let dir = TempDir::new().unwrap();
         let engine =
-            Engine::start(EngineConfig { dir: dir.path().to_path_buf(), library: None }).await.unwrap();
+            Engine::start(EngineConfig { dir: dir.path().join("clickhouse"), library: None }).await.unwrap();
+        let signals = Signals::open(&SignalsConfig::log(dir.path().join("signals"))).await.unwrap();
+        let store = AlertStore::open(&dir.path().join("alerts")).await.unwrap();
         let cut = Arc::new(AtomicBool::new(false));
         let (url, proxy) = proxy(engine.url(), cut.clone()).await;
         let config = DatabaseConfig::Server {
@@ -55,7 +63,7 @@ impl Fixture {
             database: "bluescope".to_owned(),
         };
         let database = Database::open(&config).await.unwrap();
-        Some(Self { database, engine, cut, proxy, _dir: dir, _turn: turn })
+        Some(Self { database, engine, signals, store, cut, proxy, _dir: dir, _turn: turn })
     }
 
     /// From now on ClickHouse cannot be reached.
@@ -67,36 +75,33 @@ impl Fixture {
         self.cut.store(false, Ordering::SeqCst);
     }
 
-    /// One crash of each of these machines, at three sites.
-    pub(crate) async fn arrive(&self, driver: &str, machines: Range<u32>, received_at: i64) {
-        let rows: Vec<CrashRow> = machines.map(|number| crash(driver, number, 0, received_at)).collect();
-        self.insert(&rows).await;
-    }
-
-    /// One crash of each of these machines, each at a place of its own in one driver, as bad memory strikes.
-    pub(crate) async fn arrive_anywhere(&self, driver: &str, machines: Range<u32>, received_at: i64) {
-        let anywhere = |number| CrashRow {
-            fault_offset: u64::from(number) * 0x40,
-            ..crash(driver, number, 1, received_at)
+    /// One crash of each of these machines, each at a site of its own, as the analyzer tells the detector.
+    pub(crate) async fn crash(&self, driver: &str, machines: Range<u32>) {
+        let one = |number: u32| CrashSignal {
+            crash_id: Uuid::from_u128(u128::from(number)),
+            tenant: "acme".to_owned(),
+            machine: format!("machine-{number}"),
+            crashed_at_ms: now_ms() - 30_000,
+            arrived_at_ms: now_ms(),
+            driver: driver.to_owned(),
+            timestamp: 0x6690_2C2A,
+            size: 0x0035_0000,
+            fault_offset: 0xE14ED,
+            bugcheck: 0x50,
+            os_build: 19045,
+            bucket: "AV_csagent!unknown_function".to_owned(),
+            model: "Box 3".to_owned(),
+            ring: "broad".to_owned(),
+            site: format!("site-{number}"),
+            kind: "kernel".to_owned(),
+            confidence: "high".to_owned(),
+            modules: vec![(driver.to_owned(), 0x6690_2C2A, 0x0035_0000)],
+            ..CrashSignal::default()
         };
-        let rows: Vec<CrashRow> = machines.map(anywhere).collect();
-        self.insert(&rows).await;
+        self.signals.append(vec![Signal::Crashes(machines.map(one).collect())]).await.unwrap();
     }
 
-    /// The same, out of a backlog: they arrived long ago and become rows now.
-    pub(crate) async fn catch_up(&self, driver: &str, machines: Range<u32>, received_at: i64) {
-        let late = |number| CrashRow { stored_at: now_ms(), ..crash(driver, number, 0, received_at) };
-        let rows: Vec<CrashRow> = machines.map(late).collect();
-        self.insert(&rows).await;
-    }
-
-    /// Another crash of one machine.
-    pub(crate) async fn again(&self, driver: &str, machine: u32, round: i64) {
-        self.insert(&[crash(driver, machine, round, now_ms() - round * 1000)]).await;
-    }
-
-    /// Some days of these machines as bad memory makes them: other bug checks at other places in each. Older than what
-    /// the detector looks at.
+    /// Some days of these machines as bad memory makes them: other bug checks at other places in each.
     pub(crate) async fn bad_memory(&self, machines: Range<u32>) {
         let ways: [(u32, &str); 6] = [
             (0x50, "ntoskrnl.exe"),
@@ -115,22 +120,8 @@ impl Fixture {
                 rows.push(row);
             }
         }
-        self.insert(&rows).await;
-    }
-
-    /// Takes from ClickHouse what tells suspect machines; all else goes on.
-    pub(crate) async fn forget_hardware(&self) {
-        let request = reqwest::Client::new()
-            .post(self.engine.url())
-            .basic_auth(self.engine.user(), Some(self.engine.password()))
-            .body("ALTER TABLE bluescope.crashes DROP COLUMN hardware_sign");
-        let response = request.send().await.unwrap();
-        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
-    }
-
-    async fn insert(&self, rows: &[CrashRow]) {
         // A connection that a cut broke is noticed at its next use.
-        eventually("rows are taken", async || self.database.insert_crashes(rows).await.ok()).await;
+        eventually("rows are taken", async || self.database.insert_crashes(&rows).await.ok()).await;
     }
 
     /// All notifications of all incidents.
@@ -161,8 +152,9 @@ impl Role {
         let metrics = AlertsMetrics::new(&mut registry);
         let stop = CancellationToken::new();
         let (database, token) = (fixture.database.clone(), stop.clone());
+        let (signals, store) = (fixture.signals.clone(), fixture.store.clone());
         let task = tokio::spawn(async move {
-            bluescope_alerts::run(config, database, metrics, token).await.unwrap();
+            bluescope_alerts::run(config, signals, store, database, metrics, token).await.unwrap();
         });
         Self { stop, task, registry }
     }
@@ -195,11 +187,12 @@ impl Role {
     }
 }
 
-/// The usual settings, in a hurry.
-pub(crate) fn quick() -> AlertsConfig {
+/// The usual settings, in a hurry, and who is told.
+pub(crate) fn quick(targets: Vec<bluescope_alerts::delivery::Target>) -> AlertsConfig {
     AlertsConfig {
         tick: Duration::from_millis(100),
-        detector: DetectorConfig { resolve_after: Duration::from_secs(1), ..DetectorConfig::default() },
+        detector: DetectorConfig { resolve_after_s: 1, ..DetectorConfig::default() },
+        delivery: DeliveryConfig { targets, ..DeliveryConfig::default() },
         ..AlertsConfig::default()
     }
 }
@@ -288,6 +281,9 @@ fn crash(driver: &str, number: u32, round: i64, received_at: i64) -> CrashRow {
         drivers: vec![driver.to_owned()],
         driver_timestamps: vec![0x6690_2C2A],
         driver_sizes: vec![0x0035_0000],
+        third_party: Vec::new(),
+        third_party_timestamps: Vec::new(),
+        third_party_sizes: Vec::new(),
         report: String::new(),
         facts: String::new(),
         hardware_sign: String::new(),

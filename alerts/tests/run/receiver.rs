@@ -1,15 +1,14 @@
 //! A receiver of webhooks that verifies every signature and misbehaves as it is told.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bluescope_alerts::Webhook;
+use bluescope_alerts::delivery::{Target, TargetKind};
 
 use crate::fixture::eventually;
 
@@ -19,8 +18,6 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
     Status(StatusCode, &'static [(&'static str, &'static str)]),
-    Hang,
-    Redirect(&'static str),
 }
 
 /// A request that was verified.
@@ -28,7 +25,6 @@ pub(crate) enum Answer {
 pub(crate) struct Request {
     pub(crate) id: String,
     pub(crate) body: serde_json::Value,
-    pub(crate) at: Instant,
 }
 
 #[derive(Clone)]
@@ -60,17 +56,13 @@ impl Receiver {
         Self { url, requests, server }
     }
 
-    /// For the life of the test: answers are plain data.
-    pub(crate) fn url(&self) -> &'static str {
-        self.url.clone().leak()
-    }
-
-    pub(crate) fn hook(&self, name: &str) -> Webhook {
-        Webhook {
+    pub(crate) fn hook(&self, name: &str) -> Target {
+        Target {
             name: name.to_owned(),
-            url: self.url.clone(),
-            secret: SECRET.to_owned().into(),
+            kind: TargetKind::Webhook { secret: SECRET.to_owned().into() },
+            url: self.url.clone().into(),
             allow_private: true,
+            template: None,
         }
     }
 
@@ -92,7 +84,7 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
     let id = headers["webhook-id"].to_str().unwrap().to_owned();
     let answer = {
         let mut requests = shared.requests.lock().unwrap();
-        requests.push(Request { id, body: serde_json::from_slice(&body).unwrap(), at: Instant::now() });
+        requests.push(Request { id, body: serde_json::from_slice(&body).unwrap() });
         shared.answers.get(requests.len() - 1).copied()
     };
     match answer {
@@ -104,7 +96,5 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
             }
             response
         }
-        Some(Answer::Hang) => std::future::pending().await,
-        Some(Answer::Redirect(to)) => Redirect::temporary(to).into_response(),
     }
 }

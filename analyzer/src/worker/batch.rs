@@ -2,12 +2,15 @@
 
 use storage::queue::Position;
 use storage::rows::CrashRow;
+use storage::signals::CrashSignal;
 
 /// What one reading of the queue came to.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// One row per delivery.
+    /// One row per delivery; none where it was read ahead.
     pub(super) rows: Vec<CrashRow>,
+    /// What the detector is to know, until it does.
+    pub(super) signals: Vec<(Position, CrashSignal)>,
     /// Every delivery of the batch, in order.
     pub(super) positions: Vec<Position>,
     /// Spooled blobs that nobody needs once the batch is committed.

@@ -1,5 +1,5 @@
-//! The queue's side of the worker: reads deliveries, has them analysed in parallel, sets the hopeless aside, keeps a
-//! few dumps, commits. Never writes a row.
+//! The queue's side of the worker: reads deliveries, has them analysed in parallel and published for the detector, sets
+//! the hopeless aside, keeps a few dumps, commits. Never writes a row.
 
 use std::time::Instant;
 
@@ -7,21 +7,33 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use storage::blobs::{self, Blobs};
 use storage::queue::{BatchLimits, Committed, Consumer, Delivery, Queue};
+use storage::signals::Signals;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::batch::Batch;
 use super::keep::Keeper;
 use super::prepare::{Prepared, Preparer};
+use super::publish::Publisher;
 use super::retry::{Retry, chain};
 use super::row;
 use super::{Metrics, Stage, WorkerConfig, WorkerError};
+
+/// What a batch is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// For its rows and for the detector.
+    InTurn,
+    /// For the detector alone, while rows cannot be written: it is read again in its turn, and only then set aside or kept.
+    Ahead,
+}
 
 /// The queue's side.
 pub(super) struct Intake {
     consumer: Consumer,
     blobs: Blobs,
     preparer: Preparer,
+    publisher: Publisher,
     keeper: Keeper,
     metrics: Metrics,
     stop: CancellationToken,
@@ -34,17 +46,19 @@ impl Intake {
         config: WorkerConfig,
         queue: &Queue,
         blobs: Blobs,
+        signals: Signals,
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Result<Self, WorkerError> {
         let consumer = queue.consumer().await.map_err(WorkerError::Queue)?;
         let preparer = Preparer::new(&config, queue.id(), blobs.clone(), metrics.clone(), stop.clone());
+        let publisher = Publisher::new(&config, signals, metrics.clone(), stop.clone());
         let keeper = Keeper::new(config.keep_per_bucket);
-        Ok(Self { consumer, blobs, preparer, keeper, metrics, stop, config, last_read: None })
+        Ok(Self { consumer, blobs, preparer, publisher, keeper, metrics, stop, config, last_read: None })
     }
 
-    /// The next batch, analysed; empty when nothing came for a while; `None` when asked to stop.
-    pub(super) async fn next(&mut self) -> Result<Option<Batch>, WorkerError> {
+    /// The next batch, analysed and published; empty when nothing came for a while; `None` when asked to stop.
+    pub(super) async fn next(&mut self, reading: Reading) -> Result<Option<Batch>, WorkerError> {
         let Some(deliveries) = self.read().await? else { return Ok(None) };
         let preparer = self.preparer.clone();
         let mut prepared = stream::iter(deliveries)
@@ -58,9 +72,18 @@ impl Intake {
         while let Some((delivery, prepared)) = prepared.next().await {
             // Asked to stop while a store did not answer: the whole batch comes again.
             let Some(prepared) = prepared else { return Ok(None) };
-            if !self.add(&mut batch, &delivery, prepared).await? {
+            let Prepared { signal, .. } = &prepared;
+            batch.signals.extend(signal.clone().map(|signal| (delivery.position, signal)));
+            batch.positions.push(delivery.position);
+            if reading == Reading::InTurn && !self.add(&mut batch, &delivery, prepared).await? {
                 return Ok(None);
             }
+        }
+        if !self.publisher.publish(&mut batch, reading).await? {
+            return Ok(None);
+        }
+        if reading == Reading::Ahead {
+            self.metrics.read_ahead(batch.positions.len());
         }
         Ok(Some(batch))
     }
@@ -113,7 +136,7 @@ impl Intake {
         delivery: &Delivery,
         prepared: Prepared,
     ) -> Result<bool, WorkerError> {
-        let Prepared { mut row, dead, compressed, spooled } = prepared;
+        let Prepared { mut row, dead, compressed, spooled, .. } = prepared;
         row.stored_at = now_ms();
         if let Some(reason) = dead {
             let mut retry = Retry::new("dead letter", self.config.retry_pause, &self.metrics, &self.stop);
@@ -132,7 +155,6 @@ impl Intake {
             row::keep(&mut row, key);
         }
         batch.rows.push(row);
-        batch.positions.push(delivery.position);
         batch.spooled.extend(spooled);
         Ok(true)
     }
@@ -151,6 +173,21 @@ impl Intake {
                 None
             }
         }
+    }
+
+    /// Goes back to what is not committed, after having read ahead; false when asked to stop before.
+    pub(super) async fn rewind(&mut self) -> Result<bool, WorkerError> {
+        let mut retry = Retry::new("rewind", self.config.retry_pause, &self.metrics, &self.stop);
+        while let Err(error) = self.consumer.rewind().await {
+            if !error.retryable() {
+                return Err(WorkerError::Queue(error));
+            }
+            if !retry.pause(&error).await {
+                return Ok(false);
+            }
+        }
+        self.last_read = None;
+        Ok(true)
     }
 
     /// Commits a batch whose rows are durable, then deletes what was only spooled.

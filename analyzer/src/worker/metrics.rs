@@ -19,6 +19,8 @@ pub enum Stage {
     Inflate,
     /// Reading and blaming, summed over the dumps.
     Analyse,
+    /// Telling the detector.
+    Publish,
     /// Writing rows.
     Insert,
     /// Committing positions and deleting spooled blobs.
@@ -27,7 +29,8 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of the way through.
-    pub const ALL: [Self; 5] = [Self::Fetch, Self::Inflate, Self::Analyse, Self::Insert, Self::Commit];
+    pub const ALL: [Self; 6] =
+        [Self::Fetch, Self::Inflate, Self::Analyse, Self::Publish, Self::Insert, Self::Commit];
 
     /// The label.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Stage {
             Self::Fetch => "fetch",
             Self::Inflate => "inflate",
             Self::Analyse => "analyse",
+            Self::Publish => "publish",
             Self::Insert => "insert",
             Self::Commit => "commit",
         }
@@ -72,6 +76,8 @@ pub struct Metrics {
     retries: Family<DoingLabel, Counter>,
     inflated: Counter,
     batches: Counter,
+    published: Counter,
+    read_ahead: Counter,
     kept: Counter,
     keep_failures: Counter,
 }
@@ -99,6 +105,12 @@ impl Metrics {
             metrics.inflated.clone(),
         );
         registry.register("batches", "Inserts", metrics.batches.clone());
+        registry.register("published", "Crashes that the detector was told of", metrics.published.clone());
+        registry.register(
+            "read_ahead",
+            "Deliveries that were analysed for the detector alone, while ClickHouse did not answer",
+            metrics.read_ahead.clone(),
+        );
         registry.register("kept_dumps", "Dumps kept for people to look at", metrics.kept.clone());
         registry.register(
             "keep_failures",
@@ -121,6 +133,16 @@ impl Metrics {
     /// Inserts so far.
     pub fn batches(&self) -> u64 {
         self.batches.get()
+    }
+
+    /// Crashes that the detector was told of.
+    pub fn published_crashes(&self) -> u64 {
+        self.published.get()
+    }
+
+    /// Deliveries that were analysed for the detector alone.
+    pub fn deliveries_ahead(&self) -> u64 {
+        self.read_ahead.get()
     }
 
     /// Inflated bytes so far.
@@ -153,6 +175,14 @@ impl Metrics {
 
     pub(super) fn inflated(&self, bytes: usize) {
         self.inflated.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn published(&self, crashes: usize) {
+        self.published.inc_by(u64::try_from(crashes).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn read_ahead(&self, deliveries: usize) {
+        self.read_ahead.inc_by(u64::try_from(deliveries).unwrap_or(u64::MAX));
     }
 
     pub(super) fn kept(&self) {

@@ -10,12 +10,13 @@ use storage::blobs::Blobs;
 use storage::message::{Content, Message};
 use storage::queue::{Delivery, Position};
 use storage::rows::{CrashRow, Outcome};
+use storage::signals::CrashSignal;
 use tokio_util::sync::CancellationToken;
 
 use super::inflate::{InflateError, inflate};
 use super::retry::Retry;
 use super::row::{self, Origin};
-use super::{Metrics, Stage, WorkerConfig};
+use super::{Metrics, Stage, WorkerConfig, signal, third_party};
 use crate::{Analysis, Limits, Owners, Unreadable, analyze};
 
 /// Largest compressed dump that is fetched from the blob store: what inflates to an acceptable dump and does not
@@ -25,6 +26,8 @@ const COMPRESSED_SLACK: u64 = 1 << 20;
 /// A delivery that is ready for the database.
 pub(super) struct Prepared {
     pub(super) row: CrashRow,
+    /// What the detector is to know of it, where that is anything.
+    pub(super) signal: Option<CrashSignal>,
     /// Why it is to be set aside, where it is.
     pub(super) dead: Option<String>,
     /// The compressed dump, to be kept where it is wanted; empty where there is none.
@@ -102,14 +105,14 @@ impl Preparer {
 impl Shared {
     fn malformed(&self, position: Position, reason: String) -> Prepared {
         let row = row::malformed(&Origin { queue_id: &self.queue_id, position }, &reason);
-        Prepared { row, dead: Some(reason), compressed: Bytes::new(), spooled: None }
+        Prepared { row, signal: None, dead: Some(reason), compressed: Bytes::new(), spooled: None }
     }
 
     fn dead(&self, position: Position, message: &Message, reason: String) -> Prepared {
         let origin = Origin { queue_id: &self.queue_id, position };
         let row = row::failed(&origin, &message.meta, Outcome::DeadLetter, &reason);
         // A spooled blob stays: it is the only copy of what somebody may want to look at.
-        Prepared { row, dead: Some(reason), compressed: Bytes::new(), spooled: None }
+        Prepared { row, signal: None, dead: Some(reason), compressed: Bytes::new(), spooled: None }
     }
 
     /// The compressed dump, or why it cannot be had; `None` when asked to stop.
@@ -164,13 +167,15 @@ impl Shared {
         };
         match self.read(message, &compressed) {
             Read::Analysed(analysis) => {
-                let row = row::analysed(&origin, &message.meta, &analysis, self.report_bytes);
-                Prepared { row, dead: None, compressed, spooled }
+                let mut row = row::analysed(&origin, &message.meta, &analysis, self.report_bytes);
+                third_party::list(&mut row, &self.owners);
+                let signal = signal::of(&row, &message.meta);
+                Prepared { row, signal, dead: None, compressed, spooled }
             }
             Read::Unreadable(unreadable) => {
                 let problem = format!("{}: {}", unreadable.code, unreadable.problem);
                 let row = row::failed(&origin, &message.meta, Outcome::Unreadable, &problem);
-                Prepared { row, dead: None, compressed, spooled }
+                Prepared { row, signal: None, dead: None, compressed, spooled }
             }
             Read::Dead(reason) => self.dead(position, message, reason),
         }

@@ -42,9 +42,9 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
     if recent.is_empty() {
         return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(&driver))));
     }
-    let mut incidents: Vec<IncidentSummary> =
-        incidents.into_iter().filter(|incident| incident.driver == driver).take(10).collect();
-    for incident in incidents.iter_mut().filter(|incident| incident.state != "resolved") {
+    let is_its = |incident: &IncidentSummary| incident.driver == driver && incident.is_of_driver();
+    let mut incidents: Vec<IncidentSummary> = incidents.into_iter().filter(is_its).take(10).collect();
+    for incident in incidents.iter_mut().filter(|incident| !incident.is_over()) {
         count_up(app, incident).await?;
     }
     let recent = named(app, recent).await?;

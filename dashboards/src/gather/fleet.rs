@@ -77,8 +77,12 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     })
 }
 
-/// An open incident's machines and crashes as of now: its events only have them as of when they were written.
+/// An open incident's machines and crashes as of now: its events only have them as of when they were written. Only a
+/// driver's can be counted by name.
 pub(super) async fn count_up(app: &App, incident: &mut IncidentSummary) -> Result<(), Fault> {
+    if !incident.is_of_driver() {
+        return Ok(());
+    }
     let since_ms = incident.opened_at_ms - 60_000;
     let now = app.database.casualties_since(&incident.tenant, &incident.driver, since_ms).await?;
     incident.machines = incident.machines.max(now.machines);

@@ -1,9 +1,9 @@
 //! Incidents: the list, and one with all that is known of it.
 
+use detector::Subject;
+use detector::attribution::Attribution;
 use serde::Serialize;
-use storage::questions::{
-    CrashFilter, DeepSite, Evidence, IncidentEvent, IncidentSummary, NotificationRow, SeriesPoint,
-};
+use storage::questions::{CrashFilter, DeepSite, Evidence, IncidentSummary, NotificationRow, SeriesPoint};
 use uuid::Uuid;
 
 use super::FEW;
@@ -12,6 +12,11 @@ use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
+
+mod record;
+
+pub(crate) use record::{Happened, Reason, Shares, newest};
+use record::{Record, state};
 
 /// The list.
 #[derive(Debug, Clone, Serialize)]
@@ -23,10 +28,10 @@ pub(crate) struct Incidents {
 
 pub(crate) async fn list(app: &App) -> Result<Incidents, Fault> {
     let mut incidents = app.database.incidents(false, 200).await?;
-    for incident in incidents.iter_mut().filter(|incident| incident.state != "resolved") {
+    for incident in incidents.iter_mut().filter(|incident| !incident.is_over()) {
         count_up(app, incident).await?;
     }
-    incidents.sort_by_key(|incident| incident.state == "resolved");
+    incidents.sort_by_key(IncidentSummary::is_over);
     Ok(Incidents { now_ms: now_ms(), incidents })
 }
 
@@ -36,96 +41,172 @@ pub(crate) struct Incident {
     pub(crate) now_ms: i64,
     pub(crate) incident_id: Uuid,
     pub(crate) tenant: String,
+    /// What it is about, in words: a driver's name where it is about a driver.
     pub(crate) driver: String,
-    /// `open`, `acknowledged`, `resolved`.
+    /// `open`, `acknowledged`, `resolved`, `merged`.
     pub(crate) state: String,
-    /// When the driver left its baseline, as the detector saw it.
+    /// `sev1`, `sev2`; empty where it was not recorded.
+    pub(crate) severity: String,
+    /// What is counted.
+    pub(crate) subject: Subject,
+    /// What else alarmed on the same machines.
+    pub(crate) also: Vec<Subject>,
+    /// First machine beyond the usual, as the detector saw it.
     pub(crate) since_ms: i64,
     pub(crate) opened_at_ms: i64,
     pub(crate) resolved_at_ms: Option<i64>,
-    /// Why it was opened: the detector's own words.
+    /// Nobody is told until then.
+    pub(crate) muted_until_ms: Option<i64>,
+    /// Who works on it; empty while nobody does.
+    pub(crate) acknowledged_by: String,
+    /// How often it came back.
+    pub(crate) reopened: u32,
+    /// The one that it became part of.
+    pub(crate) merged_into: Option<Uuid>,
+    pub(crate) machines: u64,
+    /// Machines that could be affected, where known.
+    pub(crate) exposed: Option<u64>,
+    pub(crate) sites: u64,
+    /// Machines of the minute before its newest event, and of the minute before that one.
+    pub(crate) last_minute: u64,
+    pub(crate) minute_before: u64,
+    /// When its newest event was.
+    pub(crate) known_at_ms: i64,
+    /// Why it was opened, in the detector's numbers.
     pub(crate) reason: Reason,
+    /// What the machines share.
+    pub(crate) attribution: Option<Attribution>,
+    /// What a sample of its machines has, as the detector counted it.
+    pub(crate) shares: Shares,
+    /// What its crashes have in common; empty where it is not about the crashes of one driver.
     pub(crate) evidence: Evidence,
     pub(crate) series: Vec<SeriesPoint>,
     pub(crate) range: Span,
-    pub(crate) events: Vec<IncidentEvent>,
+    pub(crate) events: Vec<Happened>,
     pub(crate) notifications: Vec<NotificationRow>,
     /// What the driver's fault sites are called with symbols.
     pub(crate) deep_sites: Vec<DeepSite>,
     pub(crate) examples: Vec<CrashLine>,
 }
 
-/// What the detector wrote into the `opened` event.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, serde::Deserialize)]
-#[serde(default)]
-pub(crate) struct Reason {
-    pub(crate) onset_ms: i64,
-    pub(crate) machines: u64,
-    pub(crate) span_s: u64,
-    pub(crate) expected: f64,
-    pub(crate) baseline_per_minute: f64,
-    pub(crate) common_mode: f64,
-    pub(crate) log10_chance: f64,
+impl Incident {
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "resolved" | "merged")
+    }
 }
 
-#[derive(serde::Deserialize, Default)]
-#[serde(default)]
-struct OpenedDetail {
-    reason: Reason,
+/// What ClickHouse knows of an incident's crashes.
+#[derive(Default)]
+struct Crashes {
+    evidence: Evidence,
+    series: Vec<SeriesPoint>,
+    deep_sites: Vec<DeepSite>,
+    examples: Vec<CrashLine>,
+}
+
+fn unknown() -> Fault {
+    Fault::NotFound("There is no such incident.".to_owned())
+}
+
+fn id_of(id: &str) -> Result<Uuid, Fault> {
+    Uuid::parse_str(id).map_err(|_not_an_id| unknown())
+}
+
+/// Where an incident stands.
+pub(crate) async fn standing(app: &App, id: &str) -> Result<(Uuid, &'static str), Fault> {
+    let incident_id = id_of(id)?;
+    let events = app.database.incident_events(incident_id).await?;
+    if events.is_empty() { Err(unknown()) } else { Ok((incident_id, state(&events).0)) }
 }
 
 pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
-    let unknown = || Fault::NotFound("There is no such incident.".to_owned());
-    let incident_id = Uuid::parse_str(id).map_err(|_not_an_id| unknown())?;
+    let incident_id = id_of(id)?;
     let (events, notifications) =
         tokio::try_join!(app.database.incident_events(incident_id), app.database.notifications(incident_id))?;
-    let first = events.first().ok_or_else(unknown)?;
-    let reason = serde_json::from_str::<OpenedDetail>(&first.detail).unwrap_or_default().reason;
-    let turn =
-        events.iter().rev().find(|e| ["opened", "acknowledged", "resolved"].contains(&e.kind.as_str()));
-    let state = match turn.map(|event| event.kind.as_str()) {
-        Some("resolved") => "resolved",
-        Some("acknowledged") => "acknowledged",
-        _ => "open",
-    };
-    let resolved_at_ms = turn.filter(|event| event.kind == "resolved").map(|event| event.at_ms);
+    let (Some(first), Some(newest)) = (events.first(), events.last()) else { return Err(unknown()) };
+    let record = Record::of(&events);
+    let (state, turned_at_ms) = state(&events);
+    let resolved_at_ms = matches!(state, "resolved" | "merged").then_some(turned_at_ms);
     let now_ms = now_ms();
-    let since_ms = if reason.onset_ms > 0 { reason.onset_ms } else { first.at_ms };
+    let subject = record.subject.unwrap_or_else(|| Subject::Driver(first.driver.clone()));
+    let since_ms = if record.onset_ms > 0 { record.onset_ms } else { first.at_ms };
     let until_ms = resolved_at_ms.unwrap_or(now_ms).saturating_add(1);
-    let range = span_of(until_ms - since_ms);
-    let filter = CrashFilter {
-        driver: Some(first.driver.clone()),
-        tenant: Some(first.tenant.clone()),
-        from_ms: Some(since_ms),
-        to_ms: Some(until_ms),
-        ..CrashFilter::default()
-    };
-    let (evidence, series, examples, deep_sites) = tokio::try_join!(
-        app.database.incident_evidence(Some(&first.tenant), &first.driver, since_ms, until_ms),
-        app.database.driver_series(&first.driver, range.range(until_ms), range.step_s()),
-        app.database.crashes(&filter, FEW, None),
-        app.database.deep_sites(&first.driver),
-    )?;
-    // The detector looks at whole windows; the first crash within the one that decided is the better beginning.
-    let since_ms = since_ms.max(evidence.first_ms);
+    let range = span_of(until_ms.saturating_sub(since_ms));
+    let between = Between { since_ms, until_ms, range };
+    let crashes = crashes(app, &first.tenant, &subject, between).await?;
+    // Rows of the old form know a window that the onset lies in; its first crash is the better beginning.
+    let since_ms = if record.is_whole { since_ms } else { since_ms.max(crashes.evidence.first_ms) };
     Ok(Incident {
         now_ms,
         incident_id,
         tenant: first.tenant.clone(),
         driver: first.driver.clone(),
         state: state.to_owned(),
+        severity: record.severity,
+        subject,
+        also: record.also,
         since_ms,
         opened_at_ms: first.at_ms,
         resolved_at_ms,
-        reason,
-        evidence,
-        series,
+        muted_until_ms: record.muted_until_ms.filter(|until| *until > now_ms),
+        acknowledged_by: record.acknowledged_by,
+        reopened: record.reopened,
+        merged_into: record.merged_into,
+        machines: record.machines.max(crashes.evidence.machines),
+        exposed: record.exposed,
+        sites: record.sites.max(crashes.evidence.site_count),
+        last_minute: record.last_minute,
+        minute_before: record.minute_before,
+        known_at_ms: newest.at_ms,
+        reason: record.reason,
+        attribution: record.attribution,
+        shares: record.shares,
+        evidence: crashes.evidence,
+        series: crashes.series,
         range,
-        events,
+        events: events.iter().map(Happened::of).collect(),
         notifications,
-        deep_sites,
-        examples: named(app, examples).await?,
+        deep_sites: crashes.deep_sites,
+        examples: crashes.examples,
     })
+}
+
+#[derive(Clone, Copy)]
+struct Between {
+    since_ms: i64,
+    until_ms: i64,
+    range: Span,
+}
+
+/// Asks only what the subject has an answer to: a bug check's incident is not that of a driver of this name, and machines
+/// that went dark have sent nothing.
+async fn crashes(app: &App, tenant: &str, subject: &Subject, between: Between) -> Result<Crashes, Fault> {
+    let Between { since_ms, until_ms, range } = between;
+    let filter = CrashFilter {
+        tenant: Some(tenant.to_owned()),
+        from_ms: Some(since_ms),
+        to_ms: Some(until_ms),
+        ..CrashFilter::default()
+    };
+    let filter = match subject {
+        Subject::Driver(driver) => {
+            let filter = CrashFilter { driver: Some(driver.clone()), ..filter };
+            let (evidence, series, examples, deep_sites) = tokio::try_join!(
+                app.database.incident_evidence(Some(tenant), driver, since_ms, until_ms),
+                app.database.driver_series(driver, range.range(until_ms), range.step_s()),
+                app.database.crashes(&filter, FEW, None),
+                app.database.deep_sites(driver),
+            )?;
+            return Ok(Crashes { evidence, series, deep_sites, examples: named(app, examples).await? });
+        }
+        Subject::BugCheck(code) => CrashFilter { bugcheck: Some(*code), ..filter },
+        Subject::Bucket(bucket) => CrashFilter { bucket: Some(bucket.clone()), ..filter },
+        Subject::Unattributed => CrashFilter { driver: Some(String::new()), ..filter },
+        Subject::Everything => filter,
+        Subject::OsBuild(_) | Subject::Silence(..) => return Ok(Crashes::default()),
+    };
+    let examples = app.database.crashes(&filter, FEW, None).await?;
+    Ok(Crashes { examples: named(app, examples).await?, ..Crashes::default() })
 }
 
 /// The shortest range that shows the whole incident and what was before it.

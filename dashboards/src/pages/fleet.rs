@@ -68,11 +68,13 @@ fn open_incidents(fleet: &Fleet) -> Markup {
             @for incident in &fleet.open_incidents {
                 a.incident href=(link::incident(incident.incident_id)) {
                     span.who { (text::name(&incident.driver)) }
+                    (layout::severity(&incident.severity))
                     span.much { (text::counted(incident.machines, "machine")) }
                     span.quiet {
                         "for " (text::length_s((fleet.now_ms - incident.opened_at_ms) / 1000))
                         @if !incident.tenant.is_empty() { ", " (text::name(&incident.tenant)) }
                     }
+                    @if !incident.sentence.is_empty() { span.quiet { (text::visible(&incident.sentence)) } }
                 }
             }
         }

@@ -3,52 +3,51 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Html;
+use detector::Subject;
+use detector::incident::Tally;
 use maud::{Markup, html};
-use storage::questions::{IncidentEvent, NotificationRow};
 
 use super::Answer;
 use crate::app::App;
-use crate::gather::incidents::{Incident, one};
+use crate::gather::incidents::{Incident, Shares, one};
 use crate::layout::{self, Here};
 use crate::{chart, link, text};
+
+mod acts;
+mod cause;
+mod steps;
 
 /// `GET /incidents/{id}`
 pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer {
     let incident = one(&app, &id?.0).await?;
     let title = format!("Incident: {}", incident.driver);
-    Ok(Html(layout::page(&title, Here::Incidents, None, &render(&incident)).into_string()))
+    let body = render(&incident, &app.upload_url);
+    Ok(Html(layout::page(&title, Here::Incidents, None, &body).into_string()))
 }
 
-fn render(incident: &Incident) -> Markup {
-    let open = incident.state != "resolved";
-    let until_ms = incident.resolved_at_ms.unwrap_or(incident.now_ms);
+fn render(incident: &Incident, url: &str) -> Markup {
+    let open = !incident.is_over();
     html! {
         section.card.alarm[open] {
             div.head {
-                h1 { a href=(link::driver(&incident.driver)) { (text::name(&incident.driver)) } " " (if open { "is taking machines down" } else { "took machines down" }) }
-                (layout::state(&incident.state))
+                h1 { (headline(&incident.subject, open)) }
+                span { (layout::severity(&incident.severity)) " " (layout::state(&incident.state)) }
             }
-            div.figures {
-                (layout::figure(&html! { (text::number(incident.evidence.machines)) }, "machines"))
-                (layout::figure(&html! { (text::number(incident.evidence.crashes)) }, "crashes"))
-                (layout::figure(&html! { (text::number(incident.evidence.site_count)) }, "sites"))
-                (layout::figure(&html! { (text::length_s((until_ms - incident.since_ms) / 1000)) }, if open { "since its onset" } else { "from onset to end" }))
+            (figures(incident))
+            (facts(incident))
+            @if !incident.series.is_empty() {
+                (chart::machines("Machines taken down", &incident.series, incident.range.step_words()))
             }
-            dl {
-                dt { "Since" } dd { (text::time_ago(incident.since_ms, incident.now_ms)) }
-                dt { "Opened" } dd { (text::time_ago(incident.opened_at_ms, incident.now_ms)) }
-                @if let Some(at_ms) = incident.resolved_at_ms {
-                    dt { "Resolved" } dd { (text::time_ago(at_ms, incident.now_ms)) }
-                }
-                @if !incident.tenant.is_empty() { dt { "Tenant" } dd { (text::name(&incident.tenant)) } }
-                dt { "Why it opened" } dd { (reason(incident)) }
-                dt { "What they share" } dd { (shared(incident)) }
-            }
-            (chart::machines("Machines taken down", &incident.series, incident.range.step_words()))
         }
-        (super::driver::facts(&incident.driver, &incident.evidence, &incident.deep_sites))
-        (timeline(&incident.events))
-        (notifications(&incident.notifications))
+        @if let Some(attribution) = &incident.attribution { (cause::card(attribution, incident.since_ms)) }
+        @if incident.evidence.machines > 0 {
+            (super::driver::facts(&incident.driver, &incident.evidence, &incident.deep_sites))
+        } @else {
+            (sample(&incident.shares))
+        }
+        (steps::timeline(&incident.events))
+        (steps::notifications(&incident.notifications))
+        @if open { (acts::card(incident.incident_id, url)) }
         section.card {
             h2 { "Example crashes" }
             @if incident.examples.is_empty() { p.none { "None is stored." } }
@@ -57,88 +56,129 @@ fn render(incident: &Incident) -> Markup {
     }
 }
 
-fn reason(incident: &Incident) -> Markup {
-    let reason = &incident.reason;
+fn headline(subject: &Subject, open: bool) -> Markup {
+    let does = if open { "is taking machines down" } else { "took machines down" };
+    let go = if open { ": machines go down" } else { ": machines went down" };
     html! {
-        @if reason.span_s == 0 {
-            span.none { "not recorded" }
-        } @else {
-            (text::counted(reason.machines, "machine")) " within " (text::length_s(i64::try_from(reason.span_s).unwrap_or(0)))
-            ", where at most " (format!("{:.1}", reason.expected)) " were to be expected."
-            @if reason.common_mode > 1.5 {
-                " The whole fleet was at " (format!("{:.1}", reason.common_mode)) " times its usual rate; that is allowed for."
-            }
-            " Chance: 10" sup { (format!("{:.0}", reason.log10_chance)) } "."
+        @match subject {
+            Subject::Driver(_) => { (named(subject)) " " (does) }
+            Subject::Silence(..) => { (named(subject)) }
+            Subject::BugCheck(_) | Subject::OsBuild(_) | Subject::Bucket(_) | Subject::Unattributed
+            | Subject::Everything => { (named(subject)) (go) }
         }
     }
 }
 
-/// One sentence an engineer can act on: is it one version, one build, one site?
-fn shared(incident: &Incident) -> Markup {
-    let evidence = &incident.evidence;
-    let whole = evidence.machines;
-    let most = |machines: u64| whole > 0 && machines.saturating_mul(10) >= whole.saturating_mul(9);
+/// A subject as the beginning of a sentence.
+fn named(subject: &Subject) -> Markup {
     html! {
-        @match evidence.versions.as_slice() {
-            [] => { "No version of the driver is known. " }
-            [one] => { "One version of the driver, " (text::version(one.timestamp)) ". " }
-            [first, ..] if most(first.machines) => {
-                (text::share(first.machines, whole)) " have version " (text::version(first.timestamp)) ". "
+        @match subject {
+            Subject::Driver(driver) => { a href=(link::driver(driver)) { (text::name(driver)) } }
+            Subject::BugCheck(code) => { "Bug check " code { (format!("0x{code:X}")) } }
+            Subject::OsBuild(build) => { "Windows build " (build) }
+            Subject::Bucket(bucket) => {
+                "Bucket " a href=(link::with_query("/crashes", &[("bucket", bucket)])) { (text::name(bucket)) }
             }
-            all => { (all.len()) " versions of the driver at once: suspect content or configuration rather than a new driver. " }
-        }
-        @if evidence.bugchecks.len() > 1 { (evidence.bugchecks.len()) " different bug checks. " }
-        @if let [first, ..] = evidence.builds.as_slice() && first.build != 0 && most(first.machines) {
-            (text::share(first.machines, whole)) " run build " (text::build(first.build, first.ubr)) ". "
-        }
-        @if let [first, ..] = evidence.sites.as_slice() && !first.name.is_empty() && most(first.machines) {
-            (text::share(first.machines, whole)) " are at site " (text::name(&first.name)) ". "
+            Subject::Unattributed => { "Crashes that are blamed on nobody" }
+            Subject::Everything => { "All crashes" }
+            Subject::Silence(driver, version) => {
+                "Machines with " a href=(link::driver(driver)) { (text::name(driver)) }
+                @if let Some(version) = version { " " code { (format!("{:08x}", version.timestamp)) } }
+                " that went dark"
+            }
         }
     }
 }
 
-fn timeline(events: &[IncidentEvent]) -> Markup {
+fn figures(incident: &Incident) -> Markup {
+    let over = incident.is_over();
+    let until_ms = incident.resolved_at_ms.unwrap_or(incident.now_ms);
+    let machines = incident.machines;
     html! {
-        section.card {
-            h2 { "What happened" }
-            ol.timeline {
-                @for event in events {
-                    li {
-                        (text::time(event.at_ms)) " "
-                        strong { (text::visible(&event.kind)) }
-                        @if let Some(machines) = machines(&event.detail) { ", " (text::counted(machines, "machine")) }
-                    }
+        div.figures {
+            (layout::figure(&html! { (text::number(machines)) }, "machines"))
+            @if let Some(exposed) = incident.exposed.filter(|exposed| *exposed > 0) {
+                (layout::figure(
+                    &html! { (text::share(machines.min(exposed), exposed)) },
+                    &format!("of {} exposed", text::number(exposed)),
+                ))
+            }
+            @if incident.evidence.crashes > 0 {
+                (layout::figure(&html! { (text::number(incident.evidence.crashes)) }, "crashes"))
+            }
+            (layout::figure(&html! { (text::number(incident.sites)) }, "sites"))
+            (layout::figure(
+                &html! { (text::length_s(until_ms.saturating_sub(incident.since_ms) / 1000)) },
+                if over { "from onset to end" } else { "since its onset" },
+            ))
+        }
+    }
+}
+
+fn facts(incident: &Incident) -> Markup {
+    let now_ms = incident.now_ms;
+    html! {
+        dl {
+            @if let Some(attribution) = &incident.attribution {
+                dt { "What they share" } dd { (text::visible(&attribution.sentence)) }
+            } @else if incident.evidence.machines > 0 {
+                dt { "What they share" } dd { (cause::seen(&incident.evidence)) }
+            }
+            dt { "Since" } dd { (text::time_ago(incident.since_ms, now_ms)) }
+            dt { "Opened" } dd { (text::time_ago(incident.opened_at_ms, now_ms)) }
+            @if incident.reopened > 0 { dt { "Came back" } dd { (text::counted(incident.reopened.into(), "time")) } }
+            @if let Some(at_ms) = incident.resolved_at_ms {
+                dt { (if incident.merged_into.is_some() { "Merged" } else { "Resolved" }) }
+                dd { (text::time_ago(at_ms, now_ms)) }
+            }
+            @if let Some(other) = incident.merged_into {
+                dt { "Part of" } dd { a href=(link::incident(other)) { "another incident" } }
+            }
+            @if !incident.is_over() && !incident.severity.is_empty() {
+                dt { "Growth" }
+                dd {
+                    (text::counted(incident.last_minute, "machine")) " in the last minute, "
+                    (text::number(incident.minute_before)) " in the one before"
+                    span.quiet { " (at " (text::time(incident.known_at_ms)) ")" }
                 }
             }
+            @if !incident.also.is_empty() {
+                dt { "Also alarmed" }
+                dd { @for (index, also) in incident.also.iter().enumerate() { @if index > 0 { ", " } (named(also)) } }
+            }
+            @if !incident.acknowledged_by.is_empty() {
+                dt { "Acknowledged by" } dd { (text::name(&incident.acknowledged_by)) }
+            }
+            @if let Some(until_ms) = incident.muted_until_ms { dt { "Muted until" } dd { (text::time(until_ms)) } }
+            @if !incident.tenant.is_empty() { dt { "Tenant" } dd { (text::name(&incident.tenant)) } }
+            dt { "Why it opened" } dd { (cause::reason(&incident.reason)) }
         }
     }
 }
 
-fn machines(detail: &str) -> Option<u64> {
-    serde_json::from_str::<serde_json::Value>(detail).ok()?.get("machines")?.as_u64()
-}
-
-fn notifications(rows: &[NotificationRow]) -> Markup {
+/// What the detector counted by itself: all there is while ClickHouse has no crashes of it.
+fn sample(shares: &Shares) -> Markup {
+    let lists: [(&str, &str, &[Tally]); 7] = [
+        ("Versions", "Timestamp", &shares.versions),
+        ("Fault sites", "Instruction", &shares.fault_sites),
+        ("Bug checks", "Bug check", &shares.bug_checks),
+        ("OS builds", "Build", &shares.os_builds),
+        ("Sites", "Site", &shares.sites),
+        ("Rings", "Ring", &shares.rings),
+        ("Models", "Model", &shares.models),
+    ];
     html! {
-        section.card {
-            h2 { "Notifications" }
-            @if rows.is_empty() {
-                p.none { "Nobody was told: no webhook is configured. Add one under " code { "[[alerts.webhooks]]" } "." }
-            } @else {
-                div.scroll {
-                    table {
-                        thead {
-                            tr { th { "Receiver" } th { "What" } th { "State" } th.n { "Attempts" } th { "Last change" } th { "Last error" } }
-                        }
-                        tbody {
-                            @for row in rows {
-                                tr {
-                                    td { (text::name(&row.target)) }
-                                    td { (text::name(kind(&row.payload))) }
-                                    td { (layout::state(&row.state)) }
-                                    td.n { (row.attempts) }
-                                    td.nowrap { (text::time(row.updated_at_ms)) }
-                                    td { (text::visible(&row.last_error)) }
+        div.columns {
+            @for (title, column, list) in lists.into_iter().filter(|(_, _, list)| !list.is_empty()) {
+                section.card {
+                    h2 { (title) }
+                    p.quiet { "Of a sample of the first machines, at most 2,000." }
+                    div.scroll {
+                        table {
+                            thead { tr { th { (column) } th.n { "Machines" } } }
+                            tbody {
+                                @for tally in list {
+                                    tr { td { (text::name(&tally.name)) } td.n { (text::number(tally.machines)) } }
                                 }
                             }
                         }
@@ -146,15 +186,5 @@ fn notifications(rows: &[NotificationRow]) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// The event type of a body of ours.
-fn kind(payload: &str) -> &'static str {
-    let payload = serde_json::from_str::<serde_json::Value>(payload).unwrap_or_default();
-    match payload.get("type").and_then(serde_json::Value::as_str) {
-        Some("incident.opened") => "opened",
-        Some("incident.resolved") => "resolved",
-        _ => "",
     }
 }

@@ -19,8 +19,9 @@ pub(crate) async fn page(State(app): State<App>) -> Answer {
                 div.empty {
                     p { "No driver has jumped above its own past yet." }
                     p.quiet {
-                        "An incident opens when one driver takes down at least ten machines and far more than its "
-                        "usual rate allows. To see one, run " code { "bluescope drill" } "."
+                        "An incident opens when one driver takes down far more machines, at many sites, than its usual rate "
+                        "allows; so does a bug check, a build of Windows, or machines that went dark. To see one, run "
+                        code { "bluescope drill" } "."
                     }
                 }
             } @else {

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use bluescope_dashboards::Dashboards;
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
+use secrecy::SecretString;
 use storage::database::{Database, DatabaseConfig};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::questions::{IncidentEvent, NotificationRow};
@@ -55,6 +56,15 @@ pub(crate) struct Page {
 impl Fixture {
     /// An empty installation. `None` where there is no libchdb, which CI does not accept.
     pub(crate) async fn new() -> Option<Self> {
+        Self::opened(None).await
+    }
+
+    /// The same, where acts on incidents need a token.
+    pub(crate) async fn with_acts_token(token: &str) -> Option<Self> {
+        Self::opened(Some(SecretString::from(token))).await
+    }
+
+    async fn opened(acts_token: Option<SecretString>) -> Option<Self> {
         if let Err(error) = embedded::find_library(None) {
             assert!(std::env::var_os("CI").is_none(), "{error}");
             println!("skipped: no libchdb here");
@@ -68,12 +78,16 @@ impl Fixture {
         let queue = Queue::open(&config).await.unwrap();
         let router = Dashboards::new(database.clone(), queue.clone(), &mut Registry::default())
             .with_upload_url("http://bluescope.example:8080/")
+            .with_acts_token(acts_token)
             .router();
         Some(Self { database, queue, router, _dir: dir, _turn: turn })
     }
 
     pub(crate) async fn get(&self, address: &str) -> Page {
-        let request = Request::get(address).body(Body::empty()).unwrap();
+        self.send(Request::get(address).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Page {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
@@ -115,6 +129,7 @@ impl Fixture {
         row
     }
 
+    /// An incident whose events are of the form that an older detector wrote.
     pub(crate) async fn incident(&self, driver: &str, resolved: bool) -> Uuid {
         let incident_id = Uuid::new_v4();
         let at_ms = now_ms() - 240_000;
@@ -160,6 +175,8 @@ impl Fixture {
                 last_error: error.to_owned(),
                 created_at_ms: at_ms,
                 updated_at_ms: at_ms + 900,
+                severity: "sev1".to_owned(),
+                target_kind: "webhook".to_owned(),
             };
             self.database.put_notification(&row).await.unwrap();
         }
@@ -180,6 +197,7 @@ fn message(row: &CrashRow) -> Message {
         machine: row.machine.clone(),
         ring: row.ring.clone(),
         site: row.site.clone(),
+        network: String::new(),
         tags: BTreeMap::new(),
         received_at_ms: row.received_at,
         raw_len: row.raw_len,
@@ -353,6 +371,9 @@ pub(crate) fn crash(driver: &str, number: u32, received_at: i64) -> CrashRow {
         drivers: vec!["ntoskrnl.exe".to_owned(), driver.to_owned()],
         driver_timestamps: vec![1, 0x6690_2C2A],
         driver_sizes: vec![0x0100_0000, 0x0035_0000],
+        third_party: vec![driver.to_owned()],
+        third_party_timestamps: vec![0x6690_2C2A],
+        third_party_sizes: vec![0x0035_0000],
         report: csagent_report(driver),
         facts: String::new(),
         hardware_sign: String::new(),

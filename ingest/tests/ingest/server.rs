@@ -12,6 +12,7 @@ use serde_json::Value;
 use storage::blobs::Blobs;
 use storage::message::{Content, Message};
 use storage::queue::{BatchLimits, LogConfig, Queue, QueueConfig};
+use storage::signals::{Marks, Signal, Signals, SignalsConfig};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) queue: Queue,
     pub(crate) blobs: Blobs,
+    pub(crate) signals: Signals,
     pub(crate) registry: Registry,
     pub(crate) client: Client,
     _dir: TempDir,
@@ -50,7 +52,8 @@ pub(crate) async fn start_with(config: IngestConfig, queue_bytes: u64) -> Server
     let queue = Queue::open(&QueueConfig::Log(log)).await.unwrap();
     let blobs = Blobs::open(&dir.path().join("blobs")).unwrap();
     let mut registry = Registry::default();
-    let router = Ingest::new(config, queue.clone(), blobs.clone(), &mut registry).router();
+    let signals = Signals::open(&SignalsConfig::log(dir.path().join("signals"))).await.unwrap();
+    let router = Ingest::new(config, queue.clone(), blobs.clone(), signals.clone(), &mut registry).router();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -58,12 +61,23 @@ pub(crate) async fn start_with(config: IngestConfig, queue_bytes: u64) -> Server
     // Whichever test comes first; the others find it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-    Server { address, queue, blobs, registry, client, _dir: dir }
+    Server { address, queue, blobs, signals, registry, client, _dir: dir }
 }
 
 impl Server {
     pub(crate) fn post(&self) -> RequestBuilder {
         self.client.post(format!("http://{}/v1/crashes", self.address))
+    }
+
+    pub(crate) fn tell(&self, what: &str) -> RequestBuilder {
+        self.client.post(format!("http://{}/v1/{what}", self.address))
+    }
+
+    /// Everything in the stream of signals.
+    pub(crate) async fn told(&self) -> Vec<Signal> {
+        let mut reader = self.signals.reader(&Marks::default()).await.unwrap();
+        let limits = BatchLimits { messages: 10_000, bytes: usize::MAX, wait: Duration::from_millis(1) };
+        reader.next(limits).await.unwrap().into_iter().map(|received| received.signal.unwrap()).collect()
     }
 
     /// Everything in the queue.

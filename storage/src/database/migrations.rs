@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_incidents.sql"),
     migration!(6, "0006_symbols.sql"),
     migration!(7, "0007_blame.sql"),
+    migration!(8, "0008_alerts.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::database::{Database, DatabaseError};
 
-/// Something that happened to an incident. Kinds `opened`, `acknowledged` and `resolved` decide its state; all others
-/// (`grew`, `notified`, ...) leave it.
+/// Something that happened to an incident. Kinds `opened`, `acknowledged`, `resolved`, `reopened` and `merged` decide its
+/// state; all others (`grew`, `attributed`, `commented`, ...) leave it.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct IncidentEvent {
     /// Which incident.
@@ -21,9 +21,10 @@ pub struct IncidentEvent {
     pub kind: String,
     /// Tenant.
     pub tenant: String,
-    /// Driver.
+    /// What it is about, in words: a driver's name where it is about a driver.
     pub driver: String,
-    /// JSON object. Numbers under `machines` and `crashes` feed the summary.
+    /// JSON object: `machines`, `severity`, `tell`, `by`, `words`, and `incident`, which is all that was known then. Rows from
+    /// before that was kept have `machines`, `crashes` and, in the first one, `reason`.
     pub detail: String,
 }
 
@@ -35,48 +36,92 @@ pub struct IncidentSummary {
     pub incident_id: Uuid,
     /// Tenant.
     pub tenant: String,
-    /// Driver.
+    /// What it is about, in words: a driver's name where it is about a driver.
     pub driver: String,
-    /// `open`, `acknowledged`, `resolved`.
+    /// `open`, `acknowledged`, `resolved`, `merged`.
     pub state: String,
     /// When its first event was.
     pub opened_at_ms: i64,
-    /// When it was resolved, where it is.
+    /// When it was over or became part of another, where that is so.
     pub resolved_at_ms: Option<i64>,
     /// The most machines that any event named.
     pub machines: u64,
     /// The most crashes that any event named.
     pub crashes: u64,
-    /// Detail of the newest event that is no `notified`.
+    /// Detail of the newest event that is no `notified`, where it is of the old form; else empty.
     pub detail: String,
+    /// `sev1`, `sev2`; empty where its events are of the old form, as are all fields from here on.
+    pub severity: String,
+    /// What is counted: `driver`, `bug_check`, `os_build`, `bucket`, `unattributed`, `everything`, `silence`.
+    pub subject: String,
+    /// Machines that could be affected, where known.
+    pub exposed: Option<u64>,
+    /// Distinct sites.
+    pub sites: u64,
+    /// What the machines share, in one sentence.
+    pub sentence: String,
+    /// Who works on it.
+    pub acknowledged_by: String,
+    /// Nobody is told until then.
+    pub muted_until_ms: Option<i64>,
 }
 
+impl IncidentSummary {
+    /// Whether it is over, by itself or as part of another.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "resolved" | "merged")
+    }
+
+    /// Whether it counts crashes blamed on the driver that it is named after.
+    #[must_use]
+    pub fn is_of_driver(&self) -> bool {
+        matches!(self.subject.as_str(), "" | "driver")
+    }
+}
+
+/// Details are large: they are read only of incidents that were chosen by their other columns.
 const SUMMARIES: &str = "
+WITH chosen AS (
+    SELECT
+        incident_id,
+        argMin((tenant, driver, at_ms), seq) AS opened,
+        argMaxIf((kind, at_ms), seq, kind IN ('opened', 'acknowledged', 'resolved', 'reopened', 'merged')) AS turn
+    FROM incident_events FINAL
+    GROUP BY incident_id
+    HAVING NOT {open_only:Bool} OR turn.1 NOT IN ('resolved', 'merged')
+    ORDER BY opened.3 DESC, incident_id
+    LIMIT {limit:UInt32}
+)
 SELECT
     incident_id,
     opened.1 AS tenant,
     opened.2 AS driver,
-    multiIf(turn = 'resolved', 'resolved', turn = 'acknowledged', 'acknowledged', 'open') AS state,
+    if(turn.1 IN ('acknowledged', 'resolved', 'merged'), turn.1, 'open') AS state,
     opened.3 AS opened_at_ms,
-    if(turn = 'resolved', turned_at, NULL) AS resolved_at_ms,
+    if(turn.1 IN ('resolved', 'merged'), turn.2, NULL) AS resolved_at_ms,
     machines,
     crashes,
-    newest AS detail
-FROM (
+    if(JSONHas(newest, 'incident'), '', newest) AS detail,
+    JSONExtractString(newest, 'severity') AS severity,
+    JSONExtractString(newest, 'incident', 'subject', 'kind') AS subject,
+    JSONExtract(newest, 'incident', 'exposed', 'Nullable(UInt64)') AS exposed,
+    JSONExtractUInt(newest, 'incident', 'sites') AS sites,
+    JSONExtractString(newest, 'incident', 'attribution', 'sentence') AS sentence,
+    JSONExtractString(newest, 'incident', 'acknowledged_by') AS acknowledged_by,
+    JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms
+FROM chosen
+INNER JOIN (
     SELECT
         incident_id,
-        argMin((tenant, driver, at_ms), seq) AS opened,
-        argMaxIf(kind, seq, kind IN ('opened', 'acknowledged', 'resolved')) AS turn,
-        argMaxIf(at_ms, seq, kind IN ('opened', 'acknowledged', 'resolved')) AS turned_at,
         max(JSONExtractUInt(detail, 'machines')) AS machines,
         max(JSONExtractUInt(detail, 'crashes')) AS crashes,
         argMaxIf(detail, seq, kind != 'notified') AS newest
     FROM incident_events FINAL
+    WHERE incident_id IN (SELECT incident_id FROM chosen)
     GROUP BY incident_id
-)
-WHERE NOT {open_only:Bool} OR turn != 'resolved'
-ORDER BY opened_at_ms DESC, incident_id
-LIMIT {limit:UInt32}";
+) AS details USING (incident_id)
+ORDER BY opened_at_ms DESC, incident_id";
 
 const EVENTS: &str = "
 SELECT incident_id, seq, at_ms, kind, tenant, driver, detail
@@ -97,6 +142,9 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<IncidentSummary>, DatabaseError> {
         self.ask(SUMMARIES)
+            // An incident's id is a number of 128 bits in its detail. simdjson, which ClickHouse prefers, takes a document with
+            // such a number for no JSON at all, and every field of it would be empty.
+            .with_setting("allow_simdjson", "0")
             .param("open_only", open_only)
             .param("limit", limit)
             .fetch_all()

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::database::{Database, DatabaseError};
 
 /// One notification to one target.
-#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct NotificationRow {
     /// Its id, which the receiver sees too.
     pub notification_id: String,
@@ -28,16 +28,22 @@ pub struct NotificationRow {
     pub created_at_ms: i64,
     /// When this state was written: the newest wins.
     pub updated_at_ms: i64,
+    /// `sev1`, `sev2`; empty where it is about no incident.
+    pub severity: String,
+    /// Kind of the target: `webhook`, `pagerduty`, `slack`, ...
+    pub target_kind: String,
 }
 
 const PENDING: &str = "
-SELECT notification_id, incident_id, target, payload, state, attempts, last_error, created_at_ms, updated_at_ms
+SELECT notification_id, incident_id, target, payload, state, attempts, last_error, created_at_ms, updated_at_ms,
+    severity, target_kind
 FROM notifications FINAL
 WHERE state = 'pending'
 ORDER BY created_at_ms, notification_id";
 
 const OF_INCIDENT: &str = "
-SELECT notification_id, incident_id, target, payload, state, attempts, last_error, created_at_ms, updated_at_ms
+SELECT notification_id, incident_id, target, payload, state, attempts, last_error, created_at_ms, updated_at_ms,
+    severity, target_kind
 FROM notifications FINAL
 WHERE incident_id = {incident_id:UUID}
 ORDER BY created_at_ms, notification_id";

@@ -212,6 +212,16 @@ impl Database {
             .map_err(DatabaseError::while_("look for suspect machines"))
     }
 
+    /// Tenant and name of every machine whose hardware is suspect by the week up to `now_ms`.
+    pub async fn suspect_names(&self, now_ms: i64) -> Result<Vec<(String, String)>, DatabaseError> {
+        rules::bind(self.ask(sql::NAMES))
+            .param("from", now_ms.saturating_sub(SUSPECT_WINDOW_MS).max(0))
+            .param("to", now_ms.saturating_add(AHEAD_MS).max(0))
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("list suspect machines"))
+    }
+
     /// What these machines' crashes within `range` say, suspect or not; each is a tenant and a name. One without a kernel
     /// crash in the range is missing. The list travels in the address of a request: some hundreds, not thousands.
     pub async fn machines_health(

@@ -67,7 +67,7 @@ impl QueueError {
         Self::Unavailable { doing, source: source.into().into() }
     }
 
-    pub(super) fn unusable(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn unusable(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unusable { doing, source: source.into().into() }
     }
 }

@@ -3,31 +3,31 @@
 
 mod consumer;
 mod dead_letters;
-mod settings;
-mod topics;
+pub(crate) mod producer;
+pub(crate) mod settings;
+pub(crate) mod topics;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::FutureRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{DeadLetter, KafkaConfig, QueueError, QueueState};
 use crate::message::Message;
 pub(super) use consumer::KafkaConsumer;
+use producer::{Producer, too_large};
 use settings::{MAX_MESSAGE_BYTES, MESSAGE_OVERHEAD, failure};
+use topics::Wanted;
 
-/// How long an append waits for room in the producer's own buffer. With `settings::DELIVERY_TIMEOUT` it makes the
-/// bound after which ingest tells a machine to come again: shorter than any client's patience, longer than the
-/// election of a new leader.
-const BUFFER_WAIT: Duration = Duration::from_secs(2);
+/// Dead letters are for people, who need longer than a week: 90 days. Their count outlives them.
+const DEAD_LETTERS: &[(&str, &str)] = &[("retention.ms", "7776000000")];
 /// How long a question to the brokers (watermarks, offsets, metadata) may take: a page that shows the state waits for it.
-const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A topic of a Kafka cluster; clones share the connections.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct Kafka {
 struct Inner {
     config: KafkaConfig,
     id: String,
-    producer: Mutex<FutureProducer>,
+    producer: Producer,
     /// Asks for watermarks and committed offsets; is no member of the group.
     asker: BaseConsumer,
     closed: AtomicBool,
@@ -52,20 +52,16 @@ impl fmt::Debug for Kafka {
 
 impl Kafka {
     pub(super) async fn open(config: &KafkaConfig) -> Result<Self, QueueError> {
-        topics::create_missing(config).await?;
+        let topic = |name, settings| Wanted { name, partitions: config.partitions, settings };
+        let wanted = [topic(&config.topic, &[]), topic(&config.dead_letter_topic, DEAD_LETTERS)];
+        topics::create_missing(config, &wanted).await?;
         let config = config.clone();
         blocking("opening the topic", move || {
-            let producer: FutureProducer = settings::producer(&config)
-                .create()
-                .map_err(|error| QueueError::unusable("making the producer", error))?;
+            let producer = Producer::new(&config)?;
             let asker: BaseConsumer = settings::consumer(&config)
                 .create()
                 .map_err(|error| QueueError::unusable("making the consumer", error))?;
-            let cluster = producer.client().fetch_cluster_id(ASK_TIMEOUT).ok_or_else(|| {
-                QueueError::unavailable("asking for the cluster's id", "no broker answered in time")
-            })?;
-            let id = format!("kafka:{cluster}/{}", config.topic);
-            let producer = Mutex::new(producer);
+            let id = format!("kafka:{}/{}", producer.cluster_id()?, config.topic);
             let inner = Inner { config, id, producer, asker, closed: AtomicBool::new(false) };
             Ok(Self { inner: Arc::new(inner) })
         })
@@ -90,8 +86,7 @@ impl Kafka {
             .key(message.meta.machine.as_bytes())
             .payload(message.value.as_ref())
             .headers(wire::meta_header(&meta));
-        let sent = self.producer().send(record, BUFFER_WAIT).await;
-        sent.map(drop).map_err(|(error, _message)| self.append_error(error, bytes))
+        self.inner.producer.send(record, bytes).await
     }
 
     pub(super) async fn consumer(&self) -> Result<KafkaConsumer, QueueError> {
@@ -137,47 +132,12 @@ impl Kafka {
 
     pub(super) async fn close(self) {
         self.inner.closed.store(true, Ordering::Release);
-        let producer = self.producer();
-        let flushed = blocking("flushing the producer", move || {
-            producer.flush(ASK_TIMEOUT).map_err(|error| failure("flushing the producer", error))
-        })
-        .await;
-        if let Err(error) = flushed {
-            tracing::warn!(cause = ?error, "the producer was not flushed; whoever appended has no answer yet");
-        }
-    }
-
-    fn producer(&self) -> FutureProducer {
-        self.inner.producer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.producer.flush().await;
     }
 
     fn check_open(&self) -> Result<(), QueueError> {
         if self.inner.closed.load(Ordering::Acquire) { Err(QueueError::Closed) } else { Ok(()) }
     }
-
-    /// Sorts an append's failure, and replaces a producer that a fatal error ended (an idempotent one gives up when
-    /// the broker lost what it acknowledged; a new one starts with a new identity).
-    fn append_error(&self, error: KafkaError, bytes: usize) -> QueueError {
-        let code = error.rdkafka_error_code();
-        if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-            return too_large(bytes);
-        }
-        let mut producer = self.inner.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((code, reason)) = producer.client().fatal_error() {
-            tracing::error!(?code, reason, "the producer ended, making a new one");
-            match settings::producer(&self.inner.config).create() {
-                Ok(fresh) => *producer = fresh,
-                Err(error) => return QueueError::unusable("making the producer", error),
-            }
-            return QueueError::unavailable("appending to the topic", error);
-        }
-        failure("appending to the topic", error)
-    }
-}
-
-fn too_large(bytes: usize) -> QueueError {
-    let wide = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    QueueError::TooLarge { bytes: wide(bytes), limit: wide(MAX_MESSAGE_BYTES - MESSAGE_OVERHEAD) }
 }
 
 /// Messages ever written to a partition: neither of our topics is compacted or written in transactions, so offsets
@@ -190,7 +150,7 @@ fn high_watermark(asker: &BaseConsumer, topic: &str, partition: i32) -> Result<u
 }
 
 /// librdkafka's questions block: they are asked off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     doing: &'static str,
     work: impl FnOnce() -> Result<T, QueueError> + Send + 'static,
 ) -> Result<T, QueueError> {

@@ -77,6 +77,11 @@ impl Fixture {
             "kept_dumps",
             "deep_analyses",
             "symbol_files",
+            "builds",
+            "changes",
+            "fleet_beats",
+            "inventory",
+            "inventory_builds",
         ] {
             self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
         }
@@ -144,6 +149,9 @@ pub(crate) fn crash(number: u64, at_ms: i64) -> CrashRow {
         drivers: vec!["ntoskrnl.exe".to_owned(), "csagent.sys".to_owned()],
         driver_timestamps: vec![1, 0x6690_2C2A],
         driver_sizes: vec![0x0100_0000, 0x0035_0000],
+        third_party: vec!["csagent.sys".to_owned()],
+        third_party_timestamps: vec![0x6690_2C2A],
+        third_party_sizes: vec![0x0035_0000],
         report: r#"{"verdict":{}}"#.to_owned(),
         facts: r#"{"bugcheck":80}"#.to_owned(),
         hardware_sign: String::new(),

@@ -51,6 +51,64 @@ async fn an_incident_is_what_its_events_leave() {
     fixture.stop().await;
 }
 
+/// What a step's detail looks like, with an id that only 128 bits hold.
+fn detail(machines: u64, severity: &str, sentence: &str) -> String {
+    format!(
+        r#"{{"machines":{machines},"severity":"{severity}","tell":true,"by":"","words":"","incident":{{
+            "id":179634189631478261478612783612873612837,"tenant":"acme","subject":{{"kind":"bug_check","name":26}},
+            "exposed":8000,"sites":41,"acknowledged_by":"ada","muted_until_ms":1721362140000,
+            "attribution":{{"origin":"all_versions","sentence":"{sentence}"}}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_summary_says_what_the_newest_step_knew() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let (at, incident_id) = (now(), Uuid::new_v4());
+    let put = async |seq: u32, kind: &str, detail: String| {
+        let event = IncidentEvent {
+            incident_id,
+            seq,
+            at_ms: at + i64::from(seq) * 1000,
+            kind: kind.to_owned(),
+            tenant: "acme".to_owned(),
+            driver: "bug check 0x1A".to_owned(),
+            detail,
+        };
+        database.put_incident_event(&event).await.unwrap();
+        database.incidents(false, 10).await.unwrap().remove(0)
+    };
+    let opened = put(0, "opened", detail(30, "sev2", "")).await;
+    assert_eq!((opened.state.as_str(), opened.severity.as_str(), opened.machines), ("open", "sev2", 30));
+    assert_eq!(
+        (opened.subject.as_str(), opened.is_of_driver(), opened.detail.as_str()),
+        ("bug_check", false, "")
+    );
+
+    put(1, "grew", detail(500, "sev1", "All 6 versions at once.")).await;
+    put(2, "notified", r#"{"target":"pager"}"#.to_owned()).await;
+    let joined = put(3, "joined", detail(400, "sev1", "All 7 versions at once.")).await;
+    assert_eq!((joined.severity.as_str(), joined.machines, joined.exposed), ("sev1", 500, Some(8000)));
+    assert_eq!((joined.sites, joined.sentence.as_str()), (41, "All 7 versions at once."));
+    assert_eq!((joined.acknowledged_by.as_str(), joined.muted_until_ms), ("ada", Some(1_721_362_140_000)));
+
+    for (seq, (kind, state)) in (4..).zip([
+        ("acknowledged", "acknowledged"),
+        ("commented", "acknowledged"),
+        ("resolved", "resolved"),
+        ("reopened", "open"),
+        ("merged", "merged"),
+    ]) {
+        let summary = put(seq, kind, detail(400, "sev1", "")).await;
+        let over = matches!(state, "resolved" | "merged");
+        assert_eq!((summary.state.as_str(), summary.is_over()), (state, over), "{kind}");
+        assert_eq!(summary.resolved_at_ms, over.then_some(at + i64::from(seq) * 1000), "{kind}");
+        assert_eq!(database.incidents(true, 10).await.unwrap().is_empty(), over, "{kind}");
+    }
+    fixture.stop().await;
+}
+
 #[tokio::test]
 async fn the_newest_state_of_a_notification_wins() {
     let Some(fixture) = Fixture::new().await else { return };
@@ -67,6 +125,8 @@ async fn the_newest_state_of_a_notification_wins() {
         last_error: String::new(),
         created_at_ms: at + number,
         updated_at_ms: at + number,
+        severity: "sev1".to_owned(),
+        target_kind: "webhook".to_owned(),
     };
     let delivered = NotificationRow {
         state: "delivered".to_owned(),

@@ -29,7 +29,7 @@ async fn two_processes_may_migrate_at_once_and_again_later() {
         .fetch_all()
         .await
         .unwrap();
-    assert_eq!(applied.len(), 7);
+    assert_eq!(applied.len(), 8);
     assert_eq!(applied[0], (1, "0001_crashes.sql".to_owned()));
 
     let changed = "INSERT INTO migrations (number, name, digest) VALUES (1, '0001_crashes.sql', 'other')";
@@ -55,11 +55,17 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     let expected = [
         "arrivals",
+        "builds",
+        "changes",
         "crash_minutes",
         "crashes",
         "deep_analyses",
         "deliveries",
+        "fleet_beats",
+        "incident_acts",
         "incident_events",
+        "inventory",
+        "inventory_builds",
         "kept_dumps",
         "migrations",
         "notifications",

@@ -191,6 +191,11 @@ async fn hardware_that_reports_itself_is_believed() {
     assert_eq!((two.by_memory, two.memory_signs, two.single_bits, two.days), (true, 2, 1, 2));
     assert_eq!(fixture.database.suspect_machines(Some("acme"), fleet.week(), 10).await.unwrap(), []);
     assert_eq!(fixture.database.suspect_machines(Some(""), fleet.week(), 2).await.unwrap().len(), 2);
+    let mut named = fixture.database.suspect_names(fleet.now + MINUTE).await.unwrap();
+    named.sort_unstable();
+    let expected = ["mce", "mce-of-old-rows", "mce-of-old-windows", "two-signs"]
+        .map(|name| (String::new(), name.to_owned()));
+    assert_eq!(named, expected);
     let none =
         fixture.database.machines_health(&[("", "live"), ("", "by-hand")], fleet.week()).await.unwrap();
     assert_eq!(none, []);

@@ -36,6 +36,7 @@ cases![
     large_values_come_back_whole_and_batches_are_bounded,
     what_cannot_fit_is_refused_for_good,
     a_cancelled_next_loses_nothing,
+    a_rewound_consumer_goes_on_behind_its_last_commit,
     a_closed_queue_says_so,
     a_second_consumer_goes_on_where_the_first_left,
 ];
@@ -55,6 +56,7 @@ pub(crate) fn message(machine: &str, sequence: usize, value: impl Into<Bytes>) -
         machine: machine.to_owned(),
         ring: "broad".to_owned(),
         site: String::new(),
+        network: String::new(),
         tags: BTreeMap::from([("sequence".to_owned(), sequence.to_string())]),
         received_at_ms: 1_721_361_600_000,
         raw_len: value.len() as u64,
@@ -316,6 +318,41 @@ async fn turns(count: u32) {
             _ => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     }
+}
+
+async fn a_rewound_consumer_goes_on_behind_its_last_commit(fixture: Fixture) {
+    let queue = open(&fixture.config).await;
+    let mut consumer = queue.consumer().await.unwrap();
+    // One that has nothing yet has nothing to go back over.
+    consumer.rewind().await.unwrap();
+    for i in 0..5 {
+        queue.append(message("pc-1", i, "dump")).await.unwrap();
+    }
+    let mut batch = take(&mut consumer, 5).await;
+    // Nothing was committed: everything comes again.
+    consumer.rewind().await.unwrap();
+    batch.extend(take(&mut consumer, 5).await);
+    assert_eq!(sequences(&batch[5..]), [0, 1, 2, 3, 4]);
+    consumer.commit(&positions(&batch[..2])).await.unwrap();
+    for i in 5..8 {
+        queue.append(message("pc-1", i, "dump")).await.unwrap();
+    }
+    // Read ahead, some of it not handed out yet.
+    let deadline = Instant::now() + PATIENCE;
+    while consumer.next(BatchLimits { messages: 1, ..LIMITS }).await.unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "nothing came");
+    }
+    for _ in 0..2 {
+        consumer.rewind().await.unwrap();
+        let again = take(&mut consumer, 6).await;
+        assert_eq!(sequences(&again), [2, 3, 4, 5, 6, 7]);
+    }
+    consumer.rewind().await.unwrap();
+    let again = take(&mut consumer, 6).await;
+    consumer.commit(&positions(&again)).await.unwrap();
+    consumer.rewind().await.unwrap();
+    assert!(consumer.next(LIMITS).await.unwrap().is_empty());
+    assert_eq!(queue.state().await.unwrap(), state(8, 8, 0));
 }
 
 async fn a_closed_queue_says_so(fixture: Fixture) {

@@ -140,6 +140,15 @@ ORDER BY by_machine_check OR memory_is_sure DESC, by_memory DESC, own_crashes DE
 LIMIT {limit:UInt32}"
 );
 
+/// Their names alone, of all tenants.
+pub(super) const NAMES: &str = concat!(
+    "SELECT tenant, machine FROM (",
+    health!(candidates!("")),
+    "
+HAVING by_machine_check OR by_memory OR by_spread
+)"
+);
+
 /// What these machines look like, suspect or not.
 pub(super) const THESE: &str = concat!(
     health!(

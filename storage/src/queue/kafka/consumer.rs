@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::settings::{self, failure};
 use super::wire::{self, DeadLetterNote};
-use super::{BUFFER_WAIT, Kafka, blocking, dead_letters};
+use super::{ASK_TIMEOUT, Kafka, blocking, dead_letters};
 use crate::queue::{BatchLimits, Committed, Delivery, Position, QueueError, now_ms, short_reason};
 
 /// How long a commit may take; it is repeated by whoever asked.
@@ -118,6 +118,13 @@ impl KafkaConsumer {
             .map_err(|elapsed| QueueError::unavailable("committing", elapsed))?
     }
 
+    pub(in crate::queue) async fn rewind(&mut self) -> Result<(), QueueError> {
+        let consumer = self.consumer()?;
+        blocking("going back", move || rewind_blocking(&consumer)).await?;
+        self.fetched.clear();
+        Ok(())
+    }
+
     pub(in crate::queue) async fn dead_letter(
         &mut self,
         delivery: &Delivery,
@@ -157,8 +164,7 @@ impl KafkaConsumer {
             .key(machine)
             .payload(value)
             .headers(wire::dead_letter_headers(meta.as_deref(), &note));
-        let sent = self.queue.producer().send(record, BUFFER_WAIT).await;
-        sent.map_err(|(error, _record)| self.queue.append_error(error, value.len()))?;
+        self.queue.inner.producer.send(record, value.len()).await?;
         known.insert(delivery.position);
         Ok(())
     }
@@ -230,6 +236,34 @@ fn commit_blocking(
         }
         Err(error) => Err(failure("committing", error)),
     }
+}
+
+/// Every partition that is ours to the offset that the group has committed; to its beginning where there is none.
+fn rewind_blocking(consumer: &StreamConsumer<Rebalances>) -> Result<(), QueueError> {
+    let doing = "going back";
+    let assigned = consumer.assignment().map_err(|error| failure("asking for the assignment", error))?;
+    if assigned.count() == 0 {
+        return Ok(());
+    }
+    let committed =
+        consumer.committed_offsets(assigned, ASK_TIMEOUT).map_err(|error| failure(doing, error))?;
+    let mut wanted = TopicPartitionList::new();
+    for element in committed.elements() {
+        let offset =
+            if let Offset::Offset(_) = element.offset() { element.offset() } else { Offset::Beginning };
+        wanted
+            .add_partition_offset(element.topic(), element.partition(), offset)
+            .map_err(|error| failure(doing, error))?;
+    }
+    let went = consumer.seek_partitions(wanted, ASK_TIMEOUT).map_err(|error| failure(doing, error))?;
+    let own = own_partitions(consumer)?;
+    for element in went.elements() {
+        // A partition that went to another consumer meanwhile begins there where the group is.
+        if own.contains(&element.partition()) {
+            element.error().map_err(|error| failure(doing, error))?;
+        }
+    }
+    Ok(())
 }
 
 fn own_partitions(consumer: &StreamConsumer<Rebalances>) -> Result<HashSet<i32>, QueueError> {

@@ -9,9 +9,9 @@ use crate::queue::{KafkaConfig, QueueError};
 
 /// Largest message. Values end near 900 KiB by ingest's default; twice that leaves room for a raised inline limit and
 /// for tags, and is what our topics are created with.
-pub(super) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// What Kafka's framing adds to key, header and value, generously.
-pub(super) const MESSAGE_OVERHEAD: usize = 1024;
+pub(crate) const MESSAGE_OVERHEAD: usize = 1024;
 /// After this a message that no broker acknowledged fails, so that ingest can answer 503 while the client still
 /// listens. See `super::BUFFER_WAIT`.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
@@ -44,11 +44,11 @@ fn with_options(mut settings: ClientConfig, config: &KafkaConfig) -> ClientConfi
     settings
 }
 
-pub(super) fn client(config: &KafkaConfig) -> ClientConfig {
+pub(crate) fn client(config: &KafkaConfig) -> ClientConfig {
     with_options(common(config), config)
 }
 
-pub(super) fn producer(config: &KafkaConfig) -> ClientConfig {
+pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     let mut settings = client(config);
     settings
         .set("queue.buffering.max.kbytes", PRODUCER_BUFFER_KIB.to_string())
@@ -63,7 +63,7 @@ pub(super) fn producer(config: &KafkaConfig) -> ClientConfig {
     settings
 }
 
-pub(super) fn consumer(config: &KafkaConfig) -> ClientConfig {
+pub(crate) fn consumer(config: &KafkaConfig) -> ClientConfig {
     let mut settings = client(config);
     settings
         .set("group.id", &config.group)
@@ -87,7 +87,7 @@ pub(super) fn consumer(config: &KafkaConfig) -> ClientConfig {
 }
 
 /// Our error for one of librdkafka's: rights and settings need somebody, everything else may pass.
-pub(super) fn failure(doing: &'static str, error: KafkaError) -> QueueError {
+pub(crate) fn failure(doing: &'static str, error: KafkaError) -> QueueError {
     use RDKafkaErrorCode as Code;
     let needs_somebody = matches!(
         error.rdkafka_error_code(),

@@ -11,21 +11,29 @@ use super::settings::{self, MAX_MESSAGE_BYTES, failure};
 use super::{ASK_TIMEOUT, blocking};
 use crate::queue::{KafkaConfig, QueueError};
 
-/// Dead letters are for people, who need longer than a week: 90 days. Their count outlives them.
-const DEAD_LETTER_RETENTION_MS: &str = "7776000000";
 /// How often a topic that was just created is asked for.
 const CREATED_POLL: Duration = Duration::from_millis(100);
 
-/// Creates both topics where they are missing, and returns once they have leaders.
-pub(super) async fn create_missing(config: &KafkaConfig) -> Result<(), QueueError> {
+/// A topic that has to be there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) name: &'w str,
+    /// Where it is created here.
+    pub(crate) partitions: i32,
+    /// Its settings beyond the usual, where it is created here.
+    pub(crate) settings: &'static [(&'static str, &'static str)],
+}
+
+/// Creates topics where they are missing, and returns once they have leaders.
+pub(crate) async fn create_missing(config: &KafkaConfig, wanted: &[Wanted<'_>]) -> Result<(), QueueError> {
     let asker: BaseConsumer = settings::consumer(config)
         .create()
         .map_err(|error| QueueError::unusable("making the consumer", error))?;
     let asker = std::sync::Arc::new(asker);
     let mut missing = Vec::new();
-    for topic in [&config.topic, &config.dead_letter_topic] {
-        if !is_ready(&asker, topic).await? {
-            missing.push(topic.as_str());
+    for topic in wanted {
+        if !is_ready(&asker, topic.name).await? {
+            missing.push(*topic);
         }
     }
     if missing.is_empty() {
@@ -33,10 +41,10 @@ pub(super) async fn create_missing(config: &KafkaConfig) -> Result<(), QueueErro
     }
     create(config, &missing).await?;
     let deadline = Instant::now() + ASK_TIMEOUT;
-    for topic in missing {
-        while !is_ready(&asker, topic).await? {
+    for Wanted { name, .. } in missing {
+        while !is_ready(&asker, name).await? {
             if Instant::now() > deadline {
-                let reason = format!("topic {topic} has no leader yet");
+                let reason = format!("topic {name} has no leader yet");
                 return Err(QueueError::unavailable("creating the topics", reason));
             }
             tokio::time::sleep(CREATED_POLL).await;
@@ -45,25 +53,22 @@ pub(super) async fn create_missing(config: &KafkaConfig) -> Result<(), QueueErro
     Ok(())
 }
 
-async fn create(config: &KafkaConfig, missing: &[&str]) -> Result<(), QueueError> {
+async fn create(config: &KafkaConfig, missing: &[Wanted<'_>]) -> Result<(), QueueError> {
     let admin: AdminClient<DefaultClientContext> = settings::client(config)
         .create()
         .map_err(|error| QueueError::unusable("making the admin client", error))?;
     let largest = MAX_MESSAGE_BYTES.to_string();
     let topics: Vec<NewTopic<'_>> = missing
         .iter()
-        .map(|name| {
+        .map(|wanted| {
             let mut topic =
-                NewTopic::new(name, config.partitions, TopicReplication::Fixed(config.replication))
+                NewTopic::new(wanted.name, wanted.partitions, TopicReplication::Fixed(config.replication))
                     .set("max.message.bytes", &largest);
             if config.replication >= 2 {
                 // `acks=all` with one replica left in sync would be an acknowledgement by one disk.
                 topic = topic.set("min.insync.replicas", "2");
             }
-            if *name == config.dead_letter_topic {
-                topic = topic.set("retention.ms", DEAD_LETTER_RETENTION_MS);
-            }
-            topic
+            wanted.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
         })
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(ASK_TIMEOUT)).request_timeout(Some(ASK_TIMEOUT));
@@ -73,7 +78,7 @@ async fn create(config: &KafkaConfig, missing: &[&str]) -> Result<(), QueueError
         .map_err(|error| failure("creating the topics", error))?;
     for result in results {
         match result {
-            Ok(topic) => tracing::info!(topic, partitions = config.partitions, "topic created"),
+            Ok(topic) => tracing::info!(topic, "topic created"),
             // Another process was faster.
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => {
@@ -113,7 +118,7 @@ async fn is_ready(asker: &std::sync::Arc<BaseConsumer>, topic: &str) -> Result<b
 }
 
 /// The numbers of a topic's partitions.
-pub(super) fn partitions(asker: &BaseConsumer, topic: &str) -> Result<Vec<i32>, QueueError> {
+pub(crate) fn partitions(asker: &BaseConsumer, topic: &str) -> Result<Vec<i32>, QueueError> {
     let metadata = asker
         .fetch_metadata(Some(topic), ASK_TIMEOUT)
         .map_err(|error| failure("asking for the partitions", error))?;

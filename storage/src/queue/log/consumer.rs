@@ -47,6 +47,14 @@ impl LogConsumer {
         self.log.write(Work::Commit { position }).await
     }
 
+    pub(in crate::queue) async fn rewind(&mut self) -> Result<(), QueueError> {
+        let counters = self.log.read("reading the log's position", store::counters).await?;
+        if let Some((_, next)) = &mut self.reading {
+            *next = counters.position;
+        }
+        Ok(())
+    }
+
     pub(in crate::queue) async fn dead_letter(
         &mut self,
         delivery: &Delivery,

@@ -1,26 +1,14 @@
 //! The log's SQLite file: its tables and the statements on them. Owns the layout on disk; knows nothing of threads,
 //! callers or commits.
 
-use std::path::Path;
-
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
+use super::STORE;
 use crate::message::{Content, Malformed, Message, Meta};
-use crate::queue::{BatchLimits, DeadLetter, Delivery, Position, QueueError};
-
-/// "BsLg": tells the file apart from any other SQLite file.
-const APPLICATION_ID: i32 = 0x4273_4C67;
-/// The layout below. A later one migrates from here.
-const LAYOUT: i32 = 1;
-/// Dumps take tens to hundreds of KiB: with pages of 16 KiB one has a dozen overflow pages and not a hundred, and a
-/// commit that only moves the position still writes little.
-const PAGE_BYTES: i32 = 16 * 1024;
-/// A transaction is up to `writer::BATCH_BYTES`; the write-ahead log is folded back when it holds some of them.
-const CHECKPOINT_PAGES: i32 = 2048;
-/// What the write-ahead log is cut back to after a burst.
-const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
+use crate::queue::{BatchLimits, DeadLetter, Delivery, Position};
+use crate::sqlite::Layout;
 
 const TABLES: &str = "
     CREATE TABLE log (
@@ -64,53 +52,24 @@ pub(super) struct Counters {
     pub(super) dead_bytes: i64,
 }
 
-/// Opens the file, creating it when missing: the writer's connection and the readers' one.
-pub(super) fn open(dir: &Path) -> Result<(Connection, Connection), QueueError> {
-    let path = dir.join("queue.sqlite");
-    let open_both = || {
-        let writer = Connection::open(&path)?;
-        prepare(&writer)?;
-        let reader = Connection::open(&path)?;
-        reader.pragma_update(None, "query_only", true)?;
-        Ok((writer, reader))
-    };
-    let (writer, reader) = open_both().map_err(|failure| error("opening the log", failure))?;
-    let (application, layout) =
-        identity(&writer).map_err(|failure| error("reading the log's layout", failure))?;
-    if (application, layout) != (APPLICATION_ID, LAYOUT) {
-        let reason = format!("{} has layout {application:#x}/{layout}, not ours", path.display());
-        return Err(QueueError::unusable("opening the log", reason));
-    }
-    // The file's own entry in the folder has to be durable too.
-    std::fs::File::open(dir)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|failure| QueueError::unavailable("syncing the log's folder", failure))?;
-    Ok((writer, reader))
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: in WAL mode each commit is one fsync of the write-ahead log, and an answered append survives a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
-    if identity(connection)? != (0, 0) {
-        return Ok(());
-    }
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    transaction
-        .execute("INSERT INTO log VALUES (1, ?1, 0, 0, 0, 0, 0)", params![Uuid::new_v4().to_string()])?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", LAYOUT)?;
-    transaction.commit()
-}
-
-fn identity(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    Ok((pragma("application_id")?, pragma("user_version")?))
-}
+/// The file.
+pub(super) const LAYOUT: Layout = Layout {
+    store: STORE,
+    file: "queue.sqlite",
+    lock: "lock",
+    // "BsLg"
+    application_id: 0x4273_4C67,
+    version: 1,
+    // Dumps take tens to hundreds of KiB: with pages of 16 KiB one has a dozen overflow pages and not a hundred, and a
+    // commit that only moves the position still writes little.
+    page_bytes: 16 * 1024,
+    create: |transaction| {
+        transaction.execute_batch(TABLES)?;
+        let id = Uuid::new_v4().to_string();
+        transaction.execute("INSERT INTO log VALUES (1, ?1, 0, 0, 0, 0, 0)", params![id])?;
+        Ok(())
+    },
+};
 
 pub(super) fn counters(connection: &Connection) -> rusqlite::Result<Counters> {
     connection
@@ -250,16 +209,4 @@ pub(super) fn dead_letters(connection: &Connection, newest: usize) -> rusqlite::
         })
     })?;
     rows.collect()
-}
-
-/// A full or failing disk may recover; a damaged file does not.
-pub(super) fn error(doing: &'static str, source: rusqlite::Error) -> QueueError {
-    match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => QueueError::unusable(doing, source),
-        _ => QueueError::unavailable(doing, source),
-    }
-}
-
-pub(super) fn to_u64(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

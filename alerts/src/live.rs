@@ -1,0 +1,270 @@
+//! The loop around the detector: read signals, end ticks, make every step durable, hand what people are to be told to the
+//! outbox. Needs nothing but the stream of signals and its own store: ClickHouse may be away.
+//!
+//! State, positions, steps and notifications are one transaction, so a restart goes on where that one stood: what was
+//! told is not told again, and what was not is told then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use detector::{Detector, Transition};
+use storage::alert_store::{AlertStore, AlertStoreError, Turn};
+use storage::database::Database;
+use storage::queue::BatchLimits;
+use storage::signals::{Received, Signal, SignalReader, Signals, SignalsError};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::AlertsConfig;
+use crate::delivery::chain;
+use crate::delivery::{Letterbox, notices};
+use crate::live::beside::{Asked, Beside};
+use crate::metrics::AlertsMetrics;
+use crate::now_ms;
+
+mod beside;
+pub(crate) mod copy;
+mod event;
+mod input;
+pub(crate) mod rollouts;
+mod start;
+
+/// How often the state is written where nothing happens: what a restart has to read again at most.
+const CHECKPOINT: Duration = Duration::from_secs(30);
+/// How soon to try again what a store did not do.
+const AGAIN: Duration = Duration::from_secs(1);
+/// One read of the stream.
+const READ_SIGNALS: usize = 2_000;
+const READ_BYTES: usize = 16 << 20;
+/// Longer gaps in the stream are one tick: nobody was there to read a clock.
+const GAP_MS: i64 = 60_000;
+
+/// Why the loop cannot go on for now.
+#[derive(Debug, thiserror::Error)]
+enum LiveError {
+    #[error("cannot read the stream of signals")]
+    Signals(#[source] SignalsError),
+    #[error("cannot write to the alert store")]
+    Store(#[source] AlertStoreError),
+    #[error("cannot write the detector's state")]
+    State(#[from] detector::RestoreError),
+}
+
+pub(crate) struct Live {
+    config: Arc<AlertsConfig>,
+    signals: Signals,
+    store: AlertStore,
+    metrics: AlertsMetrics,
+    letterbox: Letterbox,
+    detector: Detector,
+    reader: SignalReader,
+    beside: Beside,
+    asked: mpsc::UnboundedReceiver<Asked>,
+    /// Steps that are not durable yet.
+    steps: Vec<Transition>,
+    checkpointed: Instant,
+    /// How far the acts of people have been read.
+    acts_until: Option<String>,
+}
+
+impl Live {
+    /// Takes up the state, or begins with what ClickHouse remembers; `None` when told to stop before that.
+    pub(crate) async fn start(
+        config: Arc<AlertsConfig>,
+        signals: Signals,
+        store: AlertStore,
+        database: Database,
+        metrics: AlertsMetrics,
+        letterbox: Letterbox,
+        stop: &CancellationToken,
+    ) -> Option<Self> {
+        let (detector, marks) = start::detector(&config, &store, &database, stop).await?;
+        let reader = start::reader(&signals, &marks, stop).await?;
+        let (tell, asked) = mpsc::unbounded_channel();
+        let acts_until = start::acts_cursor(&store, stop).await?;
+        let beside = Beside::start(database, acts_until.clone(), tell, metrics.clone(), stop.clone());
+        let checkpointed = Instant::now();
+        let (steps, acts_until) = (Vec::new(), acts_until);
+        Some(Self {
+            config,
+            signals,
+            store,
+            metrics,
+            letterbox,
+            detector,
+            reader,
+            beside,
+            asked,
+            steps,
+            checkpointed,
+            acts_until,
+        })
+    }
+
+    /// Detects until told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut away = false;
+        loop {
+            let turn = tokio::select! {
+                () = stop.cancelled() => break,
+                turn = self.turn() => turn,
+            };
+            match turn {
+                Ok(()) => {
+                    if std::mem::take(&mut away) {
+                        tracing::info!("detection goes on");
+                    }
+                }
+                Err(error) => {
+                    self.metrics.failed_ticks.inc();
+                    if !std::mem::replace(&mut away, true) {
+                        tracing::error!(
+                            error = chain(&error),
+                            "detection stands still: trying again every second"
+                        );
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                    if matches!(error, LiveError::Signals(_)) {
+                        self.reopen().await;
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.write(true).await {
+            tracing::warn!(
+                error = chain(&error),
+                "the last state was not written; the next start reads more"
+            );
+        }
+    }
+
+    /// A reader that failed may never work again.
+    async fn reopen(&mut self) {
+        match self.signals.reader(&self.reader.marks()).await {
+            Ok(reader) => self.reader = reader,
+            Err(error) => tracing::debug!(error = chain(&error), "the stream of signals is still away"),
+        }
+    }
+
+    /// Reads what is there, ends the ticks that are over, makes their steps durable.
+    async fn turn(&mut self) -> Result<(), LiveError> {
+        // What was decided comes first: nothing new is looked at before it is durable.
+        self.write(false).await?;
+        let tick = self.config.tick;
+        let ends_in = self.ends_in();
+        let wait = if ends_in.is_zero() { Duration::from_millis(1) } else { ends_in.min(tick) };
+        let limits = BatchLimits { messages: READ_SIGNALS, bytes: READ_BYTES, wait };
+        let received = self.reader.next(limits).await.map_err(LiveError::Signals)?;
+        let begun = Instant::now();
+        let behind = received.len() >= READ_SIGNALS / 2;
+        for one in received {
+            self.take(one);
+        }
+        while let Ok(asked) = self.asked.try_recv() {
+            self.hear(asked);
+        }
+        if !behind && self.ends_in().is_zero() {
+            self.end_tick(now_ms());
+        }
+        self.metrics.tick_duration.observe(begun.elapsed().as_secs_f64());
+        self.write(false).await
+    }
+
+    /// How long the present tick still is.
+    fn ends_in(&self) -> Duration {
+        let tick_ms = i64::try_from(self.config.tick.as_millis()).unwrap_or(1000);
+        let left = self.detector.now_ms() + tick_ms - now_ms();
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    }
+
+    /// One signal: first all ticks that were over when it came in.
+    fn take(&mut self, received: Received) {
+        let tick_ms = i64::try_from(self.config.tick.as_millis()).unwrap_or(1000).max(1);
+        let ahead = received.at_ms.min(now_ms()) - self.detector.now_ms();
+        if ahead >= GAP_MS {
+            self.end_tick(received.at_ms.min(now_ms()) - tick_ms);
+        }
+        while received.at_ms.min(now_ms()) - self.detector.now_ms() >= tick_ms {
+            self.end_tick(self.detector.now_ms() + tick_ms);
+        }
+        match received.signal {
+            Ok(Signal::Crashes(crashes)) => {
+                for crash in &crashes {
+                    input::crash(&mut self.detector, crash, self.beside.is_suspect(crash));
+                }
+            }
+            Ok(Signal::Beats(beats)) => beats.iter().for_each(|beat| input::beat(&mut self.detector, beat)),
+            Ok(Signal::Installs(installs)) => {
+                installs.iter().for_each(|install| input::install(&mut self.detector, install));
+            }
+            Ok(Signal::Change(change)) => self.detector.change(&input::change(&change)),
+            Err(malformed) => {
+                self.metrics.malformed_signals.inc();
+                tracing::warn!(error = malformed.reason, "a signal cannot be read and is passed over");
+            }
+        }
+    }
+
+    /// What was asked of ClickHouse beside the loop.
+    fn hear(&mut self, asked: Asked) {
+        match asked {
+            Asked::Act(act, cursor) => {
+                self.detector.act(&act);
+                self.acts_until = Some(cursor);
+            }
+            Asked::Reference(incident, machines) => {
+                let machines = machines.iter().map(|one| input::profile(&mut self.detector, one)).collect();
+                self.detector.reference(incident, machines);
+            }
+        }
+    }
+
+    fn end_tick(&mut self, at_ms: i64) {
+        if at_ms <= self.detector.now_ms() {
+            return;
+        }
+        let steps = self.detector.tick(at_ms);
+        for step in &steps {
+            event::log(step);
+            self.metrics.step(step);
+            if let Some(driver) = event::wants_reference(step) {
+                self.beside.ask_reference(step.incident.id, &step.incident.tenant, driver);
+            }
+        }
+        self.steps.extend(steps);
+        self.metrics.ticks.inc();
+        let seconds = Duration::from_millis(u64::try_from(at_ms).unwrap_or(0)).as_secs_f64();
+        self.metrics.last_tick.set(seconds);
+    }
+
+    /// Makes steps durable with the state that knows them, and the state alone now and then.
+    async fn write(&mut self, last: bool) -> Result<(), LiveError> {
+        if self.steps.is_empty() && !last && self.checkpointed.elapsed() < CHECKPOINT {
+            return Ok(());
+        }
+        let now = now_ms();
+        let told = self.steps.iter();
+        let rows: Vec<_> =
+            told.flat_map(|step| notices(step, &self.config.delivery, &self.config.page_url, now)).collect();
+        let state = self.detector.checkpoint()?;
+        self.metrics.state_bytes.set(i64::try_from(state.len()).unwrap_or(i64::MAX));
+        self.metrics.series.set(i64::try_from(self.detector.series()).unwrap_or(i64::MAX));
+        let turn = Turn {
+            checkpoint: Some((state, self.reader.marks())),
+            events: self.steps.iter().map(event::row).collect(),
+            notifications: rows.clone(),
+            cursors: self.acts_until.iter().map(|at| (start::ACTS.to_owned(), at.clone())).collect(),
+        };
+        self.store.commit(turn).await.map_err(LiveError::Store)?;
+        self.steps.clear();
+        self.checkpointed = Instant::now();
+        self.letterbox.put(rows);
+        let open = self.detector.open_incidents();
+        self.metrics.open_incidents.set(i64::try_from(open).unwrap_or(i64::MAX));
+        Ok(())
+    }
+}

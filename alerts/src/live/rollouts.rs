@@ -1,0 +1,157 @@
+//! The gate, asked by ourselves: a rollout that was announced and must not go on is told without anybody asking.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use detector::rollout::{Answer, Arm, Limits, Rollout, decide};
+use storage::alert_store::{AlertStore, AlertStoreError, Turn};
+use storage::database::{Database, DatabaseError};
+use storage::questions::{ArmCounts, BuildName, ChangeRow, Range};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::AlertsConfig;
+use crate::delivery::{Letterbox, RolloutStop, chain, rollout_notices};
+use crate::now_ms;
+
+/// How often the announced rollouts are looked at.
+const OFTEN: Duration = Duration::from_secs(30);
+/// How long a rollout is looked at after it was announced.
+const WATCHED_MS: i64 = 7 * 86_400_000;
+/// Rollouts that are looked at, the newest ones.
+const MOST: u32 = 200;
+/// Name of the list of stops that were told.
+const TOLD: &str = "rollout stops told";
+
+#[derive(Debug, thiserror::Error)]
+enum RolloutError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Store(#[from] AlertStoreError),
+    #[error("cannot read or write the list of stops that were told")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Looks until told to stop.
+pub(crate) async fn run(
+    config: Arc<AlertsConfig>,
+    store: AlertStore,
+    database: Database,
+    letterbox: Letterbox,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(OFTEN);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut away = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let looked = tokio::select! {
+            () = stop.cancelled() => return,
+            looked = look(&config, &store, &database, &letterbox) => looked,
+        };
+        match looked {
+            Ok(()) => away = false,
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(error = chain(&error), "rollouts are not looked at for now");
+                }
+            }
+        }
+    }
+}
+
+async fn look(
+    config: &AlertsConfig,
+    store: &AlertStore,
+    database: &Database,
+    letterbox: &Letterbox,
+) -> Result<(), RolloutError> {
+    let now = now_ms();
+    let range = Range { from_ms: now - WATCHED_MS, to_ms: now };
+    let mut told: BTreeSet<String> = match store.cursor(TOLD).await? {
+        Some(text) => serde_json::from_str(&text)?,
+        None => BTreeSet::new(),
+    };
+    let mut looked = BTreeSet::new();
+    for change in database.changes(None, range, MOST).await? {
+        let key = serde_json::to_string(&(&change.tenant, driver(&change), version(&change), &change.ring))?;
+        if told.contains(&key) || !looked.insert(key.clone()) {
+            continue;
+        }
+        let Some(stop) = judge(database, &change, now).await? else { continue };
+        tracing::warn!(
+            driver = stop.driver,
+            version = stop.version,
+            reason = stop.reason,
+            "a rollout must stop"
+        );
+        told.insert(key);
+        let rows = rollout_notices(&stop, &config.delivery, &config.page_url, now);
+        let cursors = vec![(TOLD.to_owned(), serde_json::to_string(&told)?)];
+        store.commit(Turn { notifications: rows.clone(), cursors, ..Turn::default() }).await?;
+        letterbox.put(rows);
+    }
+    Ok(())
+}
+
+/// Base name of what was changed, as crashes name it.
+fn driver(change: &ChangeRow) -> String {
+    let name = change.what.trim().to_lowercase();
+    if name.contains('.') { name } else { format!("{name}.sys") }
+}
+
+fn version(change: &ChangeRow) -> String {
+    if change.version.is_empty() { format!("0x{:08x}", change.timestamp) } else { change.version.clone() }
+}
+
+/// The stop, where the gate says so.
+async fn judge(
+    database: &Database,
+    change: &ChangeRow,
+    now_ms: i64,
+) -> Result<Option<RolloutStop>, DatabaseError> {
+    let build = match (change.timestamp, change.version.as_str()) {
+        (0, "") => return Ok(None),
+        (0, version) => BuildName::Version(version),
+        (timestamp, _) => BuildName::Timestamp(timestamp),
+    };
+    let (driver, version) = (driver(change), version(change));
+    let ring = (!change.ring.is_empty()).then_some(change.ring.as_str());
+    let Some(counts) = database.rollout_counts(&change.tenant, &driver, build, ring, now_ms).await? else {
+        return Ok(None);
+    };
+    let arm = |counts: ArmCounts| Arm {
+        machines: counts.machines,
+        crashed: counts.crashed,
+        machine_hours: counts.machine_hours,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a span in ms")]
+    let hours_since_first = now_ms.saturating_sub(counts.first_seen_ms).max(0) as f64 / 3_600_000.0;
+    let gate = decide(
+        &Rollout {
+            driver: &driver,
+            version: &version,
+            ring: &change.ring,
+            new: arm(counts.new),
+            old: arm(counts.old),
+            open_incident: None,
+            hours_since_first,
+        },
+        &Limits::default(),
+    );
+    Ok((gate.answer == Answer::Stop).then(|| RolloutStop {
+        at_ms: now_ms,
+        driver,
+        version,
+        ring: change.ring.clone(),
+        tenant: change.tenant.clone(),
+        machines_exposed: counts.new.machines,
+        machines_crashed: counts.new.crashed,
+        ratio: gate.ratio.zip(gate.ratio_high).map(|(ratio, high)| (ratio, gate.ratio_low, high)),
+        reason: gate.why,
+    }))
+}

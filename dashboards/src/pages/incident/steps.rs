@@ -1,0 +1,92 @@
+//! What happened to an incident, who did it, and who was told. Pure.
+
+use maud::{Markup, html};
+use storage::questions::NotificationRow;
+
+use crate::gather::incidents::Happened;
+use crate::{layout, text};
+
+pub(super) fn timeline(events: &[Happened]) -> Markup {
+    html! {
+        section.card {
+            h2 { "What happened" }
+            ol.timeline {
+                @for happened in events {
+                    li {
+                        (text::time(happened.event.at_ms)) " "
+                        strong { (words(happened)) }
+                        @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
+                        @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
+                        @if happened.tell { span.quiet { ", told" } }
+                        @if !happened.words.is_empty() { div.words { (text::lines(&happened.words)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn words(happened: &Happened) -> String {
+    let severity = layout::severity_name(&happened.severity);
+    match happened.event.kind.as_str() {
+        "opened" if severity.is_empty() => "opened".to_owned(),
+        "opened" => format!("opened as {severity}"),
+        "escalated" => format!("escalated to {severity}"),
+        "grew" => "grew".to_owned(),
+        "attributed" => "explained".to_owned(),
+        "joined" => "joined by another alarm".to_owned(),
+        "merged" => "became part of another incident".to_owned(),
+        "resolved" => "resolved".to_owned(),
+        "reopened" => "came back".to_owned(),
+        "commented" => "comment".to_owned(),
+        other => text::visible(other),
+    }
+}
+
+pub(super) fn notifications(rows: &[NotificationRow]) -> Markup {
+    html! {
+        section.card {
+            h2 { "Notifications" }
+            @if rows.is_empty() {
+                p.none {
+                    "Nobody was told. Who is told of what is configured under " code { "[[alerts.targets]]" } " and "
+                    code { "[[alerts.routes]]" } "."
+                }
+            } @else {
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                th { "Receiver" } th { "Kind" } th { "Severity" } th { "What" } th { "State" }
+                                th.n { "Attempts" } th { "Last change" } th { "Last error" }
+                            }
+                        }
+                        tbody { @for row in rows { (notification(row)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn notification(row: &NotificationRow) -> Markup {
+    html! {
+        tr {
+            td { (text::name(&row.target)) }
+            td { (text::visible(&row.target_kind)) }
+            td { (layout::severity(&row.severity)) }
+            td { (kind(&row.payload)) }
+            td { (layout::state(&row.state)) }
+            td.n { (row.attempts) }
+            td.nowrap { (text::time(row.updated_at_ms)) }
+            td { (text::visible(&row.last_error)) }
+        }
+    }
+}
+
+/// The event type of a body of ours; the forms of other receivers have none.
+fn kind(payload: &str) -> String {
+    let payload = serde_json::from_str::<serde_json::Value>(payload).unwrap_or_default();
+    let kind = payload.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
+    text::visible(kind.strip_prefix("incident.").unwrap_or_default())
+}

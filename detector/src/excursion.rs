@@ -1,0 +1,236 @@
+//! The machines behind a chart that is above zero: where they stand and when they crashed, for the gates that tell an
+//! outage from one site's trouble, and for the sample that an incident begins with.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::Profile;
+use crate::incident::Severity;
+use crate::limits::Limits;
+
+/// Machines that are remembered of one excursion.
+const MOST_MARKS: usize = 4096;
+/// Profiles that are kept before there is an incident, the newest.
+const MOST_PROFILES: usize = 128;
+/// A page needs its machines within this long: a slow burn is a ticket.
+const PAGE_SPAN_MS: i64 = 900_000;
+/// What grows fast needs fewer.
+const FAST_SPAN_MS: i64 = 150_000;
+/// A ticket can wait: what grows fast is a page by then, and is told once.
+const TICKET_AFTER_MS: i64 = 120_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// One machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) at_ms: i64,
+    pub(crate) crashed_ms: i64,
+    pub(crate) site: u32,
+    /// Number of the driver, for series that are none.
+    pub(crate) driver: u32,
+}
+
+/// The machines since a chart left zero.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Excursion {
+    marks: VecDeque<Mark>,
+    /// Machines of each site within its present hour.
+    sites: HashMap<u32, (i64, u32), FixedState>,
+    pub(crate) profiles: VecDeque<(Profile, u32)>,
+}
+
+/// What the gates are held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measure<'a> {
+    pub(crate) limits: &'a Limits,
+    /// Onset of the chart, ms since 1970.
+    pub(crate) onset_ms: i64,
+    pub(crate) now_ms: i64,
+    /// Machines that could be expected since then, at most.
+    pub(crate) expected: f64,
+    /// The same a second, fresh and late together, by the wall clock.
+    pub(crate) per_s: f64,
+    /// Machines that are nothing special while the fleet is new to us.
+    pub(crate) youth: f64,
+}
+
+/// What the gates found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) severity: Severity,
+    pub(crate) machines: u64,
+    pub(crate) spread: u64,
+    pub(crate) sites: u64,
+}
+
+impl Excursion {
+    /// Notes a machine; whether it counts in a chart, its site having been heard enough this hour or not.
+    pub(crate) fn note(&mut self, mark: Mark, per_site: u32) -> bool {
+        if self.marks.len() >= MOST_MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(mark);
+        let hour = mark.at_ms.div_euclid(HOUR_MS);
+        let of = self.sites.entry(mark.site).or_insert((hour, 0));
+        if of.0 != hour {
+            *of = (hour, 0);
+        }
+        of.1 = of.1.saturating_add(1);
+        of.1 <= per_site
+    }
+
+    pub(crate) fn keep(&mut self, profile: &Profile, bugcheck: u32) {
+        if self.profiles.len() >= MOST_PROFILES {
+            self.profiles.pop_front();
+        }
+        self.profiles.push_back((profile.clone(), bugcheck));
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.marks.capacity() * size_of::<Mark>()
+            + self.sites.capacity() * size_of::<(u32, (i64, u32))>()
+    }
+
+    /// Machines of each driver since then, for series that are none.
+    pub(crate) fn drivers(&self, since_ms: i64) -> BTreeMap<u32, u64> {
+        let mut drivers = BTreeMap::new();
+        for mark in self.marks.iter().filter(|mark| mark.at_ms >= since_ms) {
+            *drivers.entry(mark.driver).or_default() += 1;
+        }
+        drivers
+    }
+
+    /// Whether these machines are an outage.
+    pub(crate) fn judge(&self, measure: &Measure<'_>) -> Option<Found> {
+        let limits = measure.limits;
+        let since: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at_ms >= measure.onset_ms).collect();
+        let (machines, sites, spread) = breadth(since.iter().copied(), limits.largest_sites);
+        if (machines as u64) < limits.ticket_machines.min(limits.fast_machines) {
+            return None;
+        }
+        let usual = measure.expected.max(measure.youth);
+        let page = float(spread) >= limits.page_lift * usual
+            && [(PAGE_SPAN_MS, limits.page_machines), (FAST_SPAN_MS, limits.fast_machines)]
+                .into_iter()
+                .any(|(span_ms, least)| is_page(&since, measure, span_ms, least));
+        // Machines of one hour and site count only so often: what is left is broad.
+        let broad = self.capped(measure.onset_ms, limits.per_site);
+        let ticket = measure.now_ms - measure.onset_ms >= TICKET_AFTER_MS
+            && broad >= limits.ticket_machines
+            && sites as u64 >= limits.ticket_sites
+            && float(usize::try_from(broad).unwrap_or(usize::MAX)) >= limits.ticket_lift * usual
+            && dense(since.iter().copied(), machines, measure.per_s, limits.page_lift);
+        let severity = match (page, ticket) {
+            (true, _) => Severity::Sev1,
+            (false, true) => Severity::Sev2,
+            (false, false) => return None,
+        };
+        Some(Found { severity, machines: machines as u64, spread: spread as u64, sites: sites as u64 })
+    }
+
+    /// Machines since then, of each site and hour at most so many.
+    fn capped(&self, since_ms: i64, most: u32) -> u64 {
+        let mut heard: HashMap<(u32, i64), u32, FixedState> = HashMap::default();
+        let mut counted = 0;
+        for mark in self.marks.iter().filter(|mark| mark.at_ms >= since_ms) {
+            let of = heard.entry((mark.site, mark.at_ms.div_euclid(HOUR_MS))).or_default();
+            *of += 1;
+            counted += u64::from(*of <= most);
+        }
+        counted
+    }
+}
+
+/// Whether so many machines, well beyond what was to be expected, crashed within this span at enough sites.
+fn is_page(since: &[&Mark], measure: &Measure<'_>, span_ms: i64, least: u64) -> bool {
+    let limits = measure.limits;
+    let recent = since.iter().copied().filter(|mark| measure.now_ms - mark.at_ms < span_ms);
+    let (machines, sites, spread) = breadth(recent.clone(), limits.largest_sites);
+    let least_f = float(usize::try_from(least).unwrap_or(usize::MAX));
+    spread as u64 >= least
+        && sites as u64 >= limits.page_sites
+        && float(spread) - measure.expected >= 0.7 * least_f
+        && dense(recent, machines, measure.per_s, limits.page_lift)
+}
+
+/// Machines, sites, and machines without the largest sites.
+fn breadth<'a>(marks: impl Iterator<Item = &'a Mark>, largest: usize) -> (usize, usize, usize) {
+    let mut sites: HashMap<u32, usize, FixedState> = HashMap::default();
+    let mut machines = 0;
+    for mark in marks {
+        *sites.entry(mark.site).or_default() += 1;
+        machines += 1;
+    }
+    let mut counts: Vec<usize> = sites.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let taken: usize = counts.iter().take(largest).sum();
+    (machines, counts.len(), machines - taken)
+}
+
+/// Whether they crashed within a time in which so many are unusual. What a stalled intake held back arrives at once, and
+/// happened over hours. The tenth at either end is left out: clocks lie.
+fn dense<'a>(marks: impl Iterator<Item = &'a Mark>, machines: usize, per_s: f64, lift: f64) -> bool {
+    let mut times: Vec<i64> = marks.map(|mark| mark.crashed_ms).collect();
+    times.sort_unstable();
+    let end = times.len() / 10;
+    let span_ms = match (times.get(end), times.get(times.len().saturating_sub(end + 1))) {
+        (Some(first), Some(last)) => last.saturating_sub(*first),
+        _ => 0,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a span of days in ms")]
+    let span_s = span_ms.max(0) as f64 / 1000.0;
+    0.8 * float(machines) >= lift.min(2.0) * per_s * span_s
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of machines")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `sites[i]` machines at site i, a second apart, crashed `spread_s` seconds apart before.
+    fn judged(sites: &[u32], every_ms: i64, crash_every_ms: i64) -> Option<Found> {
+        let limits = Limits::of(1_000_000, 1000, 0.5);
+        let mut excursion = Excursion::default();
+        let mut at_ms = 0;
+        let most = sites.iter().max().copied().unwrap_or(0);
+        for round in 0..most {
+            for (site, machines) in sites.iter().enumerate() {
+                if round < *machines {
+                    let site = u32::try_from(site).unwrap();
+                    let crashed_ms = at_ms / every_ms * crash_every_ms;
+                    excursion.note(Mark { at_ms, crashed_ms, site, driver: 0 }, 3);
+                    at_ms += every_ms;
+                }
+            }
+        }
+        let measure =
+            Measure { limits: &limits, onset_ms: 0, now_ms: at_ms, expected: 1.0, per_s: 0.001, youth: 0.0 };
+        excursion.judge(&measure)
+    }
+
+    #[test]
+    fn breadth_makes_a_page_and_a_lab_makes_nothing() {
+        let severity = |sites: &[u32]| judged(sites, 1000, 1000).map(|found| found.severity);
+        assert_eq!(severity(&[1; 24]), Some(Severity::Sev1));
+        assert_eq!(severity(&[1; 12]), None, "too few");
+        assert_eq!(judged(&[1; 24], 50_000, 50_000).map(|found| found.severity), Some(Severity::Sev2));
+        assert_eq!(severity(&[60]), None);
+        assert_eq!(severity(&[60, 40]), None);
+        assert_eq!(severity(&[60, 40, 1, 1, 1]), None, "a lab and some noise");
+    }
+
+    #[test]
+    fn a_slow_burn_is_a_ticket_and_a_release_of_what_was_held_back_is_nothing() {
+        let severity = |every, crashed| judged(&[1; 40], every, crashed).map(|found| found.severity);
+        assert_eq!(severity(60_000, 60_000), Some(Severity::Sev2));
+        assert_eq!(severity(10, 1000), Some(Severity::Sev1));
+        assert_eq!(severity(10, 10_000_000), None);
+    }
+}

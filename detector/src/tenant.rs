@@ -1,0 +1,488 @@
+//! One tenant's fleet: its clock, its series, its sites. Ends a tick by moving the clock and bringing the tick's machines
+//! into the charts; says which series alarm. Knows nothing of incidents but which series have one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::Profile as MachineProfile;
+use crate::excursion::{Excursion, Found, Mark, Measure};
+use crate::incident::{Reason, Severity};
+use crate::input::Version;
+use crate::limits::{DAILY_SHARE, Limits};
+use crate::names::NameId;
+use crate::seen::Seen;
+use crate::series::{Chart, Key, Kind, RHO, Series};
+use crate::stats::mix;
+use crate::tempo::{Common, Profile, Rates};
+
+mod reference;
+mod secondary;
+
+pub(crate) use reference::{Past, Reservoir};
+
+/// Sites that are told apart when a fleet's sites are counted: more make no difference.
+const MOST_SITES: usize = 4096;
+/// Series of one tenant. A client that invents names must not take the memory.
+const MOST_SERIES: usize = 2_000_000;
+/// How long a fleet is new to us, s of the clock.
+const YOUTH_S: f64 = 86_400.0;
+/// The busiest driver of a healthy fleet stays below this share of all the others' crashes (seen: 12 % of all).
+const YOUTH_SHARE: f64 = 0.25;
+/// Quiet excursions are swept so often.
+const SWEEP_MS: i64 = 600_000;
+
+/// A crash that waits for the end of its tick, first of its machine in its driver.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) driver: NameId,
+    pub(crate) machine: u64,
+    pub(crate) site: u32,
+    pub(crate) crashed_ms: i64,
+    pub(crate) bugcheck: u32,
+    pub(crate) os_build: u32,
+    pub(crate) bucket: NameId,
+    pub(crate) late: bool,
+    /// What it shares with others, where somebody will ask.
+    pub(crate) profile: Option<MachineProfile>,
+}
+
+/// A series that is beyond its usual.
+#[derive(Debug, Clone)]
+pub(crate) struct Alarm {
+    pub(crate) series: u32,
+    /// The driver that it is about, where the series is one of something else and one driver has most of it.
+    pub(crate) driver: NameId,
+    pub(crate) severity: Severity,
+    pub(crate) onset_ms: i64,
+    pub(crate) reason: Reason,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tenant {
+    pub(crate) name: NameId,
+    pub(crate) series: Vec<Series>,
+    index: HashMap<Key, u32, FixedState>,
+    fresh: Common,
+    late: Common,
+    busy: Profile,
+    /// The clock of busy hours alone: what all crashes together are held against.
+    plain: f64,
+    /// All machines, by primary series, fresh and late.
+    flow: [Series; 2],
+    began_ms: i64,
+    /// The clock at the first tick.
+    born: f64,
+    swept_ms: i64,
+    sites: HashSet<u32, FixedState>,
+    firsts: HashMap<u32, Mark, FixedState>,
+    pub(crate) excursions: BTreeMap<u32, Excursion>,
+    pub(crate) seen: Seen,
+    pub(crate) reservoir: Reservoir,
+    pub(crate) past: HashMap<u32, Past, FixedState>,
+    pub(crate) builds: HashMap<(NameId, Version), i64, FixedState>,
+}
+
+/// The rates of a stratum, for its clock.
+struct Stratum<'a> {
+    series: &'a [Series],
+    flow: &'a Series,
+    clock: f64,
+}
+
+impl Rates for Stratum<'_> {
+    fn rate(&self, series: u32) -> f64 {
+        get(self.series, series).map_or(0.0, |one| one.mean(self.clock))
+    }
+    fn total(&self) -> f64 {
+        self.flow.mean(self.clock)
+    }
+}
+
+fn get(series: &[Series], place: u32) -> Option<&Series> {
+    usize::try_from(place).ok().and_then(|place| series.get(place))
+}
+
+impl Tenant {
+    pub(crate) fn new(name: NameId, at_ms: i64) -> Self {
+        let flow = |late| Series::new(Key { kind: Kind::Everything, id: u32::MAX, late }, 0.0, 0.0);
+        Self {
+            name,
+            series: Vec::new(),
+            index: HashMap::default(),
+            fresh: Common::default(),
+            late: Common::default(),
+            busy: Profile::new(at_ms),
+            plain: 0.0,
+            flow: [flow(false), flow(true)],
+            began_ms: at_ms,
+            born: 0.0,
+            swept_ms: at_ms,
+            sites: HashSet::default(),
+            firsts: HashMap::default(),
+            excursions: BTreeMap::new(),
+            seen: Seen::default(),
+            reservoir: Reservoir::default(),
+            past: HashMap::default(),
+            builds: HashMap::default(),
+        }
+    }
+
+    /// The series of a key, made at first sight; nothing where there are too many.
+    pub(crate) fn place(&mut self, key: Key) -> Option<u32> {
+        if let Some(place) = self.index.get(&key) {
+            return Some(*place);
+        }
+        if self.series.len() >= MOST_SERIES {
+            return None;
+        }
+        let place = u32::try_from(self.series.len()).ok()?;
+        let clock = self.clock(key);
+        // What is no driver has no past from before: it is watched since the first tick.
+        let from = if key.kind.is_primary() { 0.0 } else { self.born };
+        self.series.push(Series::new(key, clock, from));
+        self.index.insert(key, place);
+        Some(place)
+    }
+
+    pub(crate) fn find(&self, key: Key) -> Option<u32> {
+        self.index.get(&key).copied()
+    }
+
+    pub(crate) fn at(&self, place: u32) -> Option<&Series> {
+        get(&self.series, place)
+    }
+
+    pub(crate) fn at_mut(&mut self, place: u32) -> Option<&mut Series> {
+        usize::try_from(place).ok().and_then(|place| self.series.get_mut(place))
+    }
+
+    fn clock(&self, key: Key) -> f64 {
+        match (key.kind, key.late) {
+            (Kind::Everything, _) => self.plain,
+            (_, true) => self.late.clock,
+            (_, false) => self.fresh.clock,
+        }
+    }
+
+    /// What all do, as a multiple of their past.
+    pub(crate) fn factor(&self, late: bool) -> f64 {
+        if late { self.late.factor } else { self.fresh.factor }
+    }
+
+    /// Machines a month.
+    pub(crate) fn monthly(&self) -> f64 {
+        const MONTH_S: f64 = 30.0 * 86_400.0;
+        let rate = |flow: &Series, common: &Common| flow.mean(common.clock);
+        (rate(&self.flow[0], &self.fresh) + rate(&self.flow[1], &self.late)) * MONTH_S
+    }
+
+    /// The fleet's size as its crashes tell it: machines and sites.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let machines = self.monthly() / 30.0 / DAILY_SHARE;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive rate")]
+        let machines = machines.min(1e12) as u64;
+        (machines, self.sites.len() as u64)
+    }
+
+    /// Takes in an hour of the past, before the first tick. `mean` is the fleet's, machines a second.
+    pub(crate) fn learn_hour(&mut self, hour: i64, machines: f64, mean: f64) {
+        self.busy.learn(hour, machines, mean * 3600.0);
+    }
+
+    /// Takes in a driver's past: machines of so many seconds, the old ones forgotten already.
+    pub(crate) fn learn(&mut self, driver: NameId, machines: f64) {
+        let kind = if driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
+        let Some(place) = self.place(Key { kind, id: driver.0, late: false }) else { return };
+        let clock = self.fresh.clock;
+        if let Some(series) = self.at_mut(place) {
+            series.touch(clock);
+            series.learn(clock, machines);
+        }
+        self.flow[0].touch(clock);
+        self.flow[0].learn(clock, machines);
+    }
+
+    /// Lets the clock of the past pass.
+    pub(crate) fn pass(&mut self, seconds: f64, from_ms: i64) {
+        self.fresh.clock += seconds;
+        self.late.clock += seconds;
+        self.plain += seconds;
+        self.born += seconds;
+        self.began_ms = self.began_ms.min(from_ms);
+    }
+
+    /// A place where machines crash.
+    pub(crate) fn note_site(&mut self, site: u32) {
+        if self.sites.len() < MOST_SITES {
+            self.sites.insert(site);
+        }
+    }
+
+    /// Ends a tick. `marks` is how high a chart must get for primary and for other series.
+    pub(crate) fn tick(
+        &mut self,
+        at_ms: i64,
+        took_s: f64,
+        pending: &[Pending],
+        height: (f64, f64),
+        limits: &Limits,
+    ) -> Vec<Alarm> {
+        let places = self.move_clocks(at_ms, took_s, pending);
+        let mut touched = BTreeSet::new();
+        for (one, place) in pending.iter().zip(&places) {
+            let Some(place) = *place else { continue };
+            if self.apply(place, at_ms, one, limits, true) >= height.0 {
+                touched.insert(place);
+            }
+            self.secondary(at_ms, one, place, limits, height, &mut touched);
+        }
+        let alarms =
+            touched.into_iter().filter_map(|place| self.judge(place, at_ms, height, limits)).collect();
+        self.sweep(at_ms);
+        alarms
+    }
+
+    /// Where each crash's primary series is; the clocks as of this tick.
+    fn move_clocks(&mut self, at_ms: i64, took_s: f64, pending: &[Pending]) -> Vec<Option<u32>> {
+        let mut counts = [BTreeMap::<u32, u32>::new(), BTreeMap::new()];
+        let mut places = Vec::with_capacity(pending.len());
+        for one in pending {
+            let kind = if one.driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
+            let place = self.place(Key { kind, id: one.driver.0, late: one.late });
+            if let Some(place) = place {
+                *counts[usize::from(one.late)].entry(place).or_default() += 1;
+            }
+            places.push(place);
+        }
+        let busy = self.busy.at(at_ms);
+        let [fresh, late] = counts.map(|counts| counts.into_iter().collect::<Vec<_>>());
+        let rates = |flow: usize, clock: f64| Stratum { series: &self.series, flow: &self.flow[flow], clock };
+        self.fresh.tick(at_ms, took_s, fresh, busy, &rates(0, self.fresh.clock));
+        self.late.tick(at_ms, took_s, late, busy, &rates(1, self.late.clock));
+        self.plain += took_s * busy;
+        places
+    }
+
+    /// Brings one machine into a series; how high its charts are then.
+    fn apply(&mut self, place: u32, at_ms: i64, one: &Pending, limits: &Limits, primary: bool) -> f64 {
+        let Some(key) = self.at(place).map(|series| series.key) else { return 0.0 };
+        let clock = self.clock(key);
+        let mark = Mark { at_ms, crashed_ms: one.crashed_ms, site: one.site, driver: one.driver.0 };
+        let Some(series) = usize::try_from(place).ok().and_then(|place| self.series.get_mut(place)) else {
+            return 0.0;
+        };
+        let passed = clock - series.last();
+        series.touch(clock);
+        // An outage must not become the usual: it is learnt as three times the usual at most.
+        let weight =
+            if series.incident == 0 { 1.0 } else { (3.0 * f64::from(series.most) * passed).min(1.0) };
+        if series.hushed {
+            series.learn(clock, weight);
+            self.note_flow(at_ms, clock, one.late, weight, primary);
+            return 0.0;
+        }
+        let counts = if series.height() <= 0.0 {
+            self.excursions.remove(&place);
+            self.firsts.insert(place, mark);
+            true
+        } else {
+            let excursion = match self.excursions.entry(place) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let mut excursion = Excursion::default();
+                    if let Some(first) = self.firsts.remove(&place) {
+                        excursion.note(first, limits.per_site);
+                    }
+                    entry.insert(excursion)
+                }
+            };
+            if let Some(profile) = &one.profile {
+                excursion.keep(profile, one.bugcheck);
+            }
+            excursion.note(mark, limits.per_site)
+        };
+        series.add(at_ms, clock, counts, weight);
+        let height = f64::from(series.height());
+        self.note_flow(at_ms, clock, one.late, weight, primary);
+        height
+    }
+
+    /// Each machine is one of the fleet's, in its primary series.
+    fn note_flow(&mut self, at_ms: i64, clock: f64, late: bool, weight: f64, primary: bool) {
+        if primary {
+            let flow = &mut self.flow[usize::from(late)];
+            flow.touch(clock);
+            flow.learn(clock, weight);
+            self.busy.count(at_ms, weight, flow.mean(clock));
+        }
+    }
+
+    /// Whether a series that is high enough is an outage.
+    fn judge(&self, place: u32, at_ms: i64, height: (f64, f64), limits: &Limits) -> Option<Alarm> {
+        let series = self.at(place)?;
+        if !series.key.kind.is_primary() {
+            return self.judge_secondary(place, at_ms, height.1, limits);
+        }
+        let excursion = self.excursions.get(&place)?;
+        let late = series.key.late.then(|| limits.of_late());
+        let limits = late.as_ref().unwrap_or(limits);
+        let mut best: Option<(Found, Chart, f64)> = None;
+        for (chart, rho) in series.charts.iter().zip(RHO) {
+            if f64::from(chart.score) < height.0 {
+                continue;
+            }
+            let measure = self.measure(place, series, chart, at_ms, limits);
+            if let Some(found) = excursion.judge(&measure)
+                && best.as_ref().is_none_or(|(best, _, _)| found.severity > best.severity)
+            {
+                best = Some((found, *chart, rho));
+            }
+        }
+        let (found, chart, rho) = best?;
+        let driver = NameId(if series.key.kind == Kind::Driver { series.key.id } else { 0 });
+        Some(self.alarm(place, series, driver, found, &chart, rho, height.0))
+    }
+
+    fn measure<'l>(
+        &self,
+        place: u32,
+        series: &Series,
+        chart: &Chart,
+        at_ms: i64,
+        limits: &'l Limits,
+    ) -> Measure<'l> {
+        Measure {
+            limits,
+            onset_ms: chart.onset_ms(),
+            now_ms: at_ms,
+            expected: series.expected(chart),
+            per_s: self.per_second(series.key, at_ms),
+            youth: self.youth(place, series.key.late, chart.onset_ms(), at_ms),
+        }
+    }
+
+    /// Machines a second of the wall clock that are usual now, fresh and late together.
+    fn per_second(&self, key: Key, at_ms: i64) -> f64 {
+        let of = |late: bool| {
+            let key = Key { late, ..key };
+            self.find(key).and_then(|place| self.at(place)).map_or(0.0, |series| series.mean(self.clock(key)))
+        };
+        (of(false) + of(true)) * self.busy.at(at_ms)
+    }
+
+    /// Machines that are nothing special while the fleet is new to us: a share of what the others do. The largest of them
+    /// is left out: one outage must not hide the next.
+    fn youth(&self, place: u32, late: bool, onset_ms: i64, at_ms: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "ages in ms and counts")]
+        let (age_s, others) = {
+            let common = if late { &self.late } else { &self.fresh };
+            let lately = common.lately(place, (at_ms - onset_ms) / 1000 + 1);
+            let others = lately.all.saturating_sub(lately.own).saturating_sub(lately.largest_other);
+            ((at_ms - self.began_ms) as f64 / 1000.0, others as f64)
+        };
+        (1.0 - age_s / YOUTH_S).max(0.0) * YOUTH_SHARE * others
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one sentence")]
+    fn alarm(
+        &self,
+        place: u32,
+        series: &Series,
+        driver: NameId,
+        found: Found,
+        chart: &Chart,
+        rho: f64,
+        threshold: f64,
+    ) -> Alarm {
+        Alarm {
+            series: place,
+            driver,
+            severity: found.severity,
+            onset_ms: chart.onset_ms(),
+            reason: Reason {
+                rho,
+                score: f64::from(chart.score),
+                threshold,
+                machines: found.machines,
+                spread_machines: found.spread,
+                sites: found.sites,
+                expected: series.expected(chart),
+                usual_per_minute: f64::from(series.most) * 60.0,
+                common_mode: self.factor(series.key.late),
+                late: series.key.late,
+            },
+        }
+    }
+
+    /// The most machines of these series that could be expected in so many seconds from now back.
+    pub(crate) fn usual(&self, series: &[u32], seconds: f64, at_ms: i64) -> f64 {
+        let of = |place: &u32| self.at(*place).map_or(0.0, |s| f64::from(s.most) * self.factor(s.key.late));
+        series.iter().map(of).sum::<f64>() * seconds * self.busy.at(at_ms)
+    }
+
+    /// Charts nothing more of these series until they are calm: their incident is as loud as can be.
+    pub(crate) fn hush_anew(&mut self, series: &[u32]) {
+        if series.iter().all(|place| self.at(*place).is_none_or(|series| series.hushed)) {
+            return;
+        }
+        self.calm(series);
+        for place in series {
+            if let Some(series) = self.at_mut(*place) {
+                series.hushed = true;
+            }
+        }
+    }
+
+    /// Back to zero: what was is over.
+    pub(crate) fn calm(&mut self, series: &[u32]) {
+        for place in series {
+            if let Some(series) = self.at_mut(*place) {
+                series.calm();
+            }
+            self.excursions.remove(place);
+            self.firsts.remove(place);
+        }
+    }
+
+    /// Forgets excursions whose charts are back at zero.
+    fn sweep(&mut self, at_ms: i64) {
+        self.seen.turn(at_ms);
+        if at_ms - self.swept_ms < SWEEP_MS {
+            return;
+        }
+        self.swept_ms = at_ms;
+        let clocks = (self.fresh.clock, self.late.clock, self.plain);
+        let series = &mut self.series;
+        let mut is_quiet = |place: &u32| {
+            usize::try_from(*place).ok().and_then(|place| series.get_mut(place)).is_none_or(|one| {
+                one.touch(match (one.key.kind, one.key.late) {
+                    (Kind::Everything, _) => clocks.2,
+                    (_, true) => clocks.1,
+                    (_, false) => clocks.0,
+                });
+                one.height() <= 0.0
+            })
+        };
+        self.excursions.retain(|place, _| !is_quiet(place));
+        self.firsts.retain(|place, _| !is_quiet(place));
+    }
+
+    /// Whether the machine has not been counted under this key lately.
+    pub(crate) fn is_first(&mut self, kind: Kind, id: u32, machine: u64) -> bool {
+        self.seen.first(mix(machine, u64::from(id) << 8 | kind as u64))
+    }
+}
+
+impl Tenant {
+    /// Bytes of the series and of what hangs on them.
+    pub(crate) fn series_bytes(&self) -> usize {
+        let index = self.index.capacity() * (size_of::<(Key, u32)>() + 1);
+        let firsts = self.firsts.capacity() * (size_of::<(u32, Mark)>() + 1);
+        let past = self.past.capacity() * (size_of::<(u32, Past)>() + 1);
+        let excursions: usize = self.excursions.values().map(Excursion::bytes).sum();
+        self.series.capacity() * size_of::<Series>() + index + firsts + past + excursions
+    }
+}
