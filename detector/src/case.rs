@@ -18,8 +18,9 @@ const TOP: usize = 8;
 /// A slow incident is calm when nothing came for so many times its usual gap.
 const GAPS: i64 = 5;
 const DAY_MS: i64 = 86_400_000;
-/// It pages no more when it has come back so often.
+/// It pages no more when it has come back so often, each time within this of its end, ms.
 const FLAPS: u32 = 3;
+const FLAP_MS: i64 = 2 * 3_600_000;
 /// Attribution is looked at again when there are so many times the machines, or after this long.
 const AGAIN_SHARE: usize = 2;
 const AGAIN_MS: i64 = 300_000;
@@ -41,6 +42,8 @@ pub(crate) struct Case {
     recent: VecDeque<(i64, u32)>,
     noted: u64,
     next_seq: u32,
+    /// How often in a row it came back soon.
+    flaps: u32,
     /// Whether anybody was told.
     told: bool,
     calm_since_ms: Option<i64>,
@@ -74,6 +77,7 @@ impl Case {
             recent,
             noted,
             next_seq: 0,
+            flaps: 0,
             told: false,
             calm_since_ms: None,
             looked: 0,
@@ -190,7 +194,7 @@ impl Case {
             return false;
         }
         let since = *self.calm_since_ms.get_or_insert(at_ms);
-        let needed = resolve_after_ms.saturating_mul(1 << self.incident.reopened.min(4)).max(patience_ms);
+        let needed = resolve_after_ms.saturating_mul(1 << self.flaps.min(4)).max(patience_ms);
         at_ms - since >= needed
     }
 
@@ -216,7 +220,9 @@ impl Case {
     }
 
     /// Opens it again.
-    pub(crate) fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self, at_ms: i64) {
+        let soon = self.incident.resolved_at_ms.is_some_and(|at| at_ms - at < FLAP_MS);
+        self.flaps = if soon { self.flaps.saturating_add(1) } else { 0 };
         self.incident.state = State::Open;
         self.incident.resolved_at_ms = None;
         self.incident.acknowledged_by.clear();
@@ -241,7 +247,7 @@ impl Case {
     pub(crate) fn step(&mut self, step: Step, at_ms: i64, names: &Names) -> Transition {
         self.tally(names);
         let muted = self.incident.muted_until_ms.is_some();
-        let flapping = self.incident.reopened >= FLAPS && step != Step::Resolved && step != Step::Escalated;
+        let flapping = self.flaps >= FLAPS && step != Step::Resolved && step != Step::Escalated;
         let tell = match step {
             Step::Opened | Step::Escalated | Step::Grew | Step::Reopened => !muted && !flapping,
             Step::Attributed => self.told && !muted && !flapping,

@@ -111,7 +111,11 @@ impl Detector {
     /// An open incident that began together with this one, where one of the two is what blame falls back to: part of a
     /// driver's crashes always ends there.
     fn same_time(&self, place: usize, falls_back: bool, onset_ms: i64) -> Option<u32> {
-        let near = |case: &Case| (case.incident.onset_ms - onset_ms).abs() <= SAME_TIME_MS;
+        // What falls back goes on for as long as its cause does.
+        let near = |case: &Case| {
+            let after = onset_ms - case.incident.onset_ms;
+            after >= -SAME_TIME_MS && (falls_back || after <= SAME_TIME_MS)
+        };
         let mut open = self.cases.iter().filter(|(_, case)| case.tenant == place && case.is_open());
         let pair = |case: &Case| falls_back || self.falls_back(&case.incident.subject);
         open.find(|(_, case)| near(case) && pair(case)).map(|(number, _)| *number)
@@ -254,7 +258,7 @@ impl Detector {
                 }
                 return Vec::new();
             }
-            case.reopen();
+            case.reopen(at_ms);
             case.incident.machines += alarm.reason.machines;
             case.incident.reason = alarm.reason.clone();
             case.incident.severity = alarm.severity;

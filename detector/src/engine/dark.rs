@@ -67,7 +67,7 @@ impl Detector {
         case.incident.sites = case.incident.sites.max(dark.sites);
         case.keep_dark(dark);
         if !case.is_open() {
-            case.reopen();
+            case.reopen(at_ms);
             steps.push(case.step(Step::Reopened, at_ms, &self.names));
         } else if case.has_grown() {
             steps.push(case.step(Step::Grew, at_ms, &self.names));
@@ -168,7 +168,7 @@ impl Case {
         for profile in &dark.sample {
             self.add_profile(profile);
         }
-        if self.sample_is_new() {
+        if !dark.reference.is_empty() {
             self.reference = Some(dark.reference.clone());
         }
     }

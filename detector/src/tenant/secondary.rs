@@ -69,6 +69,8 @@ impl Tenant {
         }
         let excursion = self.excursions.get(&place)?;
         let kind = series.key.kind;
+        let late = series.key.late.then(|| limits.of_late());
+        let limits = late.as_ref().unwrap_or(limits);
         let limits = match kind {
             Kind::Bucket => limits.clone(),
             kind => Limits {
