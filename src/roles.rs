@@ -74,22 +74,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     std::fs::create_dir_all(&config.server.data)
         .with_context(|| format!("cannot create the data folder {}", config.server.data.display()))?;
 
-    let needs_database = roles.analyzer || roles.alerts || roles.dashboards;
-    let needs_queue = roles.ingest || roles.analyzer || roles.dashboards;
-    let database = match needs_database {
-        true => Some(Database::open(&database_config(config)).await.context("cannot open the database")?),
-        false => None,
-    };
-    let queue = match needs_queue {
-        true => Some(Queue::open(&queue_config(config)).await.context("cannot open the queue")?),
-        false => None,
-    };
-    let signals = match roles.ingest || roles.analyzer || roles.alerts {
-        true => {
-            Some(Signals::open(&signals_config(config)).await.context("cannot open the stream of signals")?)
-        }
-        false => None,
-    };
+    let Stores { database, queue, signals } = Stores::open(config, roles).await?;
     let blobs = Blobs::open(&config.blobs_dir()).context("cannot open the blob store")?;
 
     let mut registry = Registry::with_prefix("bluescope");
@@ -162,6 +147,34 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
         "ready"
     );
     Ok(Running { tasks, stop, database, queue, signals, drain: config.server.shutdown_timeout })
+}
+
+/// What several roles share, opened once.
+struct Stores {
+    database: Option<Database>,
+    queue: Option<Queue>,
+    signals: Option<Signals>,
+}
+
+impl Stores {
+    /// Opens those that the roles need, and no other.
+    async fn open(config: &Config, roles: Roles) -> anyhow::Result<Self> {
+        let database = match roles.analyzer || roles.alerts || roles.dashboards {
+            true => Some(Database::open(&database_config(config)).await.context("cannot open the database")?),
+            false => None,
+        };
+        let queue = match roles.ingest || roles.analyzer || roles.dashboards {
+            true => Some(Queue::open(&queue_config(config)).await.context("cannot open the queue")?),
+            false => None,
+        };
+        let signals = match roles.ingest || roles.analyzer || roles.alerts {
+            true => Some(
+                Signals::open(&signals_config(config)).await.context("cannot open the stream of signals")?,
+            ),
+            false => None,
+        };
+        Ok(Self { database, queue, signals })
+    }
 }
 
 impl Running {

@@ -1,5 +1,4 @@
 //! The detector as its users see it: crashes in, steps of incidents out.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "engine/fleet.rs"]
 mod fleet;
