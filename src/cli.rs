@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use crate::commands::reblame;
 
 mod alerts;
+mod bench;
 mod detector;
 
 pub(crate) use alerts::{AlertsArgs, AlertsCommand, AlertsTestArgs};
+pub(crate) use bench::BenchArgs;
 pub(crate) use detector::{Baselines, DetectorBenchArgs, DetectorCommand, EvaluateArgs};
 
 /// Fleet-wide crash telemetry for Windows: names the faulting driver seconds after an outage begins.
@@ -40,7 +42,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Receive webhooks, verify their signatures and print them
     Receive(ReceiveArgs),
-    /// Measure uploads to rows on this machine, and where the time goes
+    /// Measure uploads to rows on this machine, and where the time goes; or with --pages, outages to pages
     Bench(BenchArgs),
     /// Judge or measure the detector on simulated months, without a service
     #[command(subcommand)]
@@ -204,6 +206,13 @@ pub(crate) struct DrillArgs {
     /// Secret of that webhook
     #[arg(long, env = "BLUESCOPE_WEBHOOK_SECRET", hide_env_values = true, default_value = fleet::receiver::DEMO_SECRET)]
     pub secret: String,
+    /// Wait until the incident is over, and fail when it is not so long after the last upload. The service's
+    /// `alerts.resolve_after` and a third of it, and some seconds, are enough; twice that for each drill of the last two hours
+    #[arg(long, value_name = "SECONDS")]
+    pub resolved_within: Option<u64>,
+    /// Do not tell the service first what the machines run: pages then know no shares of the fleet
+    #[arg(long)]
+    pub no_inventory: bool,
 }
 
 #[derive(Debug, Args)]
@@ -229,32 +238,6 @@ pub(crate) struct ReceiveArgs {
     /// Secret to verify signatures with
     #[arg(long, env = "BLUESCOPE_WEBHOOK_SECRET", hide_env_values = true, default_value = fleet::receiver::DEMO_SECRET)]
     pub secret: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// How long to load the service
-    #[arg(long, default_value_t = 20)]
-    pub seconds: u64,
-    /// Size of one dump
-    #[arg(long, default_value = "180KiB")]
-    pub size: bytesize::ByteSize,
-    /// Uploads a second to offer; 0 = as many as it takes
-    #[arg(long, default_value_t = 0)]
-    pub rate: u64,
-    /// Connections that upload at once
-    #[arg(long, default_value_t = 16)]
-    pub connections: usize,
-    /// Send dumps as they are, so that the service has to compress them [default: zstd bodies]
-    #[arg(long)]
-    pub raw: bool,
-    /// Give the service a symbol server that takes connections and never answers: the deep path is stuck while it is
-    /// measured, and nothing else may be
-    #[arg(long)]
-    pub dead_symbols: bool,
-    /// Where the service keeps its data while it is measured [default: a temporary folder]
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -160,7 +160,9 @@ impl Stores {
     /// Opens those that the roles need, and no other.
     async fn open(config: &Config, roles: Roles) -> anyhow::Result<Self> {
         let database = match roles.analyzer || roles.alerts || roles.dashboards {
-            true => Some(Database::open(&database_config(config)).await.context("cannot open the database")?),
+            true => Some(
+                Database::open_or_wait(&database_config(config)).await.context("cannot open the database")?,
+            ),
             false => None,
         };
         let queue = match roles.ingest || roles.analyzer || roles.dashboards {

@@ -17,7 +17,7 @@ mod repeat;
 mod rollout;
 mod route;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod schedule;
 mod send;
 #[cfg(test)]
@@ -35,8 +35,10 @@ pub use self::metrics::DeliveryMetrics;
 pub use self::notices::notices;
 pub use self::outbox::{Letterbox, Outbox};
 pub(crate) use self::plain::chain;
+pub(crate) use self::repeat::is_marker;
 pub use self::rollout::{RolloutStop, rollout_notices};
 pub use self::route::Route;
+pub use self::story::Example;
 pub use self::target::{Auth, PAGERDUTY_URL, Target, TargetFault, TargetKind};
 pub use self::template::{Template, TemplateFault};
 pub use self::trial::{Report, test_target};

@@ -62,10 +62,11 @@ pub async fn run(
     }
     let (outbox, letterbox) = Outbox::new(config.delivery.clone(), store.clone(), metrics.delivery.clone())?;
     let config = Arc::new(config);
+    let (tests, wanted) = tokio::sync::mpsc::unbounded_channel();
     let detecting = async {
         let (signals, store, database) = (signals.clone(), store.clone(), database.clone());
-        let live =
-            Live::start(config.clone(), signals, store, database, metrics, letterbox.clone(), &stop).await;
+        let (config, letterbox) = (config.clone(), letterbox.clone());
+        let live = Live::start(config, signals, store, database, metrics, letterbox, tests, &stop).await;
         if let Some(live) = live {
             live.run(stop.clone()).await;
         }
@@ -75,6 +76,7 @@ pub async fn run(
         outbox.run(stop.clone()),
         live::copy::run(store.clone(), signals.clone(), database.clone(), stop.clone()),
         live::rollouts::run(config.clone(), store.clone(), database.clone(), letterbox.clone(), stop.clone()),
+        live::targets::run(config.clone(), letterbox.clone(), database.clone(), wanted, stop.clone()),
     );
     Ok(())
 }

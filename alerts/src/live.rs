@@ -20,18 +20,23 @@ use crate::config::AlertsConfig;
 use crate::delivery::chain;
 use crate::delivery::{Letterbox, notices};
 use crate::live::beside::{Asked, Beside};
+use crate::live::examples::Examples;
+use crate::live::pace::Pace;
+use crate::live::start::Cold;
+use crate::live::targets::Wanted;
 use crate::metrics::AlertsMetrics;
 use crate::now_ms;
 
 mod beside;
 pub(crate) mod copy;
 mod event;
+mod examples;
 mod input;
+mod pace;
 pub(crate) mod rollouts;
 mod start;
+pub(crate) mod targets;
 
-/// How often the state is written where nothing happens: what a restart has to read again at most.
-const CHECKPOINT: Duration = Duration::from_secs(30);
 /// How soon to try again what a store did not do.
 const AGAIN: Duration = Duration::from_secs(1);
 /// One read of the stream.
@@ -63,13 +68,20 @@ pub(crate) struct Live {
     asked: mpsc::UnboundedReceiver<Asked>,
     /// Steps that are not durable yet.
     steps: Vec<Transition>,
+    examples: Examples,
     checkpointed: Instant,
+    pace: Pace,
+    /// Set while it has not learnt from the past.
+    cold: Option<Cold>,
+    /// Whom to ask for a try of a target.
+    tests: mpsc::UnboundedSender<Wanted>,
     /// How far the acts of people have been read.
     acts_until: Option<String>,
 }
 
 impl Live {
     /// Takes up the state, or begins with what ClickHouse remembers; `None` when told to stop before that.
+    #[expect(clippy::too_many_arguments, reason = "one call, and each is a part of its own")]
     pub(crate) async fn start(
         config: Arc<AlertsConfig>,
         signals: Signals,
@@ -77,15 +89,18 @@ impl Live {
         database: Database,
         metrics: AlertsMetrics,
         letterbox: Letterbox,
+        tests: mpsc::UnboundedSender<Wanted>,
         stop: &CancellationToken,
     ) -> Option<Self> {
-        let (detector, marks) = start::detector(&config, &store, &database, stop).await?;
+        let start::Begun { detector, marks, cold } =
+            start::detector(&config, &signals, &store, &database, stop).await?;
         let reader = start::reader(&signals, &marks, stop).await?;
         let (tell, asked) = mpsc::unbounded_channel();
         let acts_until = start::acts_cursor(&store, stop).await?;
-        let beside = Beside::start(database, acts_until.clone(), tell, metrics.clone(), stop.clone());
-        let checkpointed = Instant::now();
-        let (steps, acts_until) = (Vec::new(), acts_until);
+        let history = cold.is_some();
+        metrics.cold.set(i64::from(history));
+        let beside =
+            Beside::start(database, acts_until.clone(), history, tell, metrics.clone(), stop.clone());
         Some(Self {
             config,
             signals,
@@ -96,8 +111,12 @@ impl Live {
             reader,
             beside,
             asked,
-            steps,
-            checkpointed,
+            steps: Vec::new(),
+            examples: Examples::default(),
+            checkpointed: Instant::now(),
+            pace: Pace::default(),
+            cold,
+            tests,
             acts_until,
         })
     }
@@ -167,6 +186,7 @@ impl Live {
         while let Ok(asked) = self.asked.try_recv() {
             self.hear(asked);
         }
+        self.learn_late().await?;
         if !behind && self.ends_in().is_zero() {
             self.end_tick(now_ms());
         }
@@ -194,7 +214,11 @@ impl Live {
         match received.signal {
             Ok(Signal::Crashes(crashes)) => {
                 for crash in &crashes {
-                    input::crash(&mut self.detector, crash, self.beside.is_suspect(crash));
+                    let suspect = self.beside.is_suspect(crash);
+                    if !suspect {
+                        self.examples.note(crash);
+                    }
+                    input::crash(&mut self.detector, crash, suspect);
                 }
             }
             Ok(Signal::Beats(beats)) => beats.iter().for_each(|beat| input::beat(&mut self.detector, beat)),
@@ -220,7 +244,34 @@ impl Live {
                 let machines = machines.iter().map(|one| input::profile(&mut self.detector, one)).collect();
                 self.detector.reference(incident, machines);
             }
+            Asked::Test(wanted, cursor) => {
+                self.acts_until = Some(cursor);
+                // Only a stopping process has nobody who tries it.
+                self.tests.send(wanted).ok();
+            }
+            Asked::History(hours) => {
+                if let Some(cold) = &mut self.cold {
+                    cold.history = Some(hours);
+                }
+            }
         }
+    }
+
+    /// What ClickHouse did not tell at the start is learnt once it does: a detector that knows the past reads again what
+    /// came since. Not while there is an incident, which it might see otherwise and tell twice.
+    async fn learn_late(&mut self) -> Result<(), LiveError> {
+        let ready = self.cold.as_ref().is_some_and(|cold| cold.history.is_some());
+        if !ready || !self.steps.is_empty() || self.detector.incidents().next().is_some() {
+            return Ok(());
+        }
+        let Some(cold) = &self.cold else { return Ok(()) };
+        let reader = self.signals.reader(&cold.marks).await.map_err(LiveError::Signals)?;
+        self.detector = cold.learn(&self.config);
+        self.reader = reader;
+        self.cold = None;
+        self.metrics.cold.set(0);
+        tracing::info!("the detector has learnt from the past after all, and reads again what came since");
+        Ok(())
     }
 
     fn end_tick(&mut self, at_ms: i64) {
@@ -243,24 +294,32 @@ impl Live {
 
     /// Makes steps durable with the state that knows them, and the state alone now and then.
     async fn write(&mut self, last: bool) -> Result<(), LiveError> {
-        if self.steps.is_empty() && !last && self.checkpointed.elapsed() < CHECKPOINT {
+        let now = now_ms();
+        let mut rows = Vec::new();
+        for step in &self.steps {
+            let examples = if step.tell { self.examples.of(&step.incident) } else { Vec::new() };
+            rows.extend(notices(step, &examples, &self.config.delivery, &self.config.page_url, now));
+        }
+        let pause = self.pace.pause(!self.steps.is_empty());
+        if rows.is_empty() && !last && self.checkpointed.elapsed() < pause {
             return Ok(());
         }
-        let now = now_ms();
-        let told = self.steps.iter();
-        let rows: Vec<_> =
-            told.flat_map(|step| notices(step, &self.config.delivery, &self.config.page_url, now)).collect();
+        let begun = Instant::now();
         let state = self.detector.checkpoint()?;
         self.metrics.state_bytes.set(i64::try_from(state.len()).unwrap_or(i64::MAX));
         self.metrics.series.set(i64::try_from(self.detector.series()).unwrap_or(i64::MAX));
+        let acts = self.acts_until.iter().map(|at| (start::ACTS.to_owned(), at.clone()));
+        let cold = (start::COLD.to_owned(), start::Cold::cursor(self.cold.as_ref()));
         let turn = Turn {
             checkpoint: Some((state, self.reader.marks())),
             events: self.steps.iter().map(event::row).collect(),
             notifications: rows.clone(),
-            cursors: self.acts_until.iter().map(|at| (start::ACTS.to_owned(), at.clone())).collect(),
+            cursors: acts.chain([cold]).collect(),
         };
         self.store.commit(turn).await.map_err(LiveError::Store)?;
         self.steps.clear();
+        self.pace.took(begun.elapsed());
+        self.metrics.checkpoint_duration.observe(begun.elapsed().as_secs_f64());
         self.checkpointed = Instant::now();
         self.letterbox.put(rows);
         let open = self.detector.open_incidents();

@@ -18,7 +18,9 @@ pub struct AlertsMetrics {
     pub(crate) tick_duration: Histogram,
     pub(crate) series: Gauge,
     pub(crate) state_bytes: Gauge,
+    pub(crate) checkpoint_duration: Histogram,
     pub(crate) open_incidents: Gauge,
+    pub(crate) cold: Gauge,
     pub(crate) incidents_opened: Counter,
     pub(crate) incidents_resolved: Counter,
     pub(crate) suspects: Gauge,
@@ -38,7 +40,9 @@ impl AlertsMetrics {
             tick_duration: Histogram::new([0.0005, 0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0]),
             series: Gauge::default(),
             state_bytes: Gauge::default(),
+            checkpoint_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 25.0]),
             open_incidents: Gauge::default(),
+            cold: Gauge::default(),
             incidents_opened: Counter::default(),
             incidents_resolved: Counter::default(),
             suspects: Gauge::default(),
@@ -81,7 +85,18 @@ impl AlertsMetrics {
         );
         to.register("series", "Series that the detector keeps", self.series.clone());
         to.register("state_bytes", "Size of the detector's last checkpoint", self.state_bytes.clone());
+        to.register_with_unit(
+            "checkpoint_duration",
+            "Time that writing the detector's state took, during which nothing is detected",
+            Unit::Seconds,
+            self.checkpoint_duration.clone(),
+        );
         to.register("open_incidents", "Incidents that are open", self.open_incidents.clone());
+        to.register(
+            "without_past",
+            "1 while the detector knows no past, because ClickHouse did not answer when it began",
+            self.cold.clone(),
+        );
         to.register("incidents_opened", "Incidents opened by this process", self.incidents_opened.clone());
         to.register(
             "incidents_resolved",

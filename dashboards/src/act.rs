@@ -18,6 +18,7 @@ use crate::gather::incidents::standing;
 use crate::respond::{ApiFault, Fault};
 
 mod permit;
+pub(crate) mod test;
 
 pub(crate) use permit::Permit;
 
@@ -105,12 +106,7 @@ pub(crate) async fn post(
     let peer = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     app.permit.check(&parts.headers, peer)?;
     let kind = Kind::of(&kind)?;
-    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY)).await;
-    let body = body
-        .map_err(|_elapsed| Fault::BadRequest("The body did not arrive within 10 seconds.".to_owned()))?
-        .map_err(|_too_long_or_cut| {
-            Fault::BadRequest(format!("The body was cut off or is longer than {MAX_BODY} bytes."))
-        })?;
+    let body = read(body).await?;
     let at_ms = now_ms();
     let act = act(kind, &body, at_ms)?;
     let incident_id = exists(&app, &id, kind).await?;
@@ -144,15 +140,33 @@ async fn exists(app: &App, id: &str, kind: Kind) -> Result<Uuid, Fault> {
     }
 }
 
+/// A body, in time and not too long.
+async fn read(body: axum::body::Body) -> Result<axum::body::Bytes, Fault> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY)).await;
+    body.map_err(|_elapsed| Fault::BadRequest("The body did not arrive within 10 seconds.".to_owned()))?
+        .map_err(|_too_long_or_cut| {
+            Fault::BadRequest(format!("The body was cut off or is longer than {MAX_BODY} bytes."))
+        })
+}
+
+fn must(holds: bool, why: &str) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(Fault::BadRequest(why.to_owned())) }
+}
+
+/// Who does it.
+fn by(body: &Body) -> Result<String, Fault> {
+    let by = body.by.trim();
+    must(!by.is_empty(), "`by` is missing: who does it.")?;
+    must(by.chars().count() <= MOST_NAME, "`by` is longer than 100 characters.")?;
+    must(!by.chars().any(char::is_control), "`by` has control characters.")?;
+    Ok(by.to_owned())
+}
+
 /// Checks a body against what the act needs.
 fn act(kind: Kind, body: &[u8], now_ms: i64) -> Result<Act, Fault> {
     let body: Body = serde_json::from_slice(body)
         .map_err(|error| Fault::BadRequest(format!("The body is no JSON object as expected: {error}.")))?;
-    let by = body.by.trim();
-    let must = |holds: bool, why: &str| if holds { Ok(()) } else { Err(Fault::BadRequest(why.to_owned())) };
-    must(!by.is_empty(), "`by` is missing: who does it.")?;
-    must(by.chars().count() <= MOST_NAME, "`by` is longer than 100 characters.")?;
-    must(!by.chars().any(char::is_control), "`by` has control characters.")?;
+    let by = by(&body)?;
     let words = body.words.trim();
     must(words.chars().count() <= MOST_WORDS, "`words` are longer than 2000 characters.")?;
     must(
@@ -175,7 +189,7 @@ fn act(kind: Kind, body: &[u8], now_ms: i64) -> Result<Act, Fault> {
         must(ahead_ms > 0, "The end of the mute is past.")?;
         must(ahead_ms <= most_ms, "A mute lasts 30 days at most.")?;
     }
-    Ok(Act { by: by.to_owned(), words: words.to_owned(), until_ms })
+    Ok(Act { by, words: words.to_owned(), until_ms })
 }
 
 fn moment(text: &str) -> Result<i64, Fault> {

@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use crate::act;
 use crate::app::App;
-use crate::gather::{crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols};
+use crate::gather::{
+    crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
+};
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
 
@@ -51,6 +53,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/machines/{machine}", get(machine))
         .route("/symbols/missing", get(symbols))
         .route("/status", get(status))
+        .route("/targets", get(targets))
+        .route("/targets/{name}/test", post(act::test::post))
         .fallback(not_found)
 }
 
@@ -132,6 +136,10 @@ async fn symbols(
     query: Result<Query<symbols::SymbolsQuery>, QueryRejection>,
 ) -> Answer<symbols::Symbols> {
     Ok(Json(symbols::gather(&app, query?.0).await?))
+}
+
+async fn targets(State(app): State<App>) -> Answer<targets::Targets> {
+    Ok(Json(targets::gather(&app).await?))
 }
 
 async fn status(State(app): State<App>) -> Answer<status::Status> {

@@ -12,6 +12,7 @@ pub(crate) mod machine;
 pub(crate) mod named;
 pub(crate) mod status;
 pub(crate) mod symbols;
+pub(crate) mod targets;
 
 /// Lines of a list that is not the page's main matter.
 const FEW: u32 = 20;

@@ -16,15 +16,17 @@ pub(crate) enum Here {
     Incidents,
     Crashes,
     Symbols,
+    Targets,
     Status,
     Nowhere,
 }
 
-const NAVIGATION: [(Here, &str, &str); 5] = [
+const NAVIGATION: [(Here, &str, &str); 6] = [
     (Here::Fleet, "/", "Fleet"),
     (Here::Incidents, "/incidents", "Incidents"),
     (Here::Crashes, "/crashes", "Crashes"),
     (Here::Symbols, "/symbols", "Symbols"),
+    (Here::Targets, "/targets", "Targets"),
     (Here::Status, "/status", "Status"),
 ];
 

@@ -77,6 +77,7 @@ impl Dashboards {
             .route("/machines/{machine}", get(pages::machine::page))
             .route("/symbols", get(pages::symbols::page))
             .route("/status", get(pages::status::page))
+            .route("/targets", get(pages::targets::page))
             .route("/style.css", get(layout::style))
             .route("/favicon.svg", get(layout::icon))
             .nest("/api/v1", api::router())

@@ -32,6 +32,11 @@ pub(crate) fn incident(id: Uuid) -> String {
     format!("/incidents/{id}")
 }
 
+/// Where a target of notifications is tried.
+pub(crate) fn test(target: &str) -> String {
+    format!("/api/v1/targets/{}/test", encode(target))
+}
+
 /// A page with a query string of these names (ours) and values (anybody's).
 pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     let mut address = path.to_owned();

@@ -9,6 +9,7 @@ pub(crate) mod incidents;
 pub(crate) mod machine;
 pub(crate) mod status;
 pub(crate) mod symbols;
+pub(crate) mod targets;
 
 use axum::response::Html;
 

@@ -149,7 +149,8 @@ pub(crate) async fn guard(mut response: Response) -> Response {
     let fixed: [(HeaderName, &'static str); 4] = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
+        // Nobody else learns where a link was. With "no-referrer" a browser hides from us too that a form is our own page's.
+        (REFERRER_POLICY, "same-origin"),
         (X_FRAME_OPTIONS, "DENY"),
     ];
     let headers = response.headers_mut();

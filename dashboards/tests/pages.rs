@@ -11,6 +11,8 @@ mod hardware;
 mod incidents;
 #[path = "pages/named.rs"]
 mod named;
+#[path = "pages/targets.rs"]
+mod targets;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -29,7 +31,7 @@ fn check_page(address: &str, page: &Page) {
     let header = |name: &str| page.headers.get(name).map_or("", |value| value.to_str().unwrap());
     assert!(header("content-security-policy").starts_with("default-src 'none'"), "{address}");
     assert_eq!(header("x-content-type-options"), "nosniff", "{address}");
-    assert_eq!(header("referrer-policy"), "no-referrer", "{address}");
+    assert_eq!(header("referrer-policy"), "same-origin", "{address}");
     assert_eq!(header("content-type"), "text/html; charset=utf-8", "{address}");
     assert_eq!(header("cache-control"), "no-store", "{address}");
     let body = &page.body;
@@ -92,7 +94,7 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         }
     }
     println!("{} pages were read", seen.len());
-    for kind in ["drivers", "crashes", "incidents", "machines", "symbols", "status"] {
+    for kind in ["drivers", "crashes", "incidents", "machines", "symbols", "targets", "status"] {
         assert!(kinds.contains(kind), "no page of {kind} was reached");
     }
     fixture.stop().await;

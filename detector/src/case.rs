@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
-use crate::attribution::{Attribution, Element, Origin, Profile};
+use crate::attribution::{Attribution, Claim, Element, Facet, Origin, Profile};
 use crate::incident::{Incident, Severity, State, Step, Subject, Tally, Transition};
 use crate::names::Names;
 
@@ -24,6 +24,7 @@ const FLAP_MS: i64 = 2 * 3_600_000;
 /// Attribution is looked at again when there are so many times the machines, or after this long.
 const AGAIN_SHARE: usize = 2;
 const AGAIN_MS: i64 = 300_000;
+const LATELY_MS: i64 = 900_000;
 
 /// An incident that is open, or was lately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -168,6 +169,11 @@ impl Case {
         newest_first.take_while(|(at, _)| *at > after_ms).map(|(_, machines)| u64::from(*machines)).sum()
     }
 
+    /// Machines of the last quarter of an hour.
+    pub(crate) fn lately(&self, at_ms: i64) -> u64 {
+        self.machines_between(at_ms - LATELY_MS, at_ms)
+    }
+
     /// Whether it has grown tenfold since it was last said.
     pub(crate) fn has_grown(&mut self) -> bool {
         let grown = self.incident.machines >= self.noted.saturating_mul(10).max(10);
@@ -209,6 +215,9 @@ impl Case {
     pub(crate) fn attribute(&mut self, at_ms: i64, attribution: Attribution) -> bool {
         self.looked = self.sample.len();
         self.looked_ms = at_ms;
+        if self.knew_better(&attribution) {
+            return false;
+        }
         let lead = attribution.claims.first().map(|claim| claim.elements.clone()).unwrap_or_default();
         let said = (attribution.origin, lead);
         self.incident.attribution = Some(attribution);
@@ -219,6 +228,27 @@ impl Case {
         news
     }
 
+    /// Whether the last answer says more than this one. Evidence goes away: when a bad build has reached everybody, nobody
+    /// is left who does not run it.
+    fn knew_better(&self, now: &Attribution) -> bool {
+        let Some(before) = &self.incident.attribution else { return false };
+        match (before.origin, now.origin) {
+            (Origin::Unknown, _) => false,
+            (_, Origin::Unknown) => true,
+            (_, Origin::AllVersions) => before.claims.first().is_some_and(|claim| self.still_share(claim)),
+            _ => false,
+        }
+    }
+
+    /// Whether the affected machines still run the one build of a claim.
+    fn still_share(&self, claim: &Claim) -> bool {
+        let [element] = claim.elements.as_slice() else { return false };
+        let builds = self.sample.iter().map(|profile| profile.version.timestamp).filter(|build| *build != 0);
+        let known = builds.clone().count();
+        let have = builds.filter(|build| format!("{build:#x}") == element.value).count();
+        element.facet == Facet::Version && have * 10 >= known * 9
+    }
+
     /// Opens it again.
     pub(crate) fn reopen(&mut self, at_ms: i64) {
         let soon = self.incident.resolved_at_ms.is_some_and(|at| at_ms - at < FLAP_MS);
@@ -227,6 +257,7 @@ impl Case {
         self.incident.resolved_at_ms = None;
         self.incident.acknowledged_by.clear();
         self.incident.reopened = self.incident.reopened.saturating_add(1);
+        self.incident.grown = 0;
         self.calm_since_ms = None;
     }
 
@@ -255,6 +286,9 @@ impl Case {
             Step::Joined | Step::Muted | Step::Unmuted | Step::Commented => false,
         };
         self.told |= tell;
+        if tell && step == Step::Grew {
+            self.incident.grown = self.incident.grown.saturating_add(1);
+        }
         let seq = self.next_seq;
         self.next_seq = seq.saturating_add(1);
         Transition {

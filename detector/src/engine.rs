@@ -1,7 +1,8 @@
 //! The detector: feed it what arrived, then end the tick.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::Profile;
@@ -27,6 +28,8 @@ const LATE_MS: i64 = 15 * 60_000;
 /// A clock that says more than this before the arrival, or after it, is not believed.
 const OLDEST_MS: i64 = 30 * 86_400_000;
 const NEWEST_MS: i64 = 5 * 60_000;
+/// A chart this high may become an incident: what its machines share is remembered. Most never get there.
+const WARM: f32 = 8.0;
 /// Machines of one driver and tick whose profile is made.
 const PROFILES: u32 = 512;
 /// Changes that are remembered.
@@ -109,7 +112,7 @@ impl Detector {
         #[expect(clippy::cast_precision_loss, reason = "a span in ms and counts of machines")]
         let seconds = (self.now_ms - from_ms).max(0) as f64 / 1000.0;
         let mut fleets: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
-        let mut drivers: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        let mut drivers: HashMap<(&str, &str), f64, FixedState> = HashMap::default();
         for one in history.iter().filter(|one| one.hour_ms >= from_ms && one.hour_ms < self.now_ms) {
             #[expect(clippy::cast_precision_loss, reason = "a count of machines")]
             let machines = one.machines as f64;
@@ -129,7 +132,10 @@ impl Detector {
             for hour in from_ms.div_euclid(3_600_000)..self.now_ms.div_euclid(3_600_000) {
                 fleet.learn_hour(hour, hours.get(&hour).copied().unwrap_or(0.0), mean);
             }
+            fleet.begin();
         }
+        let mut drivers: Vec<_> = drivers.into_iter().collect();
+        drivers.sort_unstable_by_key(|(names, _)| *names);
         for ((tenant, driver), machines) in drivers {
             let (place, driver) = (self.tenant(tenant), self.names.number(driver));
             if let Some(fleet) = self.tenants.get_mut(place) {
@@ -157,6 +163,7 @@ impl Detector {
         if crash.suspect {
             return;
         }
+        tenant.note_machine(self.now_ms, crash.machine);
         let kind = if driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
         if !tenant.is_first(kind, driver.0, crash.machine) {
             return;
@@ -169,16 +176,20 @@ impl Detector {
         let late = crash.arrived_at_ms.saturating_sub(crashed_ms) > LATE_MS;
         let site = site_number(crash);
         tenant.note_site(site);
-        tenant.past.entry(driver.0).or_default().note(crash.version, crash.fault_offset, crash.arrived_at_ms);
         let in_tick = self.in_tick.entry((place, driver)).or_default();
         *in_tick += 1;
         let series = tenant.find(Key { kind, id: driver.0, late }).and_then(|at| tenant.at(at));
-        let warm = series.is_some_and(|one| one.height() > 0.0) || *in_tick > 1;
+        let warm = series.is_some_and(|one| one.height() >= WARM) || *in_tick > 1;
+        let usual = !warm && series.is_none_or(|one| one.incident == 0);
         let asked = match series.map_or(0, |one| one.incident) {
             0 => warm && *in_tick < PROFILES,
             case => self.cases.get(&case).is_some_and(Case::wants_profiles) && *in_tick < PROFILES,
         };
         let remember = series.is_none_or(|one| one.incident == 0) && tenant.reservoir.wants();
+        if usual && driver != NameId::EMPTY {
+            let past = tenant.past.entry(driver.0).or_default();
+            past.note(crash.version, crash.fault_offset, crash.arrived_at_ms);
+        }
         let profile = (asked || remember).then(|| profile(&mut self.names, crash));
         if let Some(profile) = &profile {
             for (name, version) in &profile.modules {

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribution::Profile;
 use crate::incident::Severity;
+use crate::input::Version;
 use crate::limits::Limits;
+use crate::names::NameId;
 
 /// Machines that are remembered of one excursion.
 const MOST_MARKS: usize = 4096;
@@ -17,28 +19,53 @@ const MOST_PROFILES: usize = 128;
 /// A page needs its machines within this long: a slow burn is a ticket.
 const PAGE_SPAN_MS: i64 = 900_000;
 /// What grows fast needs fewer.
-const FAST_SPAN_MS: i64 = 150_000;
+const FAST_SPAN_MS: i64 = 100_000;
 /// A ticket can wait: what grows fast is a page by then, and is told once.
 const TICKET_AFTER_MS: i64 = 120_000;
-const HOUR_MS: i64 = 3_600_000;
+const HOUR_S: u32 = 3600;
+/// Up to so many machines a list is quicker than a table.
+const FEW: usize = 32;
 
 /// One machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    pub(crate) at_ms: i64,
-    pub(crate) crashed_ms: i64,
-    pub(crate) site: u32,
+    /// Seconds since 1970, as the one below: most of the memory is these.
+    at_s: u32,
+    crashed_s: u32,
+    site: u32,
     /// Number of the driver, for series that are none.
-    pub(crate) driver: u32,
+    driver: u32,
+}
+
+impl Mark {
+    pub(crate) fn new(at_ms: i64, crashed_ms: i64, site: u32, driver: u32) -> Self {
+        let seconds = |ms: i64| u32::try_from(ms.div_euclid(1000).max(0)).unwrap_or(u32::MAX);
+        Self { at_s: seconds(at_ms), crashed_s: seconds(crashed_ms), site, driver }
+    }
+
+    fn at_ms(&self) -> i64 {
+        i64::from(self.at_s) * 1000
+    }
+
+    fn hour(&self) -> u32 {
+        self.at_s / HOUR_S
+    }
 }
 
 /// The machines since a chart left zero.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Excursion {
     marks: VecDeque<Mark>,
-    /// Machines of each site within its present hour.
-    sites: HashMap<u32, (i64, u32), FixedState>,
-    pub(crate) profiles: VecDeque<(Profile, u32)>,
+    /// What most excursions never have: they are a handful of machines, and there are thousands.
+    more: Option<Box<More>>,
+}
+
+/// What a larger excursion has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct More {
+    /// Machines of each site within its present hour; empty while the list is short.
+    sites: HashMap<u32, (u32, u32), FixedState>,
+    profiles: VecDeque<(Profile, u32)>,
 }
 
 /// What the gates are held against.
@@ -52,8 +79,8 @@ pub(crate) struct Measure<'a> {
     pub(crate) expected: f64,
     /// The same a second, fresh and late together, by the wall clock.
     pub(crate) per_s: f64,
-    /// Machines that are nothing special while the fleet is new to us.
-    pub(crate) youth: f64,
+    /// Machines that are nothing special beside what the others do at the same time.
+    pub(crate) share: f64,
 }
 
 /// What the gates found.
@@ -71,33 +98,55 @@ impl Excursion {
         if self.marks.len() >= MOST_MARKS {
             self.marks.pop_front();
         }
-        self.marks.push_back(mark);
-        let hour = mark.at_ms.div_euclid(HOUR_MS);
-        let of = self.sites.entry(mark.site).or_insert((hour, 0));
-        if of.0 != hour {
-            *of = (hour, 0);
+        if self.marks.len() < FEW {
+            if self.marks.len() == self.marks.capacity() {
+                self.marks.reserve_exact(2);
+            }
+            self.marks.push_back(mark);
+            let here = |one: &&Mark| one.site == mark.site && one.hour() == mark.hour();
+            return self.marks.iter().filter(here).count() <= per_site as usize;
         }
-        of.1 = of.1.saturating_add(1);
-        of.1 <= per_site
+        self.marks.push_back(mark);
+        let sites = &mut self.more.get_or_insert_default().sites;
+        if sites.is_empty() {
+            self.marks.iter().for_each(|mark| {
+                count_site(sites, mark);
+            });
+            return sites.get(&mark.site).is_none_or(|(_, machines)| *machines <= per_site);
+        }
+        count_site(sites, &mark) <= per_site
     }
 
     pub(crate) fn keep(&mut self, profile: &Profile, bugcheck: u32) {
-        if self.profiles.len() >= MOST_PROFILES {
-            self.profiles.pop_front();
+        let profiles = &mut self.more.get_or_insert_default().profiles;
+        if profiles.len() >= MOST_PROFILES {
+            profiles.pop_front();
         }
-        self.profiles.push_back((profile.clone(), bugcheck));
+        profiles.push_back((profile.clone(), bugcheck));
+    }
+
+    /// The profiles that were kept, each with its bug check.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &(Profile, u32)> {
+        self.more.iter().flat_map(|more| &more.profiles)
     }
 
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>()
             + self.marks.capacity() * size_of::<Mark>()
-            + self.sites.capacity() * size_of::<(u32, (i64, u32))>()
+            + self.more.as_ref().map_or(0, |more| {
+                let profile =
+                    |(one, _): &(Profile, u32)| one.modules.capacity() * size_of::<(NameId, Version)>();
+                size_of::<More>()
+                    + more.sites.capacity() * (size_of::<(u32, (u32, u32))>() + 1)
+                    + more.profiles.capacity() * size_of::<(Profile, u32)>()
+                    + more.profiles.iter().map(profile).sum::<usize>()
+            })
     }
 
     /// Machines of each driver since then, for series that are none.
     pub(crate) fn drivers(&self, since_ms: i64) -> BTreeMap<u32, u64> {
         let mut drivers = BTreeMap::new();
-        for mark in self.marks.iter().filter(|mark| mark.at_ms >= since_ms) {
+        for mark in self.marks.iter().filter(|mark| mark.at_ms() >= since_ms) {
             *drivers.entry(mark.driver).or_default() += 1;
         }
         drivers
@@ -106,12 +155,12 @@ impl Excursion {
     /// Whether these machines are an outage.
     pub(crate) fn judge(&self, measure: &Measure<'_>) -> Option<Found> {
         let limits = measure.limits;
-        let since: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at_ms >= measure.onset_ms).collect();
+        let since: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at_ms() >= measure.onset_ms).collect();
         let (machines, sites, spread) = breadth(since.iter().copied(), limits.largest_sites);
         if (machines as u64) < limits.ticket_machines.min(limits.fast_machines) {
             return None;
         }
-        let usual = measure.expected.max(measure.youth);
+        let usual = measure.expected.max(measure.share);
         let page = float(spread) >= limits.page_lift * usual
             && [(PAGE_SPAN_MS, limits.page_machines), (FAST_SPAN_MS, limits.fast_machines)]
                 .into_iter()
@@ -120,6 +169,7 @@ impl Excursion {
         let broad = self.capped(measure.onset_ms, limits.per_site);
         let ticket = measure.now_ms - measure.onset_ms >= TICKET_AFTER_MS
             && broad >= limits.ticket_machines
+            && spread as u64 >= limits.ticket_machines / 2
             && sites as u64 >= limits.ticket_sites
             && float(usize::try_from(broad).unwrap_or(usize::MAX)) >= limits.ticket_lift * usual
             && dense(since.iter().copied(), machines, measure.per_s, limits.page_lift);
@@ -133,10 +183,10 @@ impl Excursion {
 
     /// Machines since then, of each site and hour at most so many.
     fn capped(&self, since_ms: i64, most: u32) -> u64 {
-        let mut heard: HashMap<(u32, i64), u32, FixedState> = HashMap::default();
+        let mut heard: HashMap<(u32, u32), u32, FixedState> = HashMap::default();
         let mut counted = 0;
-        for mark in self.marks.iter().filter(|mark| mark.at_ms >= since_ms) {
-            let of = heard.entry((mark.site, mark.at_ms.div_euclid(HOUR_MS))).or_default();
+        for mark in self.marks.iter().filter(|mark| mark.at_ms() >= since_ms) {
+            let of = heard.entry((mark.site, mark.hour())).or_default();
             *of += 1;
             counted += u64::from(*of <= most);
         }
@@ -147,13 +197,23 @@ impl Excursion {
 /// Whether so many machines, well beyond what was to be expected, crashed within this span at enough sites.
 fn is_page(since: &[&Mark], measure: &Measure<'_>, span_ms: i64, least: u64) -> bool {
     let limits = measure.limits;
-    let recent = since.iter().copied().filter(|mark| measure.now_ms - mark.at_ms < span_ms);
+    let recent = since.iter().copied().filter(|mark| measure.now_ms - mark.at_ms() < span_ms);
     let (machines, sites, spread) = breadth(recent.clone(), limits.largest_sites);
     let least_f = float(usize::try_from(least).unwrap_or(usize::MAX));
     spread as u64 >= least
         && sites as u64 >= limits.page_sites
         && float(spread) - measure.expected >= 0.7 * least_f
         && dense(recent, machines, measure.per_s, limits.page_lift)
+}
+
+/// One more machine of its site; how many this hour.
+fn count_site(sites: &mut HashMap<u32, (u32, u32), FixedState>, mark: &Mark) -> u32 {
+    let of = sites.entry(mark.site).or_default();
+    if of.0 != mark.hour() {
+        *of = (mark.hour(), 0);
+    }
+    of.1 = of.1.saturating_add(1);
+    of.1
 }
 
 /// Machines, sites, and machines without the largest sites.
@@ -173,16 +233,14 @@ fn breadth<'a>(marks: impl Iterator<Item = &'a Mark>, largest: usize) -> (usize,
 /// Whether they crashed within a time in which so many are unusual. What a stalled intake held back arrives at once, and
 /// happened over hours. The tenth at either end is left out: clocks lie.
 fn dense<'a>(marks: impl Iterator<Item = &'a Mark>, machines: usize, per_s: f64, lift: f64) -> bool {
-    let mut times: Vec<i64> = marks.map(|mark| mark.crashed_ms).collect();
+    let mut times: Vec<u32> = marks.map(|mark| mark.crashed_s).collect();
     times.sort_unstable();
     let end = times.len() / 10;
-    let span_ms = match (times.get(end), times.get(times.len().saturating_sub(end + 1))) {
+    let span_s = match (times.get(end), times.get(times.len().saturating_sub(end + 1))) {
         (Some(first), Some(last)) => last.saturating_sub(*first),
         _ => 0,
     };
-    #[expect(clippy::cast_precision_loss, reason = "a span of days in ms")]
-    let span_s = span_ms.max(0) as f64 / 1000.0;
-    0.8 * float(machines) >= lift.min(2.0) * per_s * span_s
+    0.8 * float(machines) >= (lift / 2.0).max(2.0) * per_s * f64::from(span_s)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of machines")]
@@ -205,13 +263,13 @@ mod tests {
                 if round < *machines {
                     let site = u32::try_from(site).unwrap();
                     let crashed_ms = at_ms / every_ms * crash_every_ms;
-                    excursion.note(Mark { at_ms, crashed_ms, site, driver: 0 }, 3);
+                    excursion.note(Mark::new(at_ms, crashed_ms, site, 0), 3);
                     at_ms += every_ms;
                 }
             }
         }
         let measure =
-            Measure { limits: &limits, onset_ms: 0, now_ms: at_ms, expected: 1.0, per_s: 0.001, youth: 0.0 };
+            Measure { limits: &limits, onset_ms: 0, now_ms: at_ms, expected: 1.0, per_s: 0.001, share: 0.0 };
         excursion.judge(&measure)
     }
 
@@ -219,7 +277,7 @@ mod tests {
     fn breadth_makes_a_page_and_a_lab_makes_nothing() {
         let severity = |sites: &[u32]| judged(sites, 1000, 1000).map(|found| found.severity);
         assert_eq!(severity(&[1; 24]), Some(Severity::Sev1));
-        assert_eq!(severity(&[1; 12]), None, "too few");
+        assert_eq!(severity(&[1; 11]), None, "too few");
         assert_eq!(judged(&[1; 24], 50_000, 50_000).map(|found| found.severity), Some(Severity::Sev2));
         assert_eq!(severity(&[60]), None);
         assert_eq!(severity(&[60, 40]), None);

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::attribution::Attribution;
 use crate::input::Version;
 
+mod uuid;
+
 /// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "name", rename_all = "snake_case")]
@@ -105,7 +107,8 @@ pub struct Tally {
 /// An incident at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Made of what, whose and when, so that a replay gives the same.
+    /// Made of what, whose and when, so that a replay gives the same. A UUID in JSON.
+    #[serde(with = "uuid")]
     pub id: u128,
     /// Whose machines.
     pub tenant: String,
@@ -127,7 +130,11 @@ pub struct Incident {
     pub acknowledged_by: String,
     /// How often it came back.
     pub reopened: u32,
-    /// The one it became part of.
+    /// How often people were told that it has grown tenfold, since it was opened or came back.
+    #[serde(default)]
+    pub grown: u32,
+    /// The one it became part of. A UUID in JSON.
+    #[serde(with = "uuid::option")]
     pub merged_into: Option<u128>,
     /// What else alarmed on the same machines.
     pub also: Vec<Subject>,

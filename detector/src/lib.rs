@@ -11,6 +11,7 @@ pub mod config;
 pub mod engine;
 mod excursion;
 pub mod incident;
+mod index;
 pub mod input;
 pub mod limits;
 pub mod names;

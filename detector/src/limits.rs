@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Machines that page, the largest sites left out.
     pub page_machines: u64,
-    /// The same where they crash within two and a half minutes.
+    /// The same where they crash within 100 s.
     pub fast_machines: u64,
     /// Sites that page.
     pub page_sites: u64,
@@ -28,8 +28,9 @@ pub struct Limits {
     pub per_site: u32,
 }
 
-/// Crashing machines a day in a healthy fleet, as a share of all: what stands in for a fleet's size where nobody tells it.
-pub const DAILY_SHARE: f64 = 0.01;
+/// Machines that crash on a day in a healthy fleet, as a share of all (seen: 1 to 2 %): what stands in for a fleet's size
+/// where nobody tells it.
+pub const DAILY_SHARE: f64 = 0.015;
 
 impl Limits {
     /// The thresholds of a fleet of `machines` at `sites` whose team accepts so many false pages a month.
@@ -46,7 +47,7 @@ impl Limits {
         let page_machines = round(spread.max(alone) * care).max(5);
         let page_sites = round((places / 3.0).clamp(1.0, 10.0));
         let largest_sites = if places >= 20.0 { 2 } else { usize::from(places >= 5.0) };
-        let fast_machines = round((0.6 * spread).max(alone) * care).max(5);
+        let fast_machines = round((0.5 * spread).max(alone) * care).max(5);
         Self {
             page_machines,
             fast_machines,
@@ -62,6 +63,12 @@ impl Limits {
                 u32::try_from(round(3.0 * spread.max(alone) / places)).unwrap_or(3).max(3)
             },
         }
+    }
+
+    /// Whether so many silent machines at so many sites page.
+    #[must_use]
+    pub fn is_broad(&self, machines: u64, sites: u64) -> bool {
+        machines >= self.page_machines && sites >= self.page_sites
     }
 
     /// For machines that upload late: they come back in waves that no clock explains.

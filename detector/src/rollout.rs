@@ -7,12 +7,15 @@
 #[cfg(test)]
 mod drawn;
 mod evidence;
+mod judge;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
 use crate::incident::Severity;
 use evidence::{Counts, Side};
+
+pub use judge::{Exposure, Known, Wrong, judge};
 
 /// Machines with one version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

@@ -21,6 +21,10 @@ const LN_RHO: [f64; 4] = [1.098_612_3, 1.791_759_5, 2.708_050_2, 3.912_023_0];
 const HALF_LIFE: f64 = 14.0 * 86_400.0;
 /// Mean life in the sense of an exponential, s.
 const MEMORY: f64 = HALF_LIFE / std::f64::consts::LN_2;
+/// What came lately is remembered beside it, this long: rates drift, and new drivers have no past.
+const LATELY: f64 = 86_400.0 / std::f64::consts::LN_2;
+/// The long past counts as so much watching beside it.
+const LATELY_PRIOR_S: f64 = 21_600.0;
 /// A driver nobody has seen: half a machine, as if it had been watched for a tenth longer than it was.
 const PRIOR_MACHINES: f64 = 0.5;
 const PRIOR_SHARE: f64 = 0.1;
@@ -35,6 +39,13 @@ pub(crate) struct Key {
     pub(crate) id: u32,
     /// Machines that uploaded more than 15 minutes after they crashed: another series, with another past.
     pub(crate) late: bool,
+}
+
+impl Key {
+    /// A number that no other key has.
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.id) << 8 | (self.kind as u64) << 1 | u64::from(self.late)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,8 +72,8 @@ pub(crate) struct Chart {
     pub(crate) score: f32,
     /// The time when it left zero, s since 1970.
     onset_s: u32,
-    /// The clock when it left zero.
-    pub(crate) since: f64,
+    /// How long ago that was, s of the clock.
+    age: f32,
 }
 
 impl Chart {
@@ -78,12 +89,14 @@ pub(crate) struct Series {
     pub(crate) key: Key,
     /// Machines learnt, the old ones forgotten.
     learnt: f32,
-    /// The 99 % quantile of its rate, machines a second of the clock.
+    /// The same of the last day or so.
+    lately: f32,
+    /// The 99 % quantile of its rate, machines a second of the clock: of the long past or of the last day, if that is more.
     pub(crate) most: f32,
     /// The clock when it was last touched.
     at: f64,
     /// The clock from which on its machines were counted.
-    from: f64,
+    from: f32,
     pub(crate) charts: [Chart; 4],
     /// Place of its incident, from 1; 0 where it has none.
     pub(crate) incident: u32,
@@ -101,9 +114,10 @@ impl Series {
         let mut series = Self {
             key,
             learnt: 0.0,
+            lately: 0.0,
             most: 0.0,
             at: clock,
-            from,
+            from: narrow(from),
             charts: [Chart::default(); 4],
             incident: 0,
             hushed: false,
@@ -114,11 +128,14 @@ impl Series {
 
     fn set_rate(&mut self, clock: f64) {
         let (shape, seconds) = self.posterior(clock);
-        self.most = narrow(gamma_99(shape) / seconds);
+        let most = gamma_99(shape) / seconds;
+        let prior = shape / seconds * LATELY_PRIOR_S;
+        let lately = gamma_99(prior + f64::from(self.lately)) / (LATELY_PRIOR_S + LATELY);
+        self.most = narrow(most.max(lately));
     }
 
     fn posterior(&self, clock: f64) -> (f64, f64) {
-        let watched = watched(clock - self.from);
+        let watched = watched(clock - f64::from(self.from));
         let learnt = f64::from(self.learnt);
         // What was learnt outweighs the prior: a busy driver's rate is its own.
         let prior = (watched * PRIOR_SHARE).max(PRIOR_LEAST_S) / (1.0 + learnt / 10.0);
@@ -138,28 +155,31 @@ impl Series {
         if passed == 0.0 {
             return;
         }
+        let most = self.most;
         for (chart, rho) in self.charts.iter_mut().zip(RHO) {
             if chart.score > 0.0 {
-                let score = f64::from(chart.score) - (rho - 1.0) * f64::from(self.most) * passed;
-                chart.score = narrow(score.max(0.0));
+                chart.score = after(chart.score, rho, most, passed);
+                chart.age += narrow(passed);
             }
         }
         self.learnt *= narrow((-passed / MEMORY).exp());
+        self.lately *= narrow((-passed / LATELY).exp());
         self.at = clock;
     }
 
     /// One more machine: into the charts with the weight of its site, into the past with what is believed of it.
-    pub(crate) fn add(&mut self, at_ms: i64, before: f64, in_charts: bool, weight: f64) {
+    pub(crate) fn add(&mut self, at_ms: i64, in_charts: bool, weight: f64) {
         let clock = self.at;
         if in_charts {
             for (chart, ln_rho) in self.charts.iter_mut().zip(LN_RHO) {
                 if chart.score <= 0.0 {
                     let onset_s = u32::try_from(at_ms.div_euclid(1000)).unwrap_or(0);
-                    *chart = Chart { score: 0.0, onset_s, since: before };
+                    *chart = Chart { score: 0.0, onset_s, age: 0.0 };
                 }
                 chart.score = narrow((f64::from(chart.score) + ln_rho).min(LID));
             }
         }
+        self.lately += narrow(weight);
         self.learn(clock, weight);
     }
 
@@ -171,12 +191,12 @@ impl Series {
 
     /// The most machines that could be expected since this chart left zero.
     pub(crate) fn expected(&self, chart: &Chart) -> f64 {
-        f64::from(self.most) * (self.at - chart.since).max(0.0)
+        f64::from(self.most) * f64::from(chart.age)
     }
 
     /// How long it has been watched, s of the clock.
     pub(crate) fn age(&self) -> f64 {
-        self.at - self.from
+        self.at - f64::from(self.from)
     }
 
     /// The clock when it was last touched.
@@ -190,10 +210,26 @@ impl Series {
         self.hushed = false;
     }
 
+    /// Its key in one number.
+    pub(crate) fn key(&self) -> u64 {
+        self.key.number()
+    }
+
+    /// Whether all its charts are back at zero by this clock.
+    pub(crate) fn is_quiet(&self, clock: f64) -> bool {
+        let passed = (clock - self.at).max(0.0);
+        self.charts.iter().zip(RHO).all(|(chart, rho)| after(chart.score, rho, self.most, passed) <= 0.0)
+    }
+
     /// The highest chart now.
     pub(crate) fn height(&self) -> f32 {
         self.charts.iter().map(|chart| chart.score).fold(0.0, f32::max)
     }
+}
+
+/// What is left of a score after so long without a machine.
+fn after(score: f32, rho: f64, most: f32, passed: f64) -> f32 {
+    narrow((f64::from(score) - (rho - 1.0) * f64::from(most) * passed).max(0.0))
 }
 
 #[expect(
@@ -212,7 +248,7 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        assert!(size_of::<Series>() <= 112, "{}", size_of::<Series>());
+        assert!(size_of::<Series>() <= 88, "{}", size_of::<Series>());
     }
 
     #[test]
@@ -222,7 +258,7 @@ mod tests {
         let mut machines = 0;
         while rare.height() < 16.0 {
             rare.touch(month + f64::from(machines));
-            rare.add(0, month, true, 1.0);
+            rare.add(0, true, 1.0);
             machines += 1;
         }
         assert!((5..=6).contains(&machines), "{machines}");
@@ -233,7 +269,7 @@ mod tests {
         while clock < month {
             clock += 30.0;
             busy.touch(clock);
-            busy.add(0, clock, true, 1.0);
+            busy.add(0, true, 1.0);
             assert!(busy.height() < 9.0 || clock < 3600.0, "{} at {clock}", busy.height());
         }
         assert!((busy.mean(clock) * 30.0 - 1.0).abs() < 0.01 + 0.01, "{}", busy.mean(clock) * 30.0);
@@ -241,7 +277,7 @@ mod tests {
         while busy.height() < 16.0 {
             clock += 6.0;
             busy.touch(clock);
-            busy.add(0, clock, true, 1.0);
+            busy.add(0, true, 1.0);
         }
         assert!(clock - begun < 200.0, "{}", clock - begun);
     }
@@ -250,14 +286,14 @@ mod tests {
     fn the_quiet_lose_their_scores_by_the_clock_alone() {
         let mut series = Series::new(KEY, 1e6, 0.0);
         for _ in 0..3 {
-            series.add(7, 1e6, true, 1.0);
+            series.add(7, true, 1.0);
         }
         let high = series.height();
         series.touch(1e6 + 3600.0);
         assert!(series.height() < high && series.height() > 0.0);
         series.touch(1e6 + 1e8);
         assert_eq!(series.height(), 0.0);
-        series.add(9_000, 1.01e8, true, 1.0);
+        series.add(9_000, true, 1.0);
         assert_eq!(series.charts[0].onset_ms(), 9_000, "a new excursion");
     }
 }

@@ -15,7 +15,6 @@ use crate::names::NameId;
 mod alarms;
 mod chart;
 mod fleet;
-mod index;
 mod judge;
 mod life;
 mod machines;
@@ -28,8 +27,8 @@ mod tenant;
 mod tests;
 mod usual;
 
+use crate::index::NONE;
 use fleet::{Fleet, Kin, What};
-use index::NONE;
 use machines::{Life, Machines};
 
 /// A beat that claims to be later than this beyond the last tick has a wrong time, ms.
@@ -170,9 +169,13 @@ impl Silence {
         }
     }
 
-    /// An upload is a sign of life of a machine that is known.
+    /// An upload is a sign of life of a machine that beats. It wakes nobody: who is back says so by beats. In a simulated
+    /// weekend an outage's uploads woke machines that were off, and they alone still had old builds: each of these builds
+    /// seemed to go dark a quarter of an hour later.
     pub fn crash(&mut self, tenant: NameId, machine: u64, at_ms: i64) {
-        if let Some(id) = self.machines.find(sample::key(tenant, machine)) {
+        let id = self.machines.find(sample::key(tenant, machine));
+        let is_awake = |id: &u32| self.machines.get(*id).is_some_and(|known| known.life() == Life::Awake);
+        if let Some(id) = id.filter(is_awake) {
             let at_ms = self.bounded(at_ms);
             let (number, at_s) = self.clock(tenant, at_ms);
             self.wake(id, number, at_s, at_ms, false);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::attribution::Profile as MachineProfile;
 use crate::excursion::{Excursion, Found, Mark, Measure};
 use crate::incident::{Reason, Severity};
+use crate::index::Index;
 use crate::input::Version;
 use crate::limits::{DAILY_SHARE, Limits};
 use crate::names::NameId;
@@ -17,9 +18,11 @@ use crate::series::{Chart, Key, Kind, RHO, Series};
 use crate::stats::mix;
 use crate::tempo::{Common, Profile, Rates};
 
+mod days;
 mod reference;
 mod secondary;
 
+use days::Days;
 pub(crate) use reference::{Past, Reservoir};
 
 /// Sites that are told apart when a fleet's sites are counted: more make no difference.
@@ -31,7 +34,10 @@ const YOUTH_S: f64 = 86_400.0;
 /// The busiest driver of a healthy fleet stays below this share of all the others' crashes (seen: 12 % of all).
 const YOUTH_SHARE: f64 = 0.25;
 /// Quiet excursions are swept so often.
-const SWEEP_MS: i64 = 600_000;
+const SWEEP_MS: i64 = 120_000;
+const HOUR_MS: i64 = 3_600_000;
+/// Machines that were off come back within so long.
+const LATEST_MS: i64 = 7 * 24 * HOUR_MS;
 
 /// A crash that waits for the end of its tick, first of its machine in its driver.
 #[derive(Debug, Clone)]
@@ -55,6 +61,7 @@ pub(crate) struct Alarm {
     /// The driver that it is about, where the series is one of something else and one driver has most of it.
     pub(crate) driver: NameId,
     pub(crate) severity: Severity,
+    pub(crate) at_ms: i64,
     pub(crate) onset_ms: i64,
     pub(crate) reason: Reason,
 }
@@ -64,10 +71,12 @@ pub(crate) struct Alarm {
 pub(crate) struct Tenant {
     pub(crate) name: NameId,
     pub(crate) series: Vec<Series>,
-    index: HashMap<Key, u32, FixedState>,
+    #[serde(skip)]
+    index: Index,
     fresh: Common,
     late: Common,
     busy: Profile,
+    days: Days,
     /// The clock of busy hours alone: what all crashes together are held against.
     plain: f64,
     /// All machines, by primary series, fresh and late.
@@ -83,6 +92,8 @@ pub(crate) struct Tenant {
     pub(crate) reservoir: Reservoir,
     pub(crate) past: HashMap<u32, Past, FixedState>,
     pub(crate) builds: HashMap<(NameId, Version), i64, FixedState>,
+    /// When the incident of a series was, ms: what crashed then and is uploaded late is that incident's.
+    over: BTreeMap<u32, (i64, i64)>,
 }
 
 /// The rates of a stratum, for its clock.
@@ -105,16 +116,31 @@ fn get(series: &[Series], place: u32) -> Option<&Series> {
     usize::try_from(place).ok().and_then(|place| series.get(place))
 }
 
+fn key_of(series: &[Series], place: u32) -> u64 {
+    get(series, place).map_or(u64::MAX, Series::key)
+}
+
 impl Tenant {
+    /// Finds the series of a state that was taken up.
+    pub(crate) fn index_anew(&mut self) {
+        let Self { series, index, .. } = self;
+        *index = Index::default();
+        series.shrink_to_fit();
+        for place in 0..u32::try_from(series.len()).unwrap_or(u32::MAX) {
+            index.insert(place, |place| key_of(series, place));
+        }
+    }
+
     pub(crate) fn new(name: NameId, at_ms: i64) -> Self {
         let flow = |late| Series::new(Key { kind: Kind::Everything, id: u32::MAX, late }, 0.0, 0.0);
         Self {
             name,
             series: Vec::new(),
-            index: HashMap::default(),
+            index: Index::default(),
             fresh: Common::default(),
             late: Common::default(),
             busy: Profile::new(at_ms),
+            days: Days::new(at_ms),
             plain: 0.0,
             flow: [flow(false), flow(true)],
             began_ms: at_ms,
@@ -127,13 +153,14 @@ impl Tenant {
             reservoir: Reservoir::default(),
             past: HashMap::default(),
             builds: HashMap::default(),
+            over: BTreeMap::new(),
         }
     }
 
     /// The series of a key, made at first sight; nothing where there are too many.
     pub(crate) fn place(&mut self, key: Key) -> Option<u32> {
-        if let Some(place) = self.index.get(&key) {
-            return Some(*place);
+        if let Some(place) = self.find(key) {
+            return Some(place);
         }
         if self.series.len() >= MOST_SERIES {
             return None;
@@ -142,13 +169,18 @@ impl Tenant {
         let clock = self.clock(key);
         // What is no driver has no past from before: it is watched since the first tick.
         let from = if key.kind.is_primary() { 0.0 } else { self.born };
+        if self.series.len() == self.series.capacity() {
+            // An eighth more: doubling would leave half of it empty.
+            self.series.reserve_exact(self.series.len() / 8 + 64);
+        }
         self.series.push(Series::new(key, clock, from));
-        self.index.insert(key, place);
+        let Self { series, index, .. } = self;
+        index.insert(place, |place| key_of(series, place));
         Some(place)
     }
 
     pub(crate) fn find(&self, key: Key) -> Option<u32> {
-        self.index.get(&key).copied()
+        self.index.find(key.number(), |place| key_of(&self.series, place))
     }
 
     pub(crate) fn at(&self, place: u32) -> Option<&Series> {
@@ -175,13 +207,13 @@ impl Tenant {
     /// Machines a month.
     pub(crate) fn monthly(&self) -> f64 {
         const MONTH_S: f64 = 30.0 * 86_400.0;
-        let rate = |flow: &Series, common: &Common| flow.mean(common.clock);
-        (rate(&self.flow[0], &self.fresh) + rate(&self.flow[1], &self.late)) * MONTH_S
+        self.flow_mean() * MONTH_S
     }
 
     /// The fleet's size as its crashes tell it: machines and sites.
     pub(crate) fn size(&self) -> (u64, u64) {
-        let machines = self.monthly() / 30.0 / DAILY_SHARE;
+        let daily = self.days.usual().unwrap_or_else(|| self.monthly() / 30.0);
+        let machines = daily / DAILY_SHARE;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive rate")]
         let machines = machines.min(1e12) as u64;
         (machines, self.sites.len() as u64)
@@ -190,6 +222,7 @@ impl Tenant {
     /// Takes in an hour of the past, before the first tick. `mean` is the fleet's, machines a second.
     pub(crate) fn learn_hour(&mut self, hour: i64, machines: f64, mean: f64) {
         self.busy.learn(hour, machines, mean * 3600.0);
+        self.days.count(hour.saturating_mul(HOUR_MS), machines);
     }
 
     /// Takes in a driver's past: machines of so many seconds, the old ones forgotten already.
@@ -212,6 +245,7 @@ impl Tenant {
         self.plain += seconds;
         self.born += seconds;
         self.began_ms = self.began_ms.min(from_ms);
+        self.days = Days::new(from_ms);
     }
 
     /// A place where machines crash.
@@ -257,6 +291,7 @@ impl Tenant {
             }
             places.push(place);
         }
+        self.days.count(at_ms, 0.0);
         let busy = self.busy.at(at_ms);
         let [fresh, late] = counts.map(|counts| counts.into_iter().collect::<Vec<_>>());
         let rates = |flow: usize, clock: f64| Stratum { series: &self.series, flow: &self.flow[flow], clock };
@@ -270,10 +305,14 @@ impl Tenant {
     fn apply(&mut self, place: u32, at_ms: i64, one: &Pending, limits: &Limits, primary: bool) -> f64 {
         let Some(key) = self.at(place).map(|series| series.key) else { return 0.0 };
         let clock = self.clock(key);
-        let mark = Mark { at_ms, crashed_ms: one.crashed_ms, site: one.site, driver: one.driver.0 };
+        let mark = Mark::new(at_ms, one.crashed_ms, one.site, one.driver.0);
         let Some(series) = usize::try_from(place).ok().and_then(|place| self.series.get_mut(place)) else {
             return 0.0;
         };
+        if key.late && self.over.get(&place).is_some_and(|(from, to)| (*from..=*to).contains(&one.crashed_ms))
+        {
+            return 0.0;
+        }
         let passed = clock - series.last();
         series.touch(clock);
         // An outage must not become the usual: it is learnt as three times the usual at most.
@@ -304,7 +343,7 @@ impl Tenant {
             }
             excursion.note(mark, limits.per_site)
         };
-        series.add(at_ms, clock, counts, weight);
+        series.add(at_ms, counts, weight);
         let height = f64::from(series.height());
         self.note_flow(at_ms, clock, one.late, weight, primary);
         height
@@ -343,7 +382,7 @@ impl Tenant {
         }
         let (found, chart, rho) = best?;
         let driver = NameId(if series.key.kind == Kind::Driver { series.key.id } else { 0 });
-        Some(self.alarm(place, series, driver, found, &chart, rho, height.0))
+        Some(self.alarm(place, series, at_ms, driver, found, &chart, rho, height.0))
     }
 
     fn measure<'l>(
@@ -360,30 +399,45 @@ impl Tenant {
             now_ms: at_ms,
             expected: series.expected(chart),
             per_s: self.per_second(series.key, at_ms),
-            youth: self.youth(place, series.key.late, chart.onset_ms(), at_ms),
+            share: self.share(place, series.key, chart.onset_ms(), at_ms),
         }
     }
 
     /// Machines a second of the wall clock that are usual now, fresh and late together.
     fn per_second(&self, key: Key, at_ms: i64) -> f64 {
+        self.mean(key) * self.busy.at(at_ms)
+    }
+
+    /// The usual machines of a series, fresh and late together, a second of the clock.
+    fn mean(&self, key: Key) -> f64 {
         let of = |late: bool| {
             let key = Key { late, ..key };
             self.find(key).and_then(|place| self.at(place)).map_or(0.0, |series| series.mean(self.clock(key)))
         };
-        (of(false) + of(true)) * self.busy.at(at_ms)
+        of(false) + of(true)
     }
 
-    /// Machines that are nothing special while the fleet is new to us: a share of what the others do. The largest of them
-    /// is left out: one outage must not hide the next.
-    fn youth(&self, place: u32, late: bool, onset_ms: i64, at_ms: i64) -> f64 {
+    /// The same of all.
+    fn flow_mean(&self) -> f64 {
+        let [fresh, late] = &self.flow;
+        fresh.mean(self.fresh.clock) + late.mean(self.late.clock)
+    }
+
+    /// Machines that are nothing special beside what the others do at the same time: the series' usual share of them, and
+    /// a larger one while the fleet is new to us. However many arrive at once because an intake stood still, or crash
+    /// because it is Patch Tuesday, shares stay. The largest of the others is left out: one outage must not hide the next.
+    fn share(&self, place: u32, key: Key, onset_ms: i64, at_ms: i64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "ages in ms and counts")]
         let (age_s, others) = {
-            let common = if late { &self.late } else { &self.fresh };
+            let common = if key.late { &self.late } else { &self.fresh };
             let lately = common.lately(place, (at_ms - onset_ms) / 1000 + 1);
             let others = lately.all.saturating_sub(lately.own).saturating_sub(lately.largest_other);
             ((at_ms - self.began_ms) as f64 / 1000.0, others as f64)
         };
-        (1.0 - age_s / YOUTH_S).max(0.0) * YOUTH_SHARE * others
+        let youth = (1.0 - age_s / YOUTH_S).max(0.0) * YOUTH_SHARE;
+        // Of what is no driver the fleet's clock tells enough.
+        let usual = if key.kind.is_primary() { self.mean(key) / self.flow_mean().max(1e-9) } else { 0.0 };
+        youth.max(usual.min(1.0)) * others
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one sentence")]
@@ -391,6 +445,7 @@ impl Tenant {
         &self,
         place: u32,
         series: &Series,
+        at_ms: i64,
         driver: NameId,
         found: Found,
         chart: &Chart,
@@ -401,6 +456,7 @@ impl Tenant {
             series: place,
             driver,
             severity: found.severity,
+            at_ms,
             onset_ms: chart.onset_ms(),
             reason: Reason {
                 rho,
@@ -447,6 +503,14 @@ impl Tenant {
         }
     }
 
+    /// What crashed in these series between then and now belongs to an incident that is over.
+    pub(crate) fn note_over(&mut self, series: &[u32], onset_ms: i64, at_ms: i64) {
+        for place in series {
+            let of = self.over.entry(*place).or_insert((onset_ms, at_ms));
+            *of = (of.0.min(onset_ms), at_ms);
+        }
+    }
+
     /// Forgets excursions whose charts are back at zero.
     fn sweep(&mut self, at_ms: i64) {
         self.seen.turn(at_ms);
@@ -455,19 +519,31 @@ impl Tenant {
         }
         self.swept_ms = at_ms;
         let clocks = (self.fresh.clock, self.late.clock, self.plain);
-        let series = &mut self.series;
-        let mut is_quiet = |place: &u32| {
-            usize::try_from(*place).ok().and_then(|place| series.get_mut(place)).is_none_or(|one| {
-                one.touch(match (one.key.kind, one.key.late) {
+        let series = &self.series;
+        let is_quiet = |place: &u32| {
+            get(series, *place).is_none_or(|one| {
+                one.is_quiet(match (one.key.kind, one.key.late) {
                     (Kind::Everything, _) => clocks.2,
                     (_, true) => clocks.1,
                     (_, false) => clocks.0,
-                });
-                one.height() <= 0.0
+                })
             })
         };
+        self.over.retain(|_, (_, until)| at_ms - *until < LATEST_MS);
         self.excursions.retain(|place, _| !is_quiet(place));
         self.firsts.retain(|place, _| !is_quiet(place));
+    }
+
+    /// What was learnt is all: from here on the fleet is watched.
+    pub(crate) fn begin(&mut self) {
+        self.days.begin();
+    }
+
+    /// A machine that crashed, in whatever.
+    pub(crate) fn note_machine(&mut self, at_ms: i64, machine: u64) {
+        if self.seen.first(mix(machine, u64::MAX)) {
+            self.days.count(at_ms, 1.0);
+        }
     }
 
     /// Whether the machine has not been counted under this key lately.
@@ -477,12 +553,13 @@ impl Tenant {
 }
 
 impl Tenant {
-    /// Bytes of the series and of what hangs on them.
-    pub(crate) fn series_bytes(&self) -> usize {
-        let index = self.index.capacity() * (size_of::<(Key, u32)>() + 1);
+    /// Bytes of the charts, of the machines behind those above zero, and of how each driver crashed lately.
+    pub(crate) fn series_bytes(&self) -> [usize; 3] {
+        let charts = self.series.capacity() * size_of::<Series>() + self.index.bytes();
         let firsts = self.firsts.capacity() * (size_of::<(u32, Mark)>() + 1);
-        let past = self.past.capacity() * (size_of::<(u32, Past)>() + 1);
-        let excursions: usize = self.excursions.values().map(Excursion::bytes).sum();
-        self.series.capacity() * size_of::<Series>() + index + firsts + past + excursions
+        let excursions = self.excursions.values().map(|one| one.bytes() + size_of::<u32>()).sum::<usize>();
+        let past = self.past.capacity() * (size_of::<(u32, Past)>() + 1)
+            + self.past.values().map(Past::bytes).sum::<usize>();
+        [charts, firsts + excursions, past]
     }
 }

@@ -151,6 +151,30 @@ fn one_cause_that_is_blamed_on_two_drivers_is_one_incident() {
 }
 
 #[test]
+fn the_next_outage_does_not_bring_back_the_last_by_what_blame_falls_back_to() {
+    let config = DetectorConfig { resolve_after_s: 300, ..DetectorConfig::default() };
+    let mut fleet = Fleet::primed_with(12, config);
+    fleet.run(HOUR_S);
+    for (number, driver) in ["first.sys", "second.sys"].into_iter().enumerate() {
+        fleet.steps.clear();
+        fleet.extra(240, |second, fleet| {
+            for i in 0..10 {
+                let machine = 600_000 + number as u64 * 100_000 + second * 10 + i;
+                let blamed = if i < 2 { "win32kbase.sys" } else { driver };
+                fleet.crash(&crash(blamed, machine, &site(machine % 400)));
+            }
+        });
+        let first = fleet.steps.first().unwrap();
+        assert_eq!((first.step, first.incident.subject.to_string().as_str()), (Step::Opened, driver));
+        let joined: Vec<&Transition> = fleet.steps.iter().filter(|step| step.step == Step::Joined).collect();
+        assert!(!joined.is_empty() && joined.iter().all(|step| step.incident.id == first.incident.id));
+        assert!(fleet.steps.iter().all(|step| step.step != Step::Reopened));
+        fleet.run(3 * HOUR_S);
+        assert_eq!(fleet.detector.open_incidents(), 0);
+    }
+}
+
+#[test]
 fn blame_that_is_spread_over_many_drivers_is_seen_by_what_they_share() {
     let mut fleet = Fleet::primed(9);
     fleet.run(50 * HOUR_S);

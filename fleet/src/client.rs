@@ -1,14 +1,15 @@
-//! The server as a client sees it: uploads with retries, the ledger, the incidents. The only file that knows its
-//! routes and headers.
+//! The server as a client sees it: uploads with retries, inventories, the ledger, the incidents. The only file that
+//! knows its routes and headers.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use detector::attribution::Origin;
 use dump::synth::hash;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machines::Machine;
 
@@ -93,14 +94,73 @@ pub struct Incident {
     pub incident_id: String,
     /// The blamed driver.
     pub driver: String,
-    /// `open`, `acknowledged`, `resolved`.
+    /// `open`, `acknowledged`, `resolved`, `merged`.
     pub state: String,
     /// When it was opened, by the server's clock.
     pub opened_at_ms: i64,
+    /// When it was over, where it is.
+    pub resolved_at_ms: Option<i64>,
     /// Distinct machines.
     pub machines: u64,
     /// Distinct crashes.
     pub crashes: u64,
+}
+
+impl Incident {
+    /// Whether it is over, by itself or as part of another.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "resolved" | "merged")
+    }
+}
+
+/// An incident as its page tells it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct IncidentPage {
+    /// How often it came back.
+    pub(crate) reopened: u32,
+    /// What its machines share, once there are enough of them.
+    pub(crate) attribution: Option<Shared>,
+    /// Its life.
+    pub(crate) events: Vec<Event>,
+}
+
+/// What an incident's machines share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// What the incident comes from.
+    pub origin: Origin,
+    /// The same in a sentence for people.
+    pub sentence: String,
+}
+
+/// A step of an incident's life.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    /// `opened`, `reopened`, ...
+    pub(crate) kind: String,
+    /// When, by the server's clock.
+    pub(crate) at_ms: i64,
+}
+
+/// What a machine is and loads, as it tells the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Installed {
+    pub(crate) machine: String,
+    pub(crate) site: String,
+    pub(crate) ring: &'static str,
+    pub(crate) model: String,
+    pub(crate) os_build: u32,
+    pub(crate) drivers: Vec<InstalledDriver>,
+}
+
+/// A driver of an inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct InstalledDriver {
+    pub(crate) name: &'static str,
+    pub(crate) timestamp: u32,
+    pub(crate) size: u32,
 }
 
 /// What a dump is to HTTP.
@@ -109,6 +169,8 @@ const BYTES: &str = "application/octet-stream";
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Machines of one request: the server takes a thousand.
+const MOST_INVENTORIES: usize = 500;
 /// Longest time for one symbol file.
 const LONGEST_PUSH: Duration = Duration::from_secs(35 * 60);
 /// A server may ask for more than we would wait by ourselves, but not for everything.
@@ -217,6 +279,23 @@ impl Client {
             incidents: Vec<Incident>,
         }
         Ok(self.get::<Incidents>("/api/v1/incidents").await?.incidents)
+    }
+
+    /// One incident.
+    pub(crate) async fn incident(&self, id: &str) -> Result<IncidentPage> {
+        self.get(&format!("/api/v1/incidents/{}", encode(id))).await
+    }
+
+    /// Tells what machines are and load, patiently.
+    pub(crate) async fn tell_inventory(&self, machines: &[Installed]) -> Result<()> {
+        let url = format!("{}/v1/inventory", self.base);
+        for part in machines.chunks(MOST_INVENTORIES) {
+            let request = || self.authorized(self.http.post(&url)).json(part);
+            if let Sent::Refused(why) = patiently(hash(part.len() as u64), &mut 0, request).await? {
+                anyhow::bail!("{url} does not take the inventory of {} machines: {why}", part.len());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {

@@ -144,13 +144,16 @@ fn third_party(fleet: &Fleet, machine: &Machine, crash: &Crash) -> Vec<(&'static
     {
         installed.push(driver);
     }
-    installed
-        .into_iter()
-        .map(|place| {
-            let driver = &fleet.drivers[place];
-            (driver.name, driver.size, build_of(fleet, machine, place))
-        })
-        .collect()
+    images(fleet, machine, &installed)
+}
+
+/// Name, size and PE timestamp of what a machine runs, in load order.
+pub(crate) fn images(fleet: &Fleet, machine: &Machine, installed: &[usize]) -> Vec<(&'static str, u32, u32)> {
+    let image = |&place: &usize| {
+        let driver = &fleet.drivers[place];
+        (driver.name, driver.size, build_of(fleet, machine, place))
+    };
+    installed.iter().map(image).collect()
 }
 
 /// PE timestamp of the build that a machine runs: no fleet runs one build of anything. Of what brought an outage by its own

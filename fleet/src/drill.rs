@@ -1,30 +1,31 @@
 //! The drill: a fleet's ordinary crashes, then the outage, against a real server; then the questions that matter. Did
-//! it page, how soon, for the right driver, and does every crash count once?
+//! it page, how soon, for the right driver, does it say what the machines share, was it over when it was over, and does
+//! every crash count once?
 
-use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use dump::identify;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use anyhow::{Result, bail};
+use detector::attribution::Origin;
+use tokio::time::{Instant, sleep};
 
-use crate::client::{Answer, Body, Client, Ledger};
+use crate::client::{Client, Ledger};
 use crate::clock::now_ms;
-use crate::crash::describe;
 use crate::machines::{Fleet, FleetConfig};
-use crate::outages::{Culprit, Outage, OutageCrash, outage};
-use crate::plan::{PlanConfig, Upload, Way, plan};
+use crate::outages::{Architecture, Culprit, Outage, OutageCrash, Trigger, outage};
+use crate::plan::{PlanConfig, plan};
 use crate::progress::Progress;
 use crate::receiver::{DEMO_SECRET, Receiver, ReceiverConfig};
 
+mod after;
+mod inventory;
 mod report;
+mod uploads;
 mod watch;
 
-pub use report::{DrillReport, Page};
+pub use report::{DrillReport, Page, Told};
+pub(crate) use uploads::TELLING_MACHINES;
 use watch::Watch;
 
 /// A drill.
@@ -60,6 +61,11 @@ pub struct DrillConfig {
     pub receive: Option<SocketAddr>,
     /// Secret of that webhook.
     pub secret: String,
+    /// How long after the last upload the incident must be over, by the server's `alerts.resolve_after`. None: its end is
+    /// not waited for.
+    pub resolved_within: Option<Duration>,
+    /// Whether the machines tell first what they run: then pages know shares of the fleet.
+    pub inventory: bool,
     /// Show no progress.
     pub quiet: bool,
 }
@@ -82,6 +88,8 @@ impl Default for DrillConfig {
             linger: Duration::from_secs(6),
             receive: None,
             secret: DEMO_SECRET.to_owned(),
+            resolved_within: None,
+            inventory: true,
             quiet: false,
         }
     }
@@ -106,6 +114,20 @@ impl DrillConfig {
         outage.iter().flat_map(|outage| outage.blamed()).map(str::to_owned).collect()
     }
 
+    /// What the machines share, where the drill leaves one answer: crashes of what was on them for long, on whatever
+    /// Windows they run. Dumps of an outage that was of one Windows say that Windows, whatever set it off.
+    fn truth(&self) -> Option<Origin> {
+        let outage = self.scenario.filter(|_| self.machines >= TELLING_ALL)?;
+        let blamed = outage.blamed();
+        let is_blamed = |name: &str| blamed.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let brings_all = !blamed.is_empty()
+            && outage.hidden.is_none()
+            && outage.drivers.len() == blamed.len()
+            && outage.drivers.iter().all(|driver| is_blamed(&driver.name));
+        let at_once = matches!(outage.trigger, Trigger::ContentUpdate | Trigger::Use);
+        (at_once && brings_all && crashes_as_it_runs(outage)).then_some(Origin::AllVersions)
+    }
+
     /// Whether an incident for another driver is fair: where no dump names one, whoever hides behind them may have been
     /// found, and the kernel stands for "all of these machines, and nobody on their stacks". Machines break over months;
     /// all of them in half a minute look like an outage of whatever they break in most, and no detector could know.
@@ -124,28 +146,15 @@ impl DrillConfig {
     }
 }
 
-/// What the senders learn, together.
-#[derive(Default)]
-struct Tally {
-    sent: u64,
-    accepted: u64,
-    retries: u64,
-    bytes: u64,
-    rejected: BTreeMap<String, u64>,
-    /// Crash ids as `dump` computes them here, of uploads that were accepted.
-    crashes: HashSet<String>,
-    /// Answers that named another crash id than that.
-    misnamed: u64,
-    /// Machines of the outage whose first upload was accepted.
-    victims: HashSet<usize>,
-    first_crash_ms: Option<i64>,
-    tenth_machine_ms: Option<i64>,
-}
-
-/// The tenth distinct machine is where a detector with a sane threshold may act.
-const TELLING_MACHINES: usize = 10;
+/// Machines from which on an incident has to say what they share.
+const TELLING_ALL: usize = 50;
 /// How often the server is asked: adds half of this to what the drill sees, not to what the server says.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+
+/// Whether the dumps show the Windows that their machines run, and no other.
+fn crashes_as_it_runs(outage: &Outage) -> bool {
+    outage.build.is_none() && outage.machine == Architecture::X64
+}
 
 /// Runs a drill to its end.
 pub async fn run(config: DrillConfig) -> Result<DrillReport> {
@@ -161,10 +170,10 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     };
     let fleet_config =
         FleetConfig { machines: config.machines * 3 / 2 + 10, sites: config.sites, seed: config.seed };
-    let fleet = Arc::new(match config.scenario {
-        Some(outage) => Fleet::with_outage(&fleet_config, outage),
-        None => Fleet::new(&fleet_config),
-    });
+    let fleet = Arc::new(Fleet::of_round(&fleet_config, config.scenario, watch.round()));
+    if config.inventory && config.scenario.is_none_or(crashes_as_it_runs) {
+        client.tell_inventory(&inventory::of(&fleet)).await?;
+    }
     let plan_config = PlanConfig {
         warm_up: config.background,
         outage: config.outage,
@@ -175,20 +184,15 @@ pub async fn run(config: DrillConfig) -> Result<DrillReport> {
     let uploads = plan(&fleet, &plan_config, now_ms());
     let progress = Progress::new(uploads.len() as u64, config.quiet);
     let begun = Instant::now();
-    let tally = send_all(&client, &config, &fleet, uploads, &watch, &progress).await?;
+    let tally = uploads::send_all(&client, &config, &fleet, uploads, &watch, &progress).await?;
     let sending = begun.elapsed();
-    let expected = Expected { before, crashes: tally.crashes.len() as u64, sent: tally.sent };
-    let after = settle(&client, &config, &expected, &watch, receiver.as_ref(), &progress).await?;
-    if config.scenario.is_some() && !watch.expects() {
-        sleep(config.linger).await;
-    }
+    let after = after::Aftermath { client: &client, config: &config, watch: &watch, progress: &progress };
+    let after = after.follow(&before, &tally, receiver.as_ref()).await?;
     progress.finish();
-    let webhook_ms = receiver.as_ref().and_then(|receiver| watch.page_arrival(receiver));
     if let Some(receiver) = receiver {
         receiver.stop().await?;
     }
-    let opened = watch.stop();
-    Ok(report::of(&config, tally, sending, &before, &after, opened, webhook_ms))
+    Ok(report::of(&config, tally, sending, &before, after, watch.stop()))
 }
 
 /// The ledger once nothing waits: rows of uploads from before the drill must not be taken for its own.
@@ -209,140 +213,8 @@ async fn idle(client: &Client, patience: Duration) -> Result<Ledger> {
     }
 }
 
-/// Sends every upload at its time, or as soon after it as the server keeps up.
-async fn send_all(
-    client: &Client,
-    config: &DrillConfig,
-    fleet: &Arc<Fleet>,
-    uploads: Vec<Upload>,
-    watch: &Watch,
-    progress: &Progress,
-) -> Result<Tally> {
-    let tally = Arc::new(Mutex::new(Tally::default()));
-    let free = Arc::new(Semaphore::new(config.concurrency.max(1)));
-    let mut senders = JoinSet::new();
-    let begun = Instant::now();
-    for upload in uploads {
-        sleep_until(begun + upload.after).await;
-        let permit = Arc::clone(&free).acquire_owned().await?;
-        let (client, fleet, shared) = (client.clone(), Arc::clone(fleet), Arc::clone(&tally));
-        let bytes = config.dump_bytes;
-        senders.spawn(async move {
-            let outcome = send(&client, &fleet, &upload, bytes, &shared).await;
-            drop(permit);
-            outcome
-        });
-        while let Some(sent) = senders.try_join_next() {
-            sent.context("a sender failed")??;
-        }
-        show(progress, &tally, watch);
-    }
-    while let Some(sent) = senders.join_next().await {
-        sent.context("a sender failed")??;
-        show(progress, &tally, watch);
-    }
-    let tally = std::mem::take(&mut *lock(&tally));
-    Ok(tally)
-}
-
-fn show(progress: &Progress, tally: &Mutex<Tally>, watch: &Watch) {
-    let tally = lock(tally);
-    progress.show(tally.sent, || tally.say(watch));
-}
-
-async fn send(
-    client: &Client,
-    fleet: &Fleet,
-    upload: &Upload,
-    bytes: usize,
-    tally: &Mutex<Tally>,
-) -> Result<()> {
-    let dump = describe(fleet, &upload.crash, upload.writer, bytes).to_bytes();
-    // a kernel dump's identity lies in its header: the digest does not enter it
-    let id =
-        identify(&dump, &[0; 32], dump.len() as u64).context("our own dump has no identity")?.id.to_string();
-    let body = match upload.way {
-        Way::Raw => Body::Raw(dump),
-        Way::Zstd => Body::Zstd(zstd::bulk::compress(&dump, 1)?),
-        Way::Form => Body::Form(dump),
-    };
-    let of_outage = upload.crash.of.is_some();
-    if of_outage {
-        lock(tally).first_crash_ms.get_or_insert_with(now_ms);
-    }
-    let mut retries = 0;
-    let len = body.len() as u64;
-    let answer = client.upload(&fleet.machines[upload.crash.machine], body, &mut retries).await?;
-    let mut tally = lock(tally);
-    tally.sent += 1;
-    tally.retries += retries;
-    tally.bytes += len;
-    match answer {
-        Answer::Accepted(accepted) => {
-            tally.accepted += 1;
-            tally.misnamed += u64::from(accepted.crash_id != id);
-            tally.crashes.insert(id);
-            if of_outage
-                && tally.victims.insert(upload.crash.machine)
-                && tally.victims.len() == TELLING_MACHINES
-            {
-                tally.tenth_machine_ms = Some(now_ms());
-            }
-        }
-        Answer::Rejected(why) => {
-            tracing::warn!(%why, %id, "an upload was refused");
-            let status = why.split(':').next().unwrap_or_default().to_owned();
-            *tally.rejected.entry(status).or_default() += 1;
-        }
-    }
-    Ok(())
-}
-
-impl Tally {
-    fn say(&self, watch: &Watch) -> String {
-        let page = if watch.found().is_some() { "incident open" } else { "no incident" };
-        format!("accepted {}, {} machines down, {page}", self.accepted, self.victims.len())
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the server must come to after the last upload.
-struct Expected {
-    before: Ledger,
-    crashes: u64,
-    sent: u64,
-}
-
-/// Waits until the queue is empty, the rows are there and the page is out, or until patience ends.
-async fn settle(
-    client: &Client,
-    config: &DrillConfig,
-    expected: &Expected,
-    watch: &Watch,
-    receiver: Option<&Receiver>,
-    progress: &Progress,
-) -> Result<Ledger> {
-    let deadline = Instant::now() + config.patience;
-    loop {
-        let late = Instant::now() >= deadline;
-        match client.ledger().await {
-            Ok(now) if late || (expected.counted(&now) && watch.paged(receiver)) => return Ok(now),
-            Ok(now) => progress.show(expected.sent, || format!("all sent, {} queued", now.queued)),
-            Err(error) if late => return Err(error),
-            // it may be starting again; patience decides
-            Err(error) => tracing::warn!(%error, "cannot see the ledger"),
-        }
-        sleep(WATCH_EVERY).await;
-    }
-}
-
-impl Expected {
-    fn counted(&self, now: &Ledger) -> bool {
-        now.queued == 0 && now.crashes.saturating_sub(self.before.crashes) >= self.crashes
-    }
 }
 
 #[cfg(test)]

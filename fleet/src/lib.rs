@@ -13,6 +13,7 @@ mod frame;
 pub mod load;
 mod machines;
 mod outages;
+pub mod pages;
 mod plan;
 mod progress;
 mod random;
@@ -26,7 +27,7 @@ pub mod symbols;
 pub mod world;
 
 pub use catalogue::Driver;
-pub use client::{Incident, Ledger};
+pub use client::{Incident, Ledger, Shared};
 pub use crash::{Cause, Crash, describe};
 pub use machines::{Fleet, FleetConfig, Machine};
 pub use outages::{Architecture, Culprit, Outage, OutageCrash, OutageDriver, Trigger, outage, outages};

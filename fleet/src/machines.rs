@@ -114,15 +114,21 @@ const EXPOSED: f64 = 0.9;
 impl Fleet {
     /// The fleet of a configuration.
     pub fn new(config: &FleetConfig) -> Self {
-        Self::of(config, None)
+        Self::of(config, None, 0)
     }
 
     /// The same with an outage before it: nine of ten machines run its drivers, and nobody crashes in them as yet.
     pub fn with_outage(config: &FleetConfig, outage: &'static Outage) -> Self {
-        Self::of(config, Some(outage))
+        Self::of(config, Some(outage), 0)
     }
 
-    fn of(config: &FleetConfig, outage: Option<&'static Outage>) -> Self {
+    /// The same again, with other machines than in the rounds before: a machine that crashed in a driver is nothing new
+    /// for half a day.
+    pub(crate) fn of_round(config: &FleetConfig, outage: Option<&'static Outage>, round: usize) -> Self {
+        Self::of(config, outage, round)
+    }
+
+    fn of(config: &FleetConfig, outage: Option<&'static Outage>, round: usize) -> Self {
         let own: Vec<Driver> = outage.map(outage_drivers).unwrap_or_default();
         let mut drivers = catalogue::drivers();
         drivers.retain(|driver| !own.iter().any(|outage| outage.name.eq_ignore_ascii_case(driver.name)));
@@ -130,7 +136,8 @@ impl Fleet {
         drivers.extend(own);
         // a fleet an outage: drills of several against one server must not look like one set of broken machines
         let place = outage.and_then(|outage| outages().iter().position(|one| one == outage)).unwrap_or(0);
-        let first = place * MOST_MACHINES;
+        let rounds = MOST_MACHINES / config.machines.max(1);
+        let first = place * MOST_MACHINES + (round % rounds.max(1)) * config.machines;
         let numbers = first..first + config.machines;
         let machines = numbers.map(|number| machine(config, &drivers, background, number)).collect();
         Self { machines, drivers, outage, background }
@@ -241,6 +248,16 @@ mod tests {
     fn a_seed_is_a_fleet() {
         assert_eq!(Fleet::new(&CONFIG).machines, Fleet::new(&CONFIG).machines);
         assert_ne!(Fleet::new(&CONFIG).machines, Fleet::new(&FleetConfig { seed: 12, ..CONFIG }).machines);
+    }
+
+    #[test]
+    fn each_round_has_machines_of_its_own() {
+        let of = |round| {
+            let fleet = Fleet::of_round(&CONFIG, crate::outage("crowdstrike"), round);
+            fleet.machines.into_iter().map(|machine| machine.id).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert!(of(0).is_disjoint(&of(1)) && of(49).is_disjoint(&of(1)));
+        assert_eq!(of(50), of(0), "numbers are used again before another outage's are touched");
     }
 
     #[test]

@@ -60,15 +60,47 @@ impl Arrival {
 
     /// The driver that it is about.
     pub fn driver(&self) -> &str {
-        self.body.pointer("/data/driver").and_then(|driver| driver.as_str()).unwrap_or_default()
+        self.word("/data/driver")
+    }
+
+    /// The incident that it is about.
+    pub fn incident_id(&self) -> &str {
+        self.word("/data/incident_id")
+    }
+
+    /// `sev1`, `sev2`.
+    pub fn severity(&self) -> &str {
+        self.word("/data/severity")
+    }
+
+    /// The line for a phone's lock screen.
+    pub fn summary(&self) -> &str {
+        self.word("/data/summary")
+    }
+
+    /// Machines that it counts.
+    pub fn machines(&self) -> u64 {
+        self.body.pointer("/data/machines").and_then(serde_json::Value::as_u64).unwrap_or_default()
+    }
+
+    /// Whether it wakes somebody: an incident that begins or comes back as a page, or becomes one.
+    pub fn is_page(&self) -> bool {
+        self.begins() && self.severity() == "sev1"
+    }
+
+    fn begins(&self) -> bool {
+        matches!(self.kind(), "incident.opened" | "incident.escalated" | "incident.reopened")
+    }
+
+    fn word(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = self.body.pointer("/data/summary").and_then(|text| text.as_str()).unwrap_or_default();
         let again = if self.repeated { " (again)" } else { "" };
-        write!(f, "{}{again} {} {:?}", self.kind(), self.id, summary)
+        write!(f, "{}{again} {} {:?}", self.kind(), self.id, self.summary())
     }
 }
 
@@ -133,6 +165,15 @@ impl Receiver {
     /// What came so far.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.desk.seen().arrivals.clone()
+    }
+
+    /// What said that an incident is over, unless it has come back since.
+    pub fn over(&self, incident_id: &str) -> Option<Arrival> {
+        let arrivals = self.arrivals();
+        let of_it = |arrival: &&Arrival| arrival.incident_id() == incident_id && !arrival.repeated;
+        let turns = |arrival: &&Arrival| arrival.begins() || arrival.kind() == "incident.resolved";
+        let last = arrivals.iter().rev().filter(of_it).find(turns)?;
+        (last.kind() == "incident.resolved").then(|| last.clone())
     }
 
     /// How many requests had no right signature.

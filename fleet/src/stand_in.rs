@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,21 +22,40 @@ use crate::receiver::DEMO_SECRET;
 pub(crate) struct Manners {
     /// The driver that its incident names.
     pub(crate) blames: &'static str,
+    /// The driver whose tenth machine it opens it for.
+    pub(crate) pages_for: &'static str,
     /// Uploads that it calls itself too busy for, at first.
     pub(crate) busy: u32,
     /// A crash in this many gets no row; 0 for none.
     pub(crate) forgets: u64,
     /// What it answers instead of taking anything.
     pub(crate) refuses: Option<StatusCode>,
-    /// Where it sends its webhook.
+    /// Where it sends its webhooks.
     pub(crate) webhook: Option<SocketAddr>,
+    /// How loud they are.
+    pub(crate) severity: &'static str,
+    /// What it says that the machines share.
+    pub(crate) origin: &'static str,
+    /// Whether its incident is over as soon as it was told.
+    pub(crate) resolves: bool,
     /// The token that it wants.
     pub(crate) token: Option<&'static str>,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { blames: "csagent.sys", busy: 0, forgets: 0, refuses: None, webhook: None, token: None }
+        Self {
+            blames: "csagent.sys",
+            pages_for: "csagent.sys",
+            busy: 0,
+            forgets: 0,
+            refuses: None,
+            webhook: None,
+            severity: "sev1",
+            origin: "all_versions",
+            resolves: true,
+            token: None,
+        }
     }
 }
 
@@ -46,8 +65,10 @@ pub(crate) struct Seen {
     pub(crate) forms: u64,
     pub(crate) crashes: HashSet<String>,
     pub(crate) machines: HashSet<String>,
+    /// Machines that told what they run.
+    pub(crate) told: HashSet<String>,
     forgotten: u64,
-    falcon_machines: HashSet<String>,
+    sick_machines: HashSet<String>,
     incidents: Vec<Value>,
 }
 
@@ -66,10 +87,12 @@ impl StandIn {
         let desk = Arc::new(Desk { manners: Mutex::new(manners), seen: Mutex::default() });
         let router = Router::new()
             .route("/v1/crashes", post(take))
+            .route("/v1/inventory", post(inventory))
             .route("/v1/symbols", post(file))
             .route("/v1/symbols/missing", get(missing))
             .route("/api/v1/status", get(status))
             .route("/api/v1/incidents", get(incidents))
+            .route("/api/v1/incidents/{id}", get(incident))
             .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&desk));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,6 +107,11 @@ impl StandIn {
 
     pub(crate) fn open_incident(&self, driver: &str) {
         self.seen().open(driver);
+    }
+
+    /// Ends all incidents, as the first one of a server's life.
+    pub(crate) fn resolve_incidents(&self) {
+        self.seen().resolve(1_000);
     }
 }
 
@@ -124,6 +152,26 @@ impl Seen {
             "state": "open", "opened_at_ms": now_ms(), "resolved_at_ms": null, "machines": 10, "crashes": 10,
         }));
     }
+
+    fn resolve(&mut self, at_ms: i64) {
+        for incident in &mut self.incidents {
+            incident["state"] = "resolved".into();
+            incident["resolved_at_ms"] = at_ms.into();
+        }
+    }
+
+    /// As a server that has had such an incident does: it comes back.
+    fn open_or_reopen(&mut self, driver: &str) -> String {
+        match self.incidents.iter_mut().find(|incident| incident["driver"] == driver) {
+            Some(incident) => {
+                incident["state"] = "open".into();
+                incident["reopened_at_ms"] = now_ms().into();
+            }
+            None => self.open(driver),
+        }
+        let last = self.incidents.iter().find(|incident| incident["driver"] == driver);
+        last.map(|incident| incident["incident_id"].as_str().unwrap().to_owned()).unwrap()
+    }
 }
 
 async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
@@ -138,9 +186,9 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     // the fleet's machines say all three, a person's own dump may say one
     assert_eq!(is_numbered(&machine), headers.contains_key("x-bluescope-site"));
     assert_eq!(headers.contains_key("x-bluescope-site"), headers.contains_key("x-bluescope-ring"));
-    let page = remember(&mut desk.seen(), &manners, &id, machine, is_form, blames_falcon(&dump));
-    if page && let Some(address) = manners.webhook {
-        tokio::spawn(send_webhook(address, manners.blames));
+    let page = remember(&mut desk.seen(), &manners, &id, machine, is_form, has(&dump, manners.pages_for));
+    if let Some(incident) = page {
+        tokio::spawn(tell(Arc::clone(&desk), manners, incident));
     }
     if is_form && headers.get("accept").is_none_or(|accept| accept != "application/json") {
         return format!("CrashID=bp-{id}\n").into_response();
@@ -155,15 +203,15 @@ fn is_numbered(machine: &str) -> bool {
         .is_some_and(|rest| rest.len() >= 6 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether this upload is the one to page on: the tenth machine of the outage.
+/// The incident to page for, where this upload is the tenth machine of the outage.
 fn remember(
     seen: &mut Seen,
     manners: &Manners,
     id: &str,
     machine: String,
     is_form: bool,
-    falcon: bool,
-) -> bool {
+    is_sick: bool,
+) -> Option<String> {
     seen.uploads += 1;
     seen.forms += u64::from(is_form);
     let new = seen.crashes.insert(id.to_owned());
@@ -171,11 +219,8 @@ fn remember(
         seen.forgotten += 1;
     }
     seen.machines.insert(machine.clone());
-    let page = falcon && seen.falcon_machines.insert(machine) && seen.falcon_machines.len() == 10;
-    if page {
-        seen.open(manners.blames);
-    }
-    page
+    let page = is_sick && seen.sick_machines.insert(machine) && seen.sick_machines.len() == 10;
+    page.then(|| seen.open_or_reopen(manners.blames))
 }
 
 async fn read(request: Request) -> (Vec<u8>, bool) {
@@ -196,21 +241,42 @@ async fn read(request: Request) -> (Vec<u8>, bool) {
     (if zstd { zstd::stream::decode_all(&*body).unwrap() } else { body.to_vec() }, false)
 }
 
-fn blames_falcon(bytes: &[u8]) -> bool {
+/// Whether one of a dump's parameters points into a driver.
+fn has(bytes: &[u8], name: &str) -> bool {
     let dump = KernelDump::parse(bytes).unwrap();
-    let at = |address: u64| dump.driver_at(address).is_some_and(|(driver, _)| driver.name == "csagent.sys");
+    let at = |address: u64| dump.driver_at(address).is_some_and(|(driver, _)| driver.name == name);
     dump.header().parameters.into_iter().any(at)
 }
 
-async fn send_webhook(address: SocketAddr, driver: &str) {
-    let body = json!({ "type": "incident.opened", "data": { "driver": driver } }).to_string();
-    let seconds = now_ms() / 1000;
-    let signature = Webhook::new(DEMO_SECRET).unwrap().sign("msg_1", seconds, body.as_bytes()).unwrap();
+/// The page, and the end where it comes to one.
+async fn tell(desk: Arc<Desk>, manners: Manners, incident: String) {
+    let data = |state: &str| {
+        let summary = format!("{} {}: 10 machines down", manners.severity.to_uppercase(), manners.blames);
+        json!({
+            "driver": manners.blames, "severity": manners.severity, "incident_id": incident, "machines": 10,
+            "summary": summary, "state": state,
+        })
+    };
+    if let Some(address) = manners.webhook {
+        send_webhook(address, "msg_1", json!({ "type": "incident.opened", "data": data("open") })).await;
+    }
+    if manners.resolves {
+        desk.seen().resolve(now_ms());
+        if let Some(address) = manners.webhook {
+            let body = json!({ "type": "incident.resolved", "data": data("resolved") });
+            send_webhook(address, "msg_2", body).await;
+        }
+    }
+}
+
+async fn send_webhook(address: SocketAddr, id: &str, body: Value) {
+    let (body, seconds) = (body.to_string(), now_ms() / 1000);
+    let signature = Webhook::new(DEMO_SECRET).unwrap().sign(id, seconds, body.as_bytes()).unwrap();
     let client = crate::client::Client::new("http://unused", None, 1).unwrap();
     let request = client
         .http()
         .post(format!("http://{address}/"))
-        .header("webhook-id", "msg_1")
+        .header("webhook-id", id)
         .header("webhook-timestamp", seconds)
         .header("webhook-signature", signature)
         .body(body);
@@ -227,6 +293,30 @@ async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {
 
 async fn incidents(State(desk): State<Arc<Desk>>) -> Json<Value> {
     Json(json!({ "incidents": desk.seen().incidents }))
+}
+
+async fn incident(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
+    let origin = desk.manners().origin;
+    let seen = desk.seen();
+    let found = seen.incidents.iter().find(|incident| incident["incident_id"] == id.as_str());
+    let Some(found) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let mut events = vec![json!({ "kind": "opened", "at_ms": found["opened_at_ms"] })];
+    let back = &found["reopened_at_ms"];
+    if !back.is_null() {
+        events.push(json!({ "kind": "reopened", "at_ms": back }));
+    }
+    let mut page = found.clone();
+    page["events"] = events.into();
+    page["reopened"] = i32::from(!back.is_null()).into();
+    page["attribution"] = json!({ "origin": origin, "sentence": "As the stand-in says." });
+    Json(page).into_response()
+}
+
+async fn inventory(State(desk): State<Arc<Desk>>, Json(machines): Json<Vec<Value>>) -> Json<Value> {
+    assert!(machines.iter().all(|machine| machine["drivers"].as_array().is_some_and(|all| !all.is_empty())));
+    let names = machines.iter().map(|machine| machine["machine"].as_str().unwrap().to_owned());
+    desk.seen().told.extend(names);
+    Json(json!({ "taken": machines.len() }))
 }
 
 #[derive(serde::Deserialize)]

@@ -16,6 +16,7 @@ use crate::cli::BenchArgs;
 use crate::commands::free_address;
 use crate::terminal;
 
+mod pages;
 mod process;
 mod table;
 
@@ -31,8 +32,12 @@ const DRAIN: Duration = Duration::from_secs(300);
 pub(crate) async fn run(arguments: BenchArgs) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let data = arguments.data.clone().unwrap_or_else(|| scratch.path().to_path_buf());
+    if arguments.pages {
+        return pages::run(&arguments, &data).await;
+    }
     let mute = if arguments.dead_symbols { Some(MuteServer::start().await?) } else { None };
-    let service = Service::start(&data, mute.as_ref()).await?;
+    let sources = mute.as_ref().map_or_else(String::new, |server| format!("\"http://{}\"", server.address));
+    let service = Service::start(&data, &[("BLUESCOPE_SYMBOLS__SOURCES", format!("[{sources}]"))]).await?;
     terminal::remark(&format!("the service runs on {}, its data is in {}", service.url, data.display()));
 
     let begun = Instant::now();
@@ -98,11 +103,11 @@ struct Service {
 }
 
 impl Service {
-    async fn start(data: &Path, symbols: Option<&MuteServer>) -> anyhow::Result<Self> {
+    /// Starts it on this folder, configured by the environment.
+    async fn start(data: &Path, settings: &[(&str, String)]) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let sources = symbols.map_or_else(String::new, |server| format!("\"http://{}\"", server.address));
         let child = Command::new(std::env::current_exe().context("cannot find this executable")?)
-            .env("BLUESCOPE_SYMBOLS__SOURCES", format!("[{sources}]"))
+            .envs(settings.iter().map(|(key, value)| (key, value)))
             .args(["up", "--listen", &address.to_string(), "--data"])
             .arg(data)
             .env("BLUESCOPE_LOG__FILTER", "warn")

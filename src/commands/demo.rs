@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fleet::drill::{self, DrillConfig};
 use fleet::receiver::DEMO_SECRET;
@@ -12,9 +13,14 @@ use crate::cli::DemoArgs;
 use crate::commands::free_address;
 use crate::commands::send::send_all;
 use crate::commands::up::{configure, stop_on_signal};
-use crate::config::{Config, Target};
+use crate::config::{Alerts, Config, Target};
 use crate::roles::{self, Roles};
 use crate::{telemetry, terminal};
+
+/// How long an incident must be calm to be over, unless that was configured.
+const SOON_OVER: Duration = Duration::from_secs(10);
+/// An incident whose end is further away than this is not waited for.
+const LONGEST_END: Duration = Duration::from_secs(120);
 
 /// Runs until Ctrl-C, or until the drill is over where that was asked for.
 pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
@@ -26,6 +32,10 @@ pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     }
     telemetry::start(&config.log)?;
     let files = terminal::files(&arguments.dumps)?;
+    // Who watches a demonstration wants to see its end.
+    if config.alerts.resolve_after == Alerts::default().resolve_after {
+        config.alerts.resolve_after = SOON_OVER;
+    }
     let receiver = free_address()?;
     let url = format!("http://{receiver}/");
     config.alerts.targets.push(Target::webhook("demo", &url, DEMO_SECRET, true));
@@ -80,9 +90,16 @@ async fn replay(
         token,
         machines: arguments.machines,
         receive: Some(receiver),
+        resolved_within: resolved_within(config.alerts.resolve_after),
         ..DrillConfig::default()
     })
     .await?;
     terminal::print(&report.to_string());
     Ok(passed && report.passed())
+}
+
+/// How long after the last upload the incident is over for certain, where that can be waited for. A third more than is
+/// configured, for the time that is looked back; the rest is for a busy machine.
+fn resolved_within(resolve_after: Duration) -> Option<Duration> {
+    (resolve_after <= LONGEST_END).then(|| resolve_after * 4 / 3 + Duration::from_secs(30))
 }

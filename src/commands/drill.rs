@@ -1,5 +1,6 @@
 //! `bluescope drill`: an outage of the past against a running service. Fails when the service did not page for the
-//! right driver, paged for a wrong one, or lost or doubled a crash. Lists the outages that there are.
+//! right driver, paged for a wrong one, named a wrong cause, did not say that it was over where that was waited for, or
+//! lost or doubled a crash. Lists the outages that there are.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) async fn run(arguments: DrillArgs) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         receive: arguments.receive,
         secret: arguments.secret,
+        resolved_within: arguments.resolved_within.map(Duration::from_secs),
+        inventory: !arguments.no_inventory,
         ..DrillConfig::default()
     })
     .await?;

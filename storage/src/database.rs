@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clickhouse::query::Query;
@@ -27,6 +28,11 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const INSERT_TIMEOUT: Duration = Duration::from_secs(120);
 /// A question that takes longer is a fault of ours: pages and the detector ask again in seconds.
 const QUESTION_SECONDS: &str = "30";
+
+/// How long a start waits for a server before it goes on without.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// How soon it is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Where ClickHouse is.
 #[derive(Debug, Clone)]
@@ -56,6 +62,8 @@ pub enum DatabaseConfig {
 pub struct Database {
     client: Client,
     engine: Engine,
+    /// Whether its schema is this build's. Rows must not be refused for good because a table is not there yet.
+    ready: Arc<AtomicBool>,
 }
 
 /// The engine inside this process, where there is one.
@@ -78,13 +86,44 @@ impl Database {
     /// Starts the engine where it is embedded, creates the database and brings its schema up to date.
     pub async fn open(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         match config {
-            DatabaseConfig::Server { url, user, password, database } => {
-                let client =
-                    Client::default().with_url(url).with_user(user).with_password(password.expose_secret());
-                Self::prepare(client, database, None).await
-            }
+            DatabaseConfig::Server { database, .. } => Self::prepare(client_of(config), database, None).await,
             DatabaseConfig::Embedded { dir, library } => Self::open_embedded(dir, library.as_ref()).await,
         }
+    }
+
+    /// As [`Self::open`], but goes on without a server that does not answer: it is asked again and again beside, and until
+    /// then every question and every insert fails as it does while a server is away.
+    pub async fn open_or_wait(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        let DatabaseConfig::Server { database, .. } = config else { return Self::open(config).await };
+        let error = match tokio::time::timeout(FIRST_ANSWER, Self::open(config)).await {
+            Ok(Err(error)) if error.retryable() => error,
+            Ok(opened) => return opened,
+            Err(_elapsed) => DatabaseError::while_("open")(clickhouse::error::Error::TimedOut),
+        };
+        tracing::warn!(%error, "ClickHouse does not answer: going on without, and asking again");
+        let client = client_of(config).with_compression(Compression::None);
+        let ready = Arc::new(AtomicBool::new(false));
+        let (config, done, database) = (config.clone(), Arc::downgrade(&ready), database.clone());
+        tokio::spawn(async move {
+            // Whoever waits holds a handle.
+            while done.strong_count() > 0 {
+                tokio::time::sleep(AGAIN).await;
+                match tokio::time::timeout(FIRST_ANSWER, Self::open(&config)).await {
+                    Ok(Ok(_opened)) => {
+                        if let Some(ready) = done.upgrade() {
+                            ready.store(true, Ordering::Release);
+                        }
+                        tracing::info!("ClickHouse answers");
+                        return;
+                    }
+                    Ok(Err(error)) if !error.retryable() => {
+                        tracing::error!(%error, "ClickHouse cannot be used as it is");
+                    }
+                    Ok(Err(_)) | Err(_) => {}
+                }
+            }
+        });
+        Ok(Self { client: client.with_database(database), engine: None, ready })
     }
 
     #[cfg(feature = "embedded")]
@@ -114,7 +153,7 @@ impl Database {
             .map_err(DatabaseError::while_("create the database"))?;
         let client = client.with_database(database);
         migrations::run(&client).await?;
-        Ok(Self { client, engine })
+        Ok(Self { client, engine, ready: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Whether ClickHouse answers.
@@ -176,6 +215,9 @@ impl Database {
         R: clickhouse::RowOwned + clickhouse::RowWrite,
     {
         let failed = DatabaseError::while_("insert");
+        if !self.ready.load(Ordering::Acquire) {
+            return Err(DatabaseError::NotReady);
+        }
         // On by default since ClickHouse 26.2; an acknowledgement before the write would break the ledger.
         let client = self.client.clone().with_setting("async_insert", "0");
         // The first insert into a table asks for its columns, and that question has no limit of its own.
@@ -188,5 +230,15 @@ impl Database {
             insert.write(row).await.map_err(&failed)?;
         }
         insert.end().await.map_err(&failed)
+    }
+}
+
+/// A client of a server; one without an address for anything else.
+fn client_of(config: &DatabaseConfig) -> Client {
+    match config {
+        DatabaseConfig::Server { url, user, password, .. } => {
+            Client::default().with_url(url).with_user(user).with_password(password.expose_secret())
+        }
+        DatabaseConfig::Embedded { .. } => Client::default(),
     }
 }

@@ -24,6 +24,7 @@ mod incidents;
 mod ledger;
 mod missing_symbols;
 mod notifications;
+mod open_incidents;
 mod pulse;
 mod replay;
 mod rollout_counts;
@@ -31,6 +32,7 @@ mod signal_rows;
 mod sparklines;
 mod suspect_machines;
 mod symbol_files;
+mod targets;
 mod top_drivers;
 
 pub use acts::{ActCursor, ActRow};
@@ -52,6 +54,7 @@ pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 pub use rollout_counts::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
 pub use signal_rows::SignalRows;
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
+pub use targets::TargetRow;
 pub use top_drivers::DriverSummary;
 
 /// The most points of a series: a page is about 2,000 pixels wide.

@@ -41,6 +41,23 @@ pub(crate) fn samples(kind: &str) -> Option<PathBuf> {
     None
 }
 
+/// A receiver of webhooks that believes only what is signed with the secret of demonstrations, and the target that sends
+/// to it.
+pub(crate) async fn receiver(address: SocketAddr) -> fleet::receiver::Receiver {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let secret = fleet::receiver::DEMO_SECRET.to_owned();
+    let config = fleet::receiver::ReceiverConfig { listen: address, secret };
+    fleet::receiver::Receiver::start(&config).await.unwrap()
+}
+
+/// Configuration of a webhook to this address.
+pub(crate) fn target(address: SocketAddr) -> String {
+    let secret = fleet::receiver::DEMO_SECRET;
+    format!(
+        "[[alerts.targets]]\nname = \"on-call\"\nurl = \"http://{address}/hook\"\nsecret = \"{secret}\"\nallow_private = true\n"
+    )
+}
+
 /// Waits until `check` gives something, at most [`PATIENCE`].
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
@@ -190,6 +207,40 @@ impl Service {
         }
         let answer: Value = serde_json::from_str(&text).unwrap();
         Ok(answer["crash_id"].as_str().unwrap().to_owned())
+    }
+
+    /// POSTs JSON; status and the answer.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let response = self.http.post(self.url(path)).json(body).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
+    }
+
+    /// Crashes of this many machines at twenty sites, as fast as they are taken: an outage of the dump's driver.
+    pub(crate) async fn outage(&self, dump: &SmallDump, machines: u64) {
+        let crashes = Crashes::of(dump);
+        for number in 0..machines {
+            let request = self
+                .http
+                .post(self.url("/v1/crashes"))
+                .header("x-bluescope-machine", format!("pc-{number:04}"))
+                .header("x-bluescope-site", format!("site-{:02}", number % 20))
+                .header("x-bluescope-ring", if number % 10 == 0 { "early" } else { "broad" })
+                .body(crashes.number(number));
+            assert_eq!(request.send().await.unwrap().status(), 200);
+        }
+    }
+
+    /// The incident about a driver, once it is there, with all that its page knows.
+    pub(crate) async fn incident(&self, driver: &str) -> Value {
+        let id = eventually("an incident", || async {
+            let all = self.json("/api/v1/incidents").await;
+            let mut all = all["incidents"].as_array().unwrap().iter();
+            all.find(|incident| incident["driver"] == driver)
+                .map(|incident| incident["incident_id"].as_str().unwrap().to_owned())
+        })
+        .await;
+        self.json(&format!("/api/v1/incidents/{id}")).await
     }
 
     /// The ledger as `/api/v1/status` gives it.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::notices::{DELIVERED, FAILED};
 use super::plain::cut;
-use super::repeat::Repeats;
+use super::repeat::{Repeats, is_marker};
 use super::schedule;
 use super::send::{Failure, Retry};
 
@@ -48,6 +48,17 @@ pub enum Health {
     Failing,
     /// All attempts of at least a minute failed. It is tried once a minute, and what waits for it is kept for a day.
     Dead,
+}
+
+impl Health {
+    /// As in JSON and in rows.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Failing => "failing",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 /// A target as people see it.
@@ -117,7 +128,7 @@ impl Lane {
 
     /// A row that is new, or pending since before a restart. Each id is taken once.
     pub(super) fn take(&mut self, row: NotificationRow, now: Instant, now_ms: i64) {
-        if Repeats::is_marker(&row) {
+        if is_marker(&row) {
             return self.repeats.restore(row, now);
         }
         let wait = match row.attempts {

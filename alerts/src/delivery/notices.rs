@@ -1,5 +1,5 @@
 //! From a step of an incident's life to rows in the outbox: who hears of it, and what they get. Pure: the same step and
-//! the same settings give the same rows, so that a replay writes nothing twice.
+//! the same settings give rows with the same ids, so that a replay writes nothing twice.
 
 use detector::{Severity, Step, Transition};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::DeliveryConfig;
 use super::body::{alertmanager, pagerduty, slack, teams, webhook};
 use super::route::Matter;
-use super::story::story;
+use super::story::{Example, story};
 use super::target::{Target, TargetKind};
 
 /// Still to be sent.
@@ -19,10 +19,11 @@ pub(super) const DELIVERED: &str = "delivered";
 /// Given up on.
 pub(super) const FAILED: &str = "failed";
 
-/// The notifications of one step: none where nobody is to hear of it.
+/// The notifications of one step: none where nobody is to hear of it. `examples` are crashes of it, as far as some are known.
 #[must_use]
 pub fn notices(
     transition: &Transition,
+    examples: &[Example],
     config: &DeliveryConfig,
     page_url: &str,
     now_ms: i64,
@@ -33,7 +34,7 @@ pub fn notices(
         if !wants(target, transition) {
             continue;
         }
-        for (part, payload) in bodies(target, transition, page_url).into_iter().enumerate() {
+        for (part, payload) in bodies(target, transition, examples, page_url).into_iter().enumerate() {
             rows.push(NotificationRow {
                 notification_id: id(transition, &target.name, part),
                 incident_id: Uuid::from_u128(incident.id),
@@ -64,12 +65,12 @@ fn wants(target: &Target, transition: &Transition) -> bool {
     }
 }
 
-fn bodies(target: &Target, transition: &Transition, page_url: &str) -> Vec<Value> {
-    let story = story(transition, page_url, target.template.as_ref());
+fn bodies(target: &Target, transition: &Transition, examples: &[Example], page_url: &str) -> Vec<Value> {
+    let story = story(transition, examples, page_url, target.template.as_ref());
     match &target.kind {
         TargetKind::Webhook { .. } => {
             // Maps with string keys and finite numbers: nothing that JSON cannot hold.
-            let body = webhook::body(transition, &story);
+            let body = webhook::body(transition, examples, page_url, &story);
             body.and_then(|body| serde_json::to_value(body).ok()).into_iter().collect()
         }
         TargetKind::PagerDuty { .. } => pagerduty::bodies(transition, &story),

@@ -33,12 +33,12 @@ fn marker_id(incident_id: Uuid, target: &str) -> String {
     format!("{}-repeat-{target}", incident_id.simple())
 }
 
-impl Repeats {
-    /// Whether a row of the outbox is such a marker and nothing to be delivered itself.
-    pub(super) fn is_marker(row: &NotificationRow) -> bool {
-        row.notification_id == marker_id(row.incident_id, &row.target)
-    }
+/// Whether a row of the outbox is such a marker and nothing to be delivered itself.
+pub(crate) fn is_marker(row: &NotificationRow) -> bool {
+    row.notification_id == marker_id(row.incident_id, &row.target)
+}
 
+impl Repeats {
     /// Takes up what burned before a restart.
     pub(super) fn restore(&mut self, marker: NotificationRow, now: Instant) {
         self.0.insert(marker.incident_id, Repeat { marker, due: now, in_flight: false });
@@ -125,7 +125,7 @@ mod tests {
         let (now, id) = (Instant::now(), Uuid::from_u128(1));
         let mut repeats = Repeats::default();
         let marker = repeats.delivered(&row("[{}]", 1), now).unwrap();
-        assert!(Repeats::is_marker(&marker) && !Repeats::is_marker(&row("[{}]", 1)));
+        assert!(is_marker(&marker) && !is_marker(&row("[{}]", 1)));
         assert_eq!(marker.state, PENDING);
         assert_eq!(repeats.due(now, |_| false), None);
         let later = now + EVERY;

@@ -113,6 +113,7 @@ fn story(stop: &RolloutStop, page_url: &str) -> Story {
         line: format!("Stop the rollout of {driver} {version}{ring}: {machines}"),
         facts,
         link: format!("{}/drivers/{}", page_url.trim_end_matches('/'), escape(&stop.driver)),
+        more: Vec::new(),
     }
 }
 

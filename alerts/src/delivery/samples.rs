@@ -4,21 +4,24 @@ use detector::attribution::{Attribution, Claim, Element, Facet, Origin};
 use detector::incident::{Reason, Tally};
 use detector::{Change, Incident, Severity, State, Step, Subject, Transition};
 
+use uuid::Uuid;
+
 use super::DeliveryConfig;
+use super::story::Example;
 use super::target::{Auth, PAGERDUTY_URL, Target, TargetKind};
 
-pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-pub(super) const ROUTING_KEY: &str = "0123456789abcdef0123456789abcdef";
-pub(super) const PAGES: &str = "https://bluescope.example/";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const ROUTING_KEY: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const PAGES: &str = "https://bluescope.example/";
 /// 19 July 2024, 04:10 UTC.
-pub(super) const AT_MS: i64 = 1_721_362_200_000;
+pub(crate) const AT_MS: i64 = 1_721_362_200_000;
 
-pub(super) fn target(name: &str, kind: TargetKind, url: &str) -> Target {
+pub(crate) fn target(name: &str, kind: TargetKind, url: &str) -> Target {
     Target { name: name.to_owned(), kind, url: url.into(), allow_private: true, template: None }
 }
 
 /// One target of each kind, all at this URL.
-pub(super) fn one_of_each(url: &str) -> DeliveryConfig {
+pub(crate) fn one_of_each(url: &str) -> DeliveryConfig {
     let targets = vec![
         target("hook", TargetKind::Webhook { secret: SECRET.into() }, url),
         target("pager", TargetKind::PagerDuty { routing_key: ROUTING_KEY.into() }, url),
@@ -30,11 +33,11 @@ pub(super) fn one_of_each(url: &str) -> DeliveryConfig {
     DeliveryConfig { targets, ..DeliveryConfig::default() }
 }
 
-pub(super) fn tally(name: &str, machines: u64) -> Tally {
+pub(crate) fn tally(name: &str, machines: u64) -> Tally {
     Tally { name: name.to_owned(), machines }
 }
 
-pub(super) fn incident() -> Incident {
+pub(crate) fn incident() -> Incident {
     Incident {
         id: 0x1234,
         tenant: "acme".to_owned(),
@@ -47,6 +50,7 @@ pub(super) fn incident() -> Incident {
         muted_until_ms: None,
         acknowledged_by: String::new(),
         reopened: 0,
+        grown: 0,
         merged_into: None,
         also: vec![Subject::BugCheck(0x50)],
         machines: 1816,
@@ -109,11 +113,23 @@ fn attribution() -> Attribution {
         also_changed: vec![change],
         affected: 1816,
         reference: 4000,
-        sentence: "all versions at once: content, configuration or an outside trigger".to_owned(),
+        sentence: "All 3 versions of csagent.sys at once, on 4 models: suspect content, configuration or an outside \
+                   trigger."
+            .to_owned(),
     }
 }
 
-pub(super) fn transition(step: Step) -> Transition {
+/// Two crashes of it, the second of a machine with a name that is meant to deceive.
+pub(crate) fn examples() -> Vec<Example> {
+    let example = |number: u128, machine: &str, at_ms| Example {
+        crash_id: Uuid::from_u128(number),
+        machine: machine.to_owned(),
+        at_ms,
+    };
+    vec![example(0xE1, "PC-0001", AT_MS - 20_000), example(0xE2, "<!channel>\u{202e}](x)", 0)]
+}
+
+pub(crate) fn transition(step: Step) -> Transition {
     let mut incident = incident();
     match step {
         Step::Resolved => {
@@ -132,7 +148,7 @@ pub(super) fn transition(step: Step) -> Transition {
 }
 
 /// Every string as bad as it can be, every list as long.
-pub(super) fn hostile() -> Transition {
+pub(crate) fn hostile() -> Transition {
     let name = "\u{202e}\0\"</script>../<!channel>*[x](https://evil.example)`{driver}\u{1f4a3}".repeat(200);
     let mut transition = transition(Step::Opened);
     let incident = &mut transition.incident;

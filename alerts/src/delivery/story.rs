@@ -1,6 +1,9 @@
 //! An incident in words: the line that a lock screen shows, and the facts below it. What an engineer who was just woken
 //! needs first, in the order in which it is needed. Pure; knows no receiver's format.
 
+use std::cmp::Ordering;
+
+use detector::attribution::Origin;
 use detector::{Incident, Severity, State, Step, Subject, Transition};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,10 +13,14 @@ use super::template::{Field, Template};
 
 /// Longest string from a dump: enough for any driver name, too little to flood a chat.
 pub(super) const LONGEST: usize = 200;
+/// Longest name of a machine in a link.
+const LONGEST_MACHINE: usize = 60;
 /// Longest sentence about what machines share.
 pub(super) const LONGEST_SENTENCE: usize = 600;
 /// Values of each list that are named.
 const NAMED: usize = 3;
+/// Growths that have a name of their own: a thousand million machines is more than there are.
+pub(super) const MOST_GROWN: u32 = 9;
 /// A time of day says enough for this long; after it the date is needed.
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 
@@ -22,6 +29,31 @@ const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 pub(super) struct Fact {
     pub(super) label: &'static str,
     pub(super) value: String,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) text: String,
+    pub(super) url: String,
+}
+
+/// A crash of an incident, to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Its id.
+    pub crash_id: uuid::Uuid,
+    /// Name of the machine.
+    pub machine: String,
+    /// When it happened, ms since 1970; 0 where that is not known.
+    pub at_ms: i64,
+}
+
+impl Example {
+    /// Where it is shown.
+    pub(super) fn url(&self, page_url: &str) -> String {
+        format!("{}/crashes/{}", page_url.trim_end_matches('/'), self.crash_id)
+    }
 }
 
 /// All that people are told of one step. Nothing in it can carry a receiver's mark-up over lines or turn text around.
@@ -35,23 +67,44 @@ pub(super) struct Story {
     pub(super) facts: Vec<Fact>,
     /// Where to look.
     pub(super) link: String,
+    /// Where to look then.
+    pub(super) more: Vec<Link>,
 }
 
 /// Puts the words together; `template` replaces the line.
-pub(super) fn story(transition: &Transition, page_url: &str, template: Option<&Template>) -> Story {
+pub(super) fn story(
+    transition: &Transition,
+    examples: &[Example],
+    page_url: &str,
+    template: Option<&Template>,
+) -> Story {
     let incident = &transition.incident;
-    let link = link(page_url, incident);
+    let link = link(page_url, incident.id);
     let ours = line(transition);
     let line = match template {
         None => ours,
         Some(template) => template.fill(|field| fill(field, transition, &ours, &link)),
     };
-    Story { title: title(incident), line, facts: facts(transition), link }
+    let other = incident
+        .merged_into
+        .map(|id| Link { text: "The incident that it is part of".to_owned(), url: self::link(page_url, id) });
+    let crashes = examples.iter().take(NAMED).map(|example| Link {
+        text: format!("Crash of {}", plain(&example.machine, LONGEST_MACHINE)),
+        url: example.url(page_url),
+    });
+    let more = other.into_iter().chain(crashes).collect();
+    Story { title: title(incident), line, facts: facts(transition), link, more }
 }
 
-/// Where the incident is shown.
-pub(super) fn link(page_url: &str, incident: &Incident) -> String {
-    format!("{}/incidents/{}", page_url.trim_end_matches('/'), uuid::Uuid::from_u128(incident.id))
+/// Where an incident is shown.
+fn link(page_url: &str, id: u128) -> String {
+    format!("{}/incidents/{}", page_url.trim_end_matches('/'), uuid::Uuid::from_u128(id))
+}
+
+/// Its so-manieth growth: `x10`, `x100`; none for the incident itself.
+pub(super) fn growth(grown: u32) -> Option<String> {
+    let zeros = usize::try_from(grown.min(MOST_GROWN)).unwrap_or_default();
+    (zeros > 0).then(|| format!("x1{}", "0".repeat(zeros)))
 }
 
 /// `SEV1`, `SEV2`.
@@ -86,29 +139,57 @@ pub(super) fn subject(subject: &Subject) -> String {
 
 fn line(transition: &Transition) -> String {
     let incident = &transition.incident;
-    let so_far = format!("{} since {}", toll(incident), clock(incident.onset_ms, transition.at_ms));
-    let title = title(incident);
-    let usual = match incident.state {
-        State::Resolved => "over, ",
-        State::Merged => "part of another incident, ",
-        State::Open | State::Acknowledged => match transition.step {
-            Step::Escalated => "now a page, ",
-            Step::Grew => "growing, ",
-            Step::Attributed => "cause, ",
-            Step::Reopened => "again, ",
-            _ => "",
-        },
+    let (title, toll) = (title(incident), toll(incident));
+    match incident.state {
+        State::Resolved => {
+            let lasted =
+                incident.resolved_at_ms.unwrap_or(transition.at_ms).saturating_sub(incident.onset_ms);
+            return format!("{title}: over after {}, {toll}", span(lasted));
+        }
+        State::Merged => return format!("{title}: is part of another incident from now on, {toll}"),
+        State::Open | State::Acknowledged => {}
+    }
+    let so_far = format!("{toll} since {}, {}", clock(incident.onset_ms, transition.at_ms), pace(incident));
+    // Sentences that say that nothing is known yet are for whoever looks closer.
+    let known = incident.attribution.as_ref().is_some_and(|found| found.origin != Origin::Unknown);
+    let cause = shared(incident).filter(|_| known);
+    let mut parts = match (transition.step, cause) {
+        (Step::Attributed, Some(cause)) => vec![format!("what they share is known. {cause}"), so_far],
+        (step, cause) => {
+            let news = match step {
+                Step::Escalated => "now a page, ",
+                Step::Grew => "ten times more, ",
+                Step::Reopened => "is back, ",
+                _ => "",
+            };
+            std::iter::once(format!("{news}{so_far}")).chain(cause).collect()
+        }
     };
-    let mut line = format!("{title}: {usual}{so_far}");
-    if matches!(incident.state, State::Resolved | State::Merged) {
-        return line;
+    parts.extend(top_site(incident));
+    format!("{title}: {}", parts.join("; "))
+}
+
+/// `900 in the last minute, up from 400`.
+fn pace(incident: &Incident) -> String {
+    let (now, before) = (incident.last_minute, incident.minute_before);
+    let change = match now.cmp(&before) {
+        Ordering::Greater if before > 0 => format!(", up from {}", count(before)),
+        Ordering::Less => format!(", down from {}", count(before)),
+        _ => String::new(),
+    };
+    format!("{} in the last minute{change}", count(now))
+}
+
+/// `78 min`, `2 h 5 min`, `3 d 4 h`.
+fn span(ms: i64) -> String {
+    let minutes = ms.max(0) / 60_000;
+    let (days, hours) = (minutes / 1440, minutes / 60);
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..120 => format!("{minutes} min"),
+        120..2880 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
     }
-    line.push_str(&format!(", {} in the last minute", count(incident.last_minute)));
-    for more in [shared(incident), top_site(incident)].into_iter().flatten() {
-        line.push_str("; ");
-        line.push_str(&more);
-    }
-    line
 }
 
 /// `1,816 of 8,000 machines down (22.7 %)`.
@@ -158,30 +239,33 @@ fn facts(transition: &Transition) -> Vec<Fact> {
         sites => format!(", at {} {}", count(sites), if sites == 1 { "site" } else { "sites" }),
     };
     add("Machines", format!("{}{sites}", toll(incident)));
-    let ended = incident.resolved_at_ms.map(|at| format!(" until {}", clock(at, transition.at_ms)));
     let since = clock(incident.onset_ms, transition.at_ms);
-    add("Since", format!("{since}{}", ended.unwrap_or_default()));
-    add(
-        "Growth",
-        format!(
-            "{} in the last minute, {} in the one before; usual are {}",
-            count(incident.last_minute),
-            count(incident.minute_before),
-            rate(incident.reason.usual_per_minute),
-        ),
-    );
-    add("In common", shared(incident).unwrap_or_default());
+    let ended = incident.resolved_at_ms.map(|at| format!(" until {}", clock(at, transition.at_ms)));
+    let lasted = incident.resolved_at_ms.unwrap_or(transition.at_ms).saturating_sub(incident.onset_ms);
+    add("Since", format!("{since}{} ({})", ended.unwrap_or_default(), span(lasted)));
+    add("Growth", paces(incident));
+    add("They share", shared(incident).unwrap_or_default());
     add("Change before it", change(incident));
     add("Fault sites", named(&incident.fault_sites));
     add("Bug checks", named(&incident.bug_checks));
     add("Versions", named(&incident.versions));
     add("Windows builds", named(&incident.os_builds));
     add("Models", named(&incident.models));
-    add("Also", incident.also.iter().take(NAMED).map(subject).collect::<Vec<_>>().join(", "));
+    add("Also alarmed", incident.also.iter().take(NAMED).map(subject).collect::<Vec<_>>().join(", "));
     add("Tenant", plain(&incident.tenant, LONGEST));
     add("By", plain(&transition.by, LONGEST));
     add("Words", plain(&transition.words, LONGEST_SENTENCE));
     facts
+}
+
+fn paces(incident: &Incident) -> String {
+    let (now, before) = (count(incident.last_minute), count(incident.minute_before));
+    let usual = match incident.reason.usual_per_minute {
+        // Machines that went dark are held against no rate.
+        none if none <= 0.0 => String::new(),
+        usual => format!("; usual are at most {} a minute", rate(usual)),
+    };
+    format!("{now} machines in the last minute, {before} in the one before{usual}")
 }
 
 fn change(incident: &Incident) -> String {

@@ -57,7 +57,7 @@ async fn send(courier: &Courier, target: &Target, page_url: &str) -> Result<Stat
 fn bodies(target: &Target, id: &str, page_url: &str, now_ms: i64) -> Vec<Value> {
     let link = page_url.trim_end_matches('/').to_owned();
     let line = format!("Test of {} by Bluescope: nothing is wrong, and nothing has to be done", target.name);
-    let story = Story { title: "Bluescope test".to_owned(), line, facts: Vec::new(), link };
+    let story = Story { title: "Bluescope test".to_owned(), line, facts: Vec::new(), link, more: Vec::new() };
     match &target.kind {
         TargetKind::Webhook { .. } => {
             let Story { line: summary, link: url, .. } = story;

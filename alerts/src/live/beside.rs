@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use detector::{Act, ActKind};
 use storage::database::Database;
-use storage::questions::{ActRow, ExposedMachine};
+use storage::questions::{ActRow, DriverHour, ExposedMachine};
 use storage::signals::CrashSignal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::start;
+use super::targets::Wanted;
 use crate::delivery::chain;
 use crate::metrics::AlertsMetrics;
 
@@ -30,6 +32,10 @@ pub(super) enum Asked {
     Act(Act, String),
     /// Machines that run an incident's driver.
     Reference(u128, Vec<ExposedMachine>),
+    /// Somebody wants to try a target, and how far acts have been read with it.
+    Test(Wanted, String),
+    /// The past that was not to be had at the start.
+    History(Vec<DriverHour>),
 }
 
 type Suspects = Arc<Mutex<HashSet<(String, String)>>>;
@@ -45,6 +51,7 @@ impl Beside {
     pub(super) fn start(
         database: Database,
         acts_until: Option<String>,
+        wants_history: bool,
         tell: mpsc::UnboundedSender<Asked>,
         metrics: AlertsMetrics,
         stop: CancellationToken,
@@ -59,6 +66,7 @@ impl Beside {
                     read_acts(&database, acts_until, &tell),
                     know_suspects(&database, &held, &counted),
                     find_references(&database, wanted, &tell),
+                    find_history(&database, wants_history, &tell),
                 )
             };
             tokio::select! {
@@ -102,9 +110,13 @@ async fn read_acts(database: &Database, until: Option<String>, tell: &mpsc::Unbo
         for row in acts {
             cursor = row.cursor();
             let Ok(text) = serde_json::to_string(&cursor) else { continue };
-            match act(&row) {
-                Some(act) => {
-                    if tell.send(Asked::Act(act, text)).is_err() {
+            let asked = match row.kind.as_str() {
+                "test" => test(&row).map(|wanted| Asked::Test(wanted, text)),
+                _ => act(&row).map(|act| Asked::Act(act, text)),
+            };
+            match asked {
+                Some(asked) => {
+                    if tell.send(asked).is_err() {
                         return;
                     }
                 }
@@ -127,6 +139,27 @@ fn act(row: &ActRow) -> Option<Act> {
         _ => return None,
     };
     Some(Act { incident: row.incident_id.as_u128(), at_ms: row.at_ms, by: row.by.clone(), kind })
+}
+
+fn test(row: &ActRow) -> Option<Wanted> {
+    let detail: serde_json::Value = serde_json::from_str(&row.detail).ok()?;
+    let target = detail.get("target")?.as_str()?.to_owned();
+    Some(Wanted { target, by: row.by.clone(), at_ms: row.at_ms })
+}
+
+/// Asks for the past until it is there, once.
+async fn find_history(database: &Database, wanted: bool, tell: &mpsc::UnboundedSender<Asked>) {
+    if !wanted {
+        return;
+    }
+    loop {
+        tokio::time::sleep(start::HISTORY_WAIT).await;
+        if let Some(hours) = start::history(database).await {
+            // Only a stopping process has nobody who asks.
+            tell.send(Asked::History(hours)).ok();
+            return;
+        }
+    }
 }
 
 async fn know_suspects(database: &Database, suspects: &Suspects, metrics: &AlertsMetrics) {

@@ -10,7 +10,7 @@ use storage::queue::BatchLimits;
 use storage::signals::{Marks, Signal, Signals};
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::chain;
+use crate::delivery::{chain, is_marker};
 
 /// How often the store is asked what is new.
 const OFTEN: Duration = Duration::from_millis(500);
@@ -64,7 +64,8 @@ async fn copy_rows(store: &AlertStore, database: &Database) -> Result<bool, Copy
     for event in &rows.events {
         database.put_incident_event(event).await?;
     }
-    for notification in &rows.notifications {
+    // What keeps an alert of Alertmanager's burning over a restart is no notification that anybody waits for.
+    for notification in rows.notifications.iter().filter(|row| !is_marker(row)) {
         database.put_notification(notification).await?;
     }
     store.copied(&rows).await?;

@@ -1,13 +1,15 @@
-//! The gate, asked by ourselves: a rollout that was announced and must not go on is told without anybody asking.
+//! The gate, asked by ourselves: a rollout that was announced and must not go on is told without anybody asking. Decides by
+//! the same function as the gate that deployment tools ask.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use detector::rollout::{Answer, Arm, Limits, Rollout, decide};
+use detector::Incident;
+use detector::rollout::{Answer, Arm, Exposure, Known, Limits, judge};
 use storage::alert_store::{AlertStore, AlertStoreError, Turn};
 use storage::database::{Database, DatabaseError};
-use storage::questions::{ArmCounts, BuildName, ChangeRow, Range};
+use storage::questions::{ArmCounts, BuildName, ChangeRow, ExposureSource, Range, RolloutCounts};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AlertsConfig;
@@ -20,6 +22,8 @@ const OFTEN: Duration = Duration::from_secs(30);
 const WATCHED_MS: i64 = 7 * 86_400_000;
 /// Rollouts that are looked at, the newest ones.
 const MOST: u32 = 200;
+/// Open incidents of a tenant that are looked at, the newest ones.
+const MOST_INCIDENTS: u32 = 50;
 /// Name of the list of stops that were told.
 const TOLD: &str = "rollout stops told";
 
@@ -82,7 +86,7 @@ async fn look(
         if told.contains(&key) || !looked.insert(key.clone()) {
             continue;
         }
-        let Some(stop) = judge(database, &change, now).await? else { continue };
+        let Some(stop) = stop(database, &change, now).await? else { continue };
         tracing::warn!(
             driver = stop.driver,
             version = stop.version,
@@ -109,7 +113,7 @@ fn version(change: &ChangeRow) -> String {
 }
 
 /// The stop, where the gate says so.
-async fn judge(
+async fn stop(
     database: &Database,
     change: &ChangeRow,
     now_ms: i64,
@@ -119,39 +123,54 @@ async fn judge(
         (0, version) => BuildName::Version(version),
         (timestamp, _) => BuildName::Timestamp(timestamp),
     };
-    let (driver, version) = (driver(change), version(change));
+    let driver = driver(change);
     let ring = (!change.ring.is_empty()).then_some(change.ring.as_str());
-    let Some(counts) = database.rollout_counts(&change.tenant, &driver, build, ring, now_ms).await? else {
-        return Ok(None);
-    };
+    let counts = database.rollout_counts(&change.tenant, &driver, build, ring, now_ms).await?;
+    let open = database.open_incidents(&change.tenant, MOST_INCIDENTS).await?;
+    let open: Vec<Incident> = open.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    Ok(judged(change, driver, counts, &open, now_ms))
+}
+
+fn judged(
+    change: &ChangeRow,
+    driver: String,
+    counts: Option<RolloutCounts>,
+    open: &[Incident],
+    now_ms: i64,
+) -> Option<RolloutStop> {
     let arm = |counts: ArmCounts| Arm {
         machines: counts.machines,
         crashed: counts.crashed,
         machine_hours: counts.machine_hours,
     };
-    #[expect(clippy::cast_precision_loss, reason = "a span in ms")]
-    let hours_since_first = now_ms.saturating_sub(counts.first_seen_ms).max(0) as f64 / 3_600_000.0;
-    let gate = decide(
-        &Rollout {
-            driver: &driver,
-            version: &version,
-            ring: &change.ring,
-            new: arm(counts.new),
-            old: arm(counts.old),
-            open_incident: None,
-            hours_since_first,
-        },
-        &Limits::default(),
-    );
-    Ok((gate.answer == Answer::Stop).then(|| RolloutStop {
+    let exposure = counts.map(|counts| Exposure {
+        first_seen_ms: counts.first_seen_ms,
+        timestamps: counts.timestamps,
+        sampled: counts.source == ExposureSource::Crashes,
+        new: arm(counts.new),
+        old: arm(counts.old),
+    });
+    let version = version(change);
+    let known = Known {
+        driver: &driver,
+        version: &version,
+        timestamp: (change.timestamp > 0).then_some(change.timestamp),
+        ring: &change.ring,
+        exposure: exposure.as_ref(),
+        open,
+        now_ms,
+    };
+    let (gate, _) = judge(&known, &Limits::default());
+    let new = exposure.map(|found| found.new).unwrap_or_default();
+    (gate.answer == Answer::Stop).then(|| RolloutStop {
         at_ms: now_ms,
         driver,
         version,
         ring: change.ring.clone(),
         tenant: change.tenant.clone(),
-        machines_exposed: counts.new.machines,
-        machines_crashed: counts.new.crashed,
+        machines_exposed: new.machines,
+        machines_crashed: new.crashed,
         ratio: gate.ratio.zip(gate.ratio_high).map(|(ratio, high)| (ratio, gate.ratio_low, high)),
         reason: gate.why,
-    }))
+    })
 }

@@ -12,9 +12,9 @@ use embedded::{Engine, EngineConfig};
 use prometheus_client::registry::Registry;
 use storage::alert_store::AlertStore;
 use storage::database::{Database, DatabaseConfig};
-use storage::questions::NotificationRow;
+use storage::questions::{NotificationRow, SignalRows};
 use storage::rows::CrashRow;
-use storage::signals::{CrashSignal, Signal, Signals, SignalsConfig};
+use storage::signals::{CrashSignal, DriverSignal, InstallSignal, Signal, Signals, SignalsConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, MutexGuard};
@@ -29,9 +29,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) database: Database,
+    pub(crate) config: DatabaseConfig,
     engine: Engine,
     pub(crate) signals: Signals,
-    store: AlertStore,
+    pub(crate) store: AlertStore,
     cut: Arc<AtomicBool>,
     proxy: JoinHandle<()>,
     _dir: TempDir,
@@ -63,7 +64,7 @@ impl Fixture {
             database: "bluescope".to_owned(),
         };
         let database = Database::open(&config).await.unwrap();
-        Some(Self { database, engine, signals, store, cut, proxy, _dir: dir, _turn: turn })
+        Some(Self { database, config, engine, signals, store, cut, proxy, _dir: dir, _turn: turn })
     }
 
     /// From now on ClickHouse cannot be reached.
@@ -124,6 +125,39 @@ impl Fixture {
         eventually("rows are taken", async || self.database.insert_crashes(&rows).await.ok()).await;
     }
 
+    /// A day ago every other machine of 4,000 got a new build of the driver. 60 of those crashed in it, and 3 of the others.
+    pub(crate) async fn roll_out(&self, driver: &str) {
+        const HOUR_MS: i64 = 3_600_000;
+        let now = now_ms();
+        let install = |number: u32| {
+            let is_new = number.is_multiple_of(2);
+            InstallSignal {
+                tenant: "acme".to_owned(),
+                machine: format!("machine-{number}"),
+                at_ms: now - if is_new { 24 } else { 30 } * HOUR_MS,
+                ring: "broad".to_owned(),
+                drivers: vec![DriverSignal {
+                    name: driver.to_owned(),
+                    version: if is_new { "2.0" } else { "1.0" }.to_owned(),
+                    timestamp: if is_new { 0x6690_2C2A } else { 0x6000_0001 },
+                    size: 0x10000,
+                }],
+                ..InstallSignal::default()
+            }
+        };
+        let mut rows = SignalRows::default();
+        rows.installs(&(0..4000).map(install).collect::<Vec<_>>());
+        self.database.put_signals(&rows).await.unwrap();
+        let crashed = |number: u32| {
+            let mut row = crash(driver, number, 0, now - 2 * HOUR_MS);
+            row.driver_timestamp = if number.is_multiple_of(2) { 0x6690_2C2A } else { 0x6000_0001 };
+            row
+        };
+        let crashes: Vec<CrashRow> =
+            (100..160).map(|number| crashed(2 * number)).chain([1001, 1003, 1005].map(crashed)).collect();
+        self.database.insert_crashes(&crashes).await.unwrap();
+    }
+
     /// All notifications of all incidents.
     pub(crate) async fn notifications(&self) -> Vec<NotificationRow> {
         let mut rows = Vec::new();
@@ -148,10 +182,15 @@ pub(crate) struct Role {
 
 impl Role {
     pub(crate) fn start(fixture: &Fixture, config: AlertsConfig) -> Self {
+        Self::on(fixture, fixture.database.clone(), config)
+    }
+
+    /// With another handle on the database.
+    pub(crate) fn on(fixture: &Fixture, database: Database, config: AlertsConfig) -> Self {
         let mut registry = Registry::default();
         let metrics = AlertsMetrics::new(&mut registry);
         let stop = CancellationToken::new();
-        let (database, token) = (fixture.database.clone(), stop.clone());
+        let token = stop.clone();
         let (signals, store) = (fixture.signals.clone(), fixture.store.clone());
         let task = tokio::spawn(async move {
             bluescope_alerts::run(config, signals, store, database, metrics, token).await.unwrap();

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bluescope_alerts::delivery::{Target, TargetKind};
+use bluescope_alerts::delivery::{Auth, Target, TargetKind};
 
 use crate::fixture::eventually;
 
@@ -49,7 +49,10 @@ impl Receiver {
     pub(crate) async fn start(answers: &[Answer]) -> Self {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let shared = Shared { answers: answers.into(), requests: requests.clone() };
-        let router = Router::new().route("/hook", post(receive)).with_state(shared);
+        let router = Router::new()
+            .route("/hook", post(receive))
+            .route("/api/v2/alerts", post(alerts))
+            .with_state(shared);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -63,6 +66,15 @@ impl Receiver {
             url: self.url.clone().into(),
             allow_private: true,
             template: None,
+        }
+    }
+
+    /// The same place as an Alertmanager.
+    pub(crate) fn alertmanager(&self, name: &str) -> Target {
+        Target {
+            kind: TargetKind::Alertmanager { auth: Auth::None },
+            url: self.url.trim_end_matches("/hook").into(),
+            ..self.hook(name)
         }
     }
 
@@ -97,4 +109,10 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
             response
         }
     }
+}
+
+async fn alerts(State(shared): State<Shared>, body: Bytes) -> StatusCode {
+    let body = serde_json::from_slice(&body).unwrap();
+    shared.requests.lock().unwrap().push(Request { id: String::new(), body });
+    StatusCode::OK
 }

@@ -27,16 +27,58 @@ impl Permit {
         Self { token: token.map(|token| blake3::hash(token.expose_secret().as_bytes())) }
     }
 
+    /// Whether a token is needed.
+    pub(crate) fn wants_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether a request may act; `peer` is who is at the other end of its connection.
     pub(crate) fn check(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Result<(), Fault> {
+        if !is_json(headers) {
+            return Err(Fault::MediaType(
+                "Send JSON, and say so: `Content-Type: application/json`.".to_owned(),
+            ));
+        }
         not_from_elsewhere(headers)?;
+        let how = "`Authorization: Bearer TOKEN`";
+        self.allows(headers, peer, bearer(headers), how)
+    }
+
+    /// Whether a form may come from the page that it says it comes from. A browser sends the form of any page to any
+    /// address, but none leaves out to say which page that was, nor lets it lie.
+    pub(crate) fn check_page(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        if !headers.contains_key(SEC_FETCH_SITE) && !headers.contains_key(ORIGIN) {
+            return Err(Fault::Forbidden(
+                "A form is taken from a browser on our own page only; send JSON.".to_owned(),
+            ));
+        }
+        not_from_elsewhere(headers)
+    }
+
+    /// Whether a form may act that was found to be from our own page.
+    pub(crate) fn check_form(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        token: &str,
+    ) -> Result<(), Fault> {
+        self.allows(headers, peer, Some(token.trim()), "the field beside the button")
+    }
+
+    fn allows(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        presented: Option<&str>,
+        how: &str,
+    ) -> Result<(), Fault> {
         match &self.token {
-            Some(token) => match bearer(headers).map(|presented| blake3::hash(presented.as_bytes())) {
+            Some(token) => match presented.map(|presented| blake3::hash(presented.as_bytes())) {
                 // `Hash`'s equality takes constant time.
                 Some(presented) if presented == *token => Ok(()),
-                _ => Err(Fault::Unauthorized(
-                    "Send the token that is configured as server.acts_token: `Authorization: Bearer TOKEN`.".to_owned(),
-                )),
+                _ => Err(Fault::Unauthorized(format!(
+                    "Send the token that is configured as server.acts_token: {how}."
+                ))),
             },
             None if is_here(headers, peer) => Ok(()),
             None => Err(Fault::Forbidden(
@@ -48,23 +90,25 @@ impl Permit {
     }
 }
 
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?").trim().to_owned())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = text(headers, &CONTENT_TYPE).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
 /// A browser sends a form or a plain request of any page to any address, but JSON only after asking us, which nobody here
 /// answers; and it says where the page is from.
 fn not_from_elsewhere(headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
-    let kind = text(&CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Fault::MediaType("Send JSON, and say so: `Content-Type: application/json`.".to_owned()));
-    }
     let elsewhere = || Fault::Forbidden("The request comes from a page of another site.".to_owned());
-    if !matches!(text(&SEC_FETCH_SITE), None | Some("same-origin" | "none")) {
+    if !matches!(text(headers, &SEC_FETCH_SITE).as_deref(), None | Some("same-origin" | "none")) {
         return Err(elsewhere());
     }
-    let Some(origin) = text(&ORIGIN) else { return Ok(()) };
-    let same = origin
-        .split_once("://")
-        .zip(text(&HOST))
-        .is_some_and(|((_scheme, from), here)| from.eq_ignore_ascii_case(here));
+    let Some(origin) = text(headers, &ORIGIN) else { return Ok(()) };
+    let here = text(headers, &HOST).unwrap_or_default();
+    let same = origin.split_once("://").is_some_and(|(_scheme, from)| from.eq_ignore_ascii_case(&here));
     if same { Ok(()) } else { Err(elsewhere()) }
 }
 
@@ -146,6 +190,41 @@ mod tests {
             }
         }
         assert!(!format!("{permit:?}").contains("a-long-secret"));
+    }
+
+    #[test]
+    fn a_form_is_taken_from_our_own_page_only() {
+        let form = |permit: &Permit, token: &str, headers: &[(&'static str, &str)]| {
+            let mut all = HeaderMap::new();
+            all.insert(HOST, "127.0.0.1:8080".parse().unwrap());
+            for (name, value) in headers {
+                all.insert(*name, value.parse().unwrap());
+            }
+            let checked = permit.check_page(&all);
+            match checked.and_then(|()| permit.check_form(&all, HERE.parse().ok(), token)) {
+                Ok(()) => 200,
+                Err(Fault::Unauthorized(_)) => 401,
+                Err(Fault::Forbidden(_)) => 403,
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        let ours = ("origin", "http://127.0.0.1:8080");
+        let open = Permit::new(None);
+        for (headers, status) in [
+            (&[ours][..], 200),
+            (&[ours, ("sec-fetch-site", "same-origin")], 200),
+            (&[], 403),
+            (&[("origin", "null")], 403),
+            (&[("origin", "https://evil.example")], 403),
+            (&[ours, ("sec-fetch-site", "cross-site")], 403),
+            (&[("sec-fetch-site", "same-site")], 403),
+        ] {
+            assert_eq!(form(&open, "", headers), status, "{headers:?}");
+        }
+        let closed = Permit::new(Some(&SecretString::from("a-long-secret")));
+        assert_eq!(form(&closed, "", &[ours]), 401);
+        assert_eq!(form(&closed, "a-long-secret", &[ours]), 200);
+        assert_eq!(form(&closed, "a-long-secret", &[("origin", "https://evil.example")]), 403);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! `/api/v1/gate`: may a rollout go on? Asks what is known of its machines and of the driver's incidents;
-//! `detector::rollout` decides.
+//! `detector::rollout` judges.
 
-use detector::attribution::{Facet, Origin};
-use detector::rollout::{Answer, Arm, Limits, OpenIncident, Rollout, decide};
-use detector::{Severity, Subject};
+use detector::rollout::{Answer, Arm, Exposure, Known, Limits, judge};
+use detector::{Incident, Severity};
 use serde::{Deserialize, Serialize};
 use storage::questions::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
 use uuid::Uuid;
 
-use super::incidents::newest;
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
 
@@ -16,8 +14,6 @@ use crate::respond::Fault;
 const LONGEST: usize = 200;
 /// Open incidents that are looked at, the newest ones. A fleet with more of them has no time for rollouts.
 const MOST_INCIDENTS: u32 = 50;
-/// When to come again for a build that nobody has.
-const UNSEEN_RETRY_S: u32 = 60;
 
 const PARAMETERS: &str = "Parameters: driver (base name), version (PE timestamp 0x66902c2a, or the version that inventories \
                           report), ring (optional), tenant (optional).";
@@ -100,7 +96,7 @@ pub(crate) struct Wrong {
 #[cfg(test)]
 impl Default for Gate {
     fn default() -> Self {
-        answer(&Question::default(), None, None, 0)
+        answer(&Question::default(), None, &[], 0)
     }
 }
 
@@ -144,91 +140,33 @@ pub(crate) async fn gather(app: &App, question: &Question) -> Result<Gate, Fault
         },
         open_incidents(app, question),
     )?;
-    let timestamps: Vec<u32> = counts
-        .iter()
-        .flat_map(|counts| counts.timestamps.iter().copied())
-        .chain(question.timestamp)
-        .collect();
-    let wrong = open.iter().filter_map(|incident| wrong(incident, &question.driver, &timestamps));
-    let worst = wrong.max_by_key(|wrong| (wrong.blames_version, wrong.severity, wrong.machines));
-    Ok(answer(question, counts, worst, now_ms))
+    Ok(answer(question, counts, &open, now_ms))
 }
 
 /// What the detector knows of each open incident of the tenant.
-async fn open_incidents(app: &App, question: &Question) -> Result<Vec<detector::Incident>, Fault> {
-    let mut found = Vec::new();
-    for summary in app.database.incidents(true, MOST_INCIDENTS).await? {
-        if summary.tenant == question.tenant {
-            found.extend(newest(&app.database.incident_events(summary.incident_id).await?));
-        }
-    }
-    Ok(found)
+async fn open_incidents(app: &App, question: &Question) -> Result<Vec<Incident>, Fault> {
+    let found = app.database.open_incidents(&question.tenant, MOST_INCIDENTS).await?;
+    Ok(found.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
 }
 
-/// What an incident says of the driver, where it is about it.
-fn wrong(incident: &detector::Incident, driver: &str, timestamps: &[u32]) -> Option<Wrong> {
-    let dark = |subject: &Subject| {
-        matches!(subject, Subject::Silence(name, Some(version))
-        if name == driver && timestamps.contains(&version.timestamp))
+fn answer(question: &Question, counts: Option<RolloutCounts>, open: &[Incident], now_ms: i64) -> Gate {
+    let arm = |counts: ArmCounts| Arm {
+        machines: counts.machines,
+        crashed: counts.crashed,
+        machine_hours: counts.machine_hours,
     };
-    let is_its = |subject: &Subject| match subject {
-        Subject::Driver(name) | Subject::Silence(name, _) => name == driver,
-        _ => false,
-    };
-    let mut subjects = std::iter::once(&incident.subject).chain(&incident.also);
-    if !subjects.any(is_its) {
-        return None;
-    }
-    // Versions in an explanation are those of the driver that the incident is about first.
-    let explained = is_its(&incident.subject)
-        && incident.attribution.as_ref().is_some_and(|found| {
-            let elements = found.claims.first().map(|claim| claim.elements.as_slice()).unwrap_or_default();
-            let mut versions = elements.iter().filter(|element| element.facet == Facet::Version);
-            found.origin == Origin::NewVersion && versions.any(|element| names(&element.value, timestamps))
-        });
-    Some(Wrong {
-        incident_id: Uuid::from_u128(incident.id),
-        severity: incident.severity,
-        machines: incident.machines,
-        blames_version: explained || dark(&incident.subject),
-        sentence: incident.attribution.as_ref().map(|found| found.sentence.clone()).unwrap_or_default(),
-    })
-}
-
-/// Whether `0x66902c2a`, or one of `0x66902c2a or 0x66902c2b`, is among them.
-fn names(value: &str, timestamps: &[u32]) -> bool {
-    value.split(" or ").any(|one| {
-        let digits = one.trim().trim_start_matches("0x");
-        u32::from_str_radix(digits, 16).is_ok_and(|timestamp| timestamps.contains(&timestamp))
-    })
-}
-
-fn answer(question: &Question, counts: Option<RolloutCounts>, wrong: Option<Wrong>, now_ms: i64) -> Gate {
-    let name = wrong.as_ref().map(|wrong| {
-        let severity = if wrong.severity == Severity::Sev1 { "SEV1" } else { "SEV2" };
-        format!("{severity}, {} machines", wrong.machines)
+    let exposure = counts.as_ref().map(|counts| Exposure {
+        first_seen_ms: counts.first_seen_ms,
+        timestamps: counts.timestamps.clone(),
+        sampled: counts.source == ExposureSource::Crashes,
+        new: arm(counts.new),
+        old: arm(counts.old),
     });
-    let open_incident = wrong.as_ref().zip(name.as_deref()).map(|(wrong, name)| OpenIncident {
-        name,
-        severity: wrong.severity,
-        blames_build: wrong.blames_version,
-    });
-    let arm = |counts: Option<ArmCounts>| {
-        let counts = counts.unwrap_or_default();
-        Arm { machines: counts.machines, crashed: counts.crashed, machine_hours: counts.machine_hours }
-    };
-    let (new, old) = (arm(counts.as_ref().map(|all| all.new)), arm(counts.as_ref().map(|all| all.old)));
-    let first_seen_ms = counts.as_ref().map(|counts| counts.first_seen_ms);
-    #[expect(clippy::cast_precision_loss, reason = "a span in ms")]
-    let hours_since_first =
-        first_seen_ms.map_or(0.0, |at| now_ms.saturating_sub(at).max(0) as f64 / 3_600_000.0);
-    let (driver, version, ring) = (&question.driver, &question.version, &question.ring);
-    let rollout = Rollout { driver, version, ring, new, old, open_incident, hours_since_first };
-    let mut gate = decide(&rollout, &Limits::default());
-    let blamed = wrong.as_ref().is_some_and(|wrong| wrong.blames_version && wrong.severity == Severity::Sev1);
-    if let Some((why, retry_after_s)) = doubt(question, counts.as_ref(), gate.answer, blamed) {
-        (gate.answer, gate.why, gate.retry_after_s) = (Answer::Hold, why, retry_after_s);
-    }
+    let Question { tenant, driver, version, timestamp, ring } = question;
+    let timestamp = *timestamp;
+    let known = Known { driver, version, timestamp, ring, exposure: exposure.as_ref(), open, now_ms };
+    let (gate, wrong) = judge(&known, &Limits::default());
+    let Exposure { new, old, .. } = exposure.clone().unwrap_or_default();
     let versions =
         counts.iter().flat_map(|counts| &counts.old_builds).map(|build| match build.version.as_str() {
             "" => format!("0x{:08x}", build.timestamp),
@@ -240,9 +178,9 @@ fn answer(question: &Question, counts: Option<RolloutCounts>, wrong: Option<Wron
         driver: driver.clone(),
         version: version.clone(),
         ring: ring.clone(),
-        tenant: question.tenant.clone(),
+        tenant: tenant.clone(),
         at_ms: now_ms,
-        first_seen_ms,
+        first_seen_ms: exposure.as_ref().map(|found| found.first_seen_ms),
         source: counts.as_ref().map(|counts| counts.source),
         machines_exposed: new.machines,
         machines_crashed: new.crashed,
@@ -258,51 +196,19 @@ fn answer(question: &Question, counts: Option<RolloutCounts>, wrong: Option<Wron
         ratio: gate.ratio,
         ratio_low: gate.ratio.map(|_| gate.ratio_low),
         ratio_high: gate.ratio_high,
-        incident: wrong,
+        incident: wrong.map(|wrong| Wrong {
+            incident_id: Uuid::from_u128(wrong.incident.id),
+            severity: wrong.incident.severity,
+            machines: wrong.incident.machines,
+            blames_version: wrong.blames_build,
+            sentence: wrong
+                .incident
+                .attribution
+                .as_ref()
+                .map(|found| found.sentence.clone())
+                .unwrap_or_default(),
+        }),
         retry_after_s: gate.retry_after_s,
-    }
-}
-
-/// Why the counts cannot carry the answer that they gave, and when to ask again.
-fn doubt(
-    question: &Question,
-    counts: Option<&RolloutCounts>,
-    answer: Answer,
-    blamed: bool,
-) -> Option<(String, u32)> {
-    let Question { driver, version, .. } = question;
-    match counts {
-        _ if blamed => None,
-        None => Some((
-            format!(
-                "No machine has been seen with {driver} {version}: either none has it yet, or it is called otherwise, \
-                 or machines send no inventory."
-            ),
-            UNSEEN_RETRY_S,
-        )),
-        // Its crashes would count for nobody, and it would look as if there were none.
-        Some(counts) if counts.timestamps.is_empty() => Some((
-            format!(
-                "The PE timestamp of {driver} {version} is not known, so no crash can be told to be its: send it with \
-                 the inventory or with the change."
-            ),
-            UNSEEN_RETRY_S,
-        )),
-        // All crashes count, but only the hours of a sample.
-        Some(counts)
-            if counts.source == ExposureSource::Crashes
-                && counts.old.machine_hours <= 0.0
-                && answer == Answer::Stop =>
-        {
-            Some((
-                format!(
-                    "{} machines crashed in {driver} {version}, and without an inventory it is not known of how many.",
-                    counts.new.crashed
-                ),
-                UNSEEN_RETRY_S,
-            ))
-        }
-        Some(_) => None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::respond::Fault;
 
 mod record;
 
-pub(crate) use record::{Happened, Reason, Shares, newest};
+pub(crate) use record::{Happened, Reason, Shares};
 use record::{Record, state};
 
 /// The list.

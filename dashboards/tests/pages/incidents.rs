@@ -32,6 +32,7 @@ pub(crate) fn incident(subject: Subject, name: &str) -> Incident {
         muted_until_ms: Some(now + 3_600_000),
         acknowledged_by: name.to_owned(),
         reopened: 1,
+        grown: 0,
         merged_into: None,
         also: vec![Subject::BugCheck(0x7E), Subject::Silence(name.to_owned(), None)],
         machines: 62,
@@ -121,7 +122,7 @@ impl Fixture {
     }
 
     /// Posts JSON from this machine.
-    async fn post(&self, address: &str, headers: &[(&str, &str)], body: &str) -> Page {
+    pub(crate) async fn post(&self, address: &str, headers: &[(&str, &str)], body: &str) -> Page {
         let peer: std::net::SocketAddr = "127.0.0.1:5000".parse().unwrap();
         let mut request =
             Request::post(address).header("host", "127.0.0.1:8080").extension(ConnectInfo(peer));
@@ -131,7 +132,7 @@ impl Fixture {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
-    async fn json(&self, address: &str) -> Value {
+    pub(crate) async fn json(&self, address: &str) -> Value {
         let page = self.get(address).await;
         assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
         serde_json::from_str(&page.body).unwrap()

@@ -195,6 +195,7 @@ impl Table {
             })
             .collect();
         let mut known = self.empty();
+        let first = self.split * 64;
         for (row, profile) in self.rows(question) {
             if !profile.modules.is_empty() {
                 known.set(row);
@@ -204,8 +205,10 @@ impl Table {
                 let Some(number) = usize::from(slot).checked_sub(1) else { continue };
                 let Some((any, builds)) = columns.get_mut(number) else { continue };
                 any.has.set(row);
+                // A machine of the reference whose build is not known may have any: that speaks for none.
+                let any_build = row >= first && *version == Version::default();
                 for build in builds {
-                    if matches!(build.key, Key::ModuleVersion(_, of) if same(of, *version)) {
+                    if any_build || matches!(build.key, Key::ModuleVersion(_, of) if same(of, *version)) {
                         build.has.set(row);
                     }
                 }

@@ -1,6 +1,8 @@
 //! From explanations to an origin: how old a build is, what clears it, which of several that look alike is meant, and
 //! when "all versions at once" may be said.
 
+use std::collections::BTreeMap;
+
 use super::changes;
 use super::search::{Found, Search, narrows};
 use super::stats::{Counts, poisson_tail};
@@ -20,6 +22,8 @@ const AFTER_OTHERS_MS: i64 = 30 * MINUTE_MS;
 const PROVED_MS: i64 = 3 * DAY_MS;
 /// Machines on each side before "nothing in common" is a finding.
 pub(super) const ENOUGH: u32 = 30;
+/// Fewest machines that differ from the rest before they are called mixed.
+const MIXED_LEAST: u32 = 5;
 /// Affected machines of a bad build may bear another's name: updated since, or blamed wrongly.
 const STRAYS: f64 = 0.03;
 /// The fault was there before, if other builds had it at this share of the pace.
@@ -272,17 +276,17 @@ impl Bench<'_> {
     /// Whether "all versions at once" may be said: enough machines on both sides, and no new build that could be it.
     fn all_versions(&self, singles: &[Found]) -> Result<(), Unsure> {
         let question = self.question;
-        if question.driver.is_empty() {
-            return Err(Unsure::Nothing);
-        }
+        let of_driver = !question.driver.is_empty();
         let known = |machines: &[Profile]| {
-            small(machines.iter().filter(|profile| profile.version != Version::default()).count())
+            let known = |profile: &&Profile| !of_driver || profile.version != Version::default();
+            small(machines.iter().filter(known).count())
         };
         let (affected, reference) = (known(question.affected), known(question.reference));
         if affected < ENOUGH {
             return Err(Unsure::Affected(affected));
         }
-        if reference < ENOUGH {
+        // Where nearly everybody is affected nobody is left to compare with: then the affected speak for themselves.
+        if reference < ENOUGH && !self.is_mixed() {
             return Err(Unsure::Reference(reference));
         }
         for found in singles {
@@ -298,10 +302,40 @@ impl Bench<'_> {
                 return Err(Unsure::Common(key, found.counts));
             }
         }
+        if !of_driver {
+            return if self.is_mixed() { Ok(()) } else { Err(Unsure::Nothing) };
+        }
         match builds(question).as_slice() {
             [only] if !self.is_known_long(*only) => Err(Unsure::OneBuild(*only)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the affected machines differ in all that could set them apart: no one build, Windows or model is most of
+    /// them, and rings and sites are several, where the fleet has several.
+    fn is_mixed(&self) -> bool {
+        let question = self.question;
+        let (affected, reference) = (question.affected, question.reference);
+        let others = |value: &dyn Fn(&Profile) -> u32| {
+            let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+            for one in affected.iter().map(value).filter(|one| *one != 0) {
+                *counts.entry(one).or_default() += 1;
+            }
+            counts.values().sum::<u32>() - counts.values().max().copied().unwrap_or(0)
+        };
+        let all = small(affected.len());
+        let differ = |value: &dyn Fn(&Profile) -> u32, share: u32| {
+            others(value) >= MIXED_LEAST.max(all.saturating_mul(share) / 100)
+        };
+        let only_one = |value: &dyn Fn(&Profile) -> u32| {
+            let mut values = affected.iter().chain(reference).map(value).filter(|one| *one != 0);
+            values.next().is_none_or(|first| values.all(|one| one == first))
+        };
+        let places: [&dyn Fn(&Profile) -> u32; 2] = [&|one| one.ring.0, &|one| one.site.0];
+        (question.driver.is_empty() || differ(&|one| one.version.timestamp, 10))
+            && differ(&|one| one.os_build, 10)
+            && differ(&|one| one.model.0, 10)
+            && places.into_iter().all(|place| differ(place, 3) || only_one(place))
     }
 
     fn is_known_long(&self, version: Version) -> bool {

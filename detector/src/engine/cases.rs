@@ -29,6 +29,12 @@ const FALL_BACK: [&str; 8] = [
     "win32kfull.sys",
     "dxgkrnl.sys",
 ];
+/// An incident begins with both strata of its subject; what comes after them has joined it.
+const OWN_SERIES: usize = 2;
+/// A machine's list of images says nothing of their builds after so long, ms.
+const STALE_MS: i64 = 2 * 86_400_000;
+/// The first machines may have crashed so long before the chart began, ms.
+const ONSET_SLACK_MS: i64 = 600_000;
 /// How long an incident that is over may come back.
 const MEMORY_MS: i64 = 86_400_000;
 
@@ -67,12 +73,13 @@ impl Detector {
         };
         let Some(series) = series else { return Vec::new() };
         let case = tenant.at(series).map_or(0, |series| series.incident);
-        if case != 0 {
+        if case != 0 && !self.let_go(case, series, &alarm) {
             return self.alarm_again(case, at_ms, &alarm);
         }
+        let Some(tenant) = self.tenants.get(place) else { return Vec::new() };
         let sample: Vec<(Profile, u32)> = tenant.excursions.get(&alarm.series).map_or_else(Vec::new, |all| {
             let since = |(profile, _): &&(Profile, u32)| profile.at_ms >= alarm.onset_ms - 60_000;
-            all.profiles.iter().filter(since).cloned().collect()
+            all.profiles().filter(since).cloned().collect()
         });
         let twin = crate::series::Key { late: !key.late, ..key };
         let twin = tenant.find(twin).and_then(|at| tenant.at(at)).map_or(0, |series| series.incident);
@@ -80,13 +87,14 @@ impl Detector {
         let same = if self.cases.get(&twin).is_some_and(Case::is_open) {
             Some(twin)
         } else {
-            self.same_machines(place, &sample).or_else(|| self.same_time(place, falls_back, alarm.onset_ms))
+            self.same_machines(place, &sample).or_else(|| self.same_time(place, falls_back, &alarm))
         };
         match same {
             // A driver explains a bug check or a build that alarmed before it, and not the other way round.
-            Some(other) if !falls_back && key.kind.is_primary() && !self.is_of_driver(other) => {
+            Some(other) if !falls_back && key.kind.is_primary() && self.is_explained(other, &alarm) => {
                 let opened = self.open(place, series, at_ms, alarm, sample);
                 let merged = self.merge(other, opened.incident.id, at_ms);
+                self.hand_over(other, self.next_case - 1);
                 std::iter::once(opened).chain(merged).collect()
             }
             Some(other) => self.join(other, place, series, at_ms, &alarm),
@@ -94,9 +102,12 @@ impl Detector {
         }
     }
 
-    /// Whether an incident is of a driver that is one.
-    fn is_of_driver(&self, number: u32) -> bool {
-        self.cases.get(&number).is_some_and(|case| !self.falls_back(&case.incident.subject))
+    /// Whether an incident of what blame falls back to is explained by a driver that alarms: where most of the blame falls
+    /// back, the few drivers beside it are no more than bystanders.
+    fn is_explained(&self, number: u32, by: &Alarm) -> bool {
+        self.cases.get(&number).is_some_and(|case| {
+            self.falls_back(&case.incident.subject) && by.reason.machines * 2 >= case.lately(by.at_ms)
+        })
     }
 
     /// Whether blame falls back to this where the driver cannot be told.
@@ -108,23 +119,60 @@ impl Detector {
         }
     }
 
-    /// An open incident that began together with this one, where one of the two is what blame falls back to: part of a
-    /// driver's crashes always ends there.
-    fn same_time(&self, place: usize, falls_back: bool, onset_ms: i64) -> Option<u32> {
-        // What falls back goes on for as long as its cause does.
+    /// The open incident that began together with this one, where one of the two is what blame falls back to: part of a
+    /// driver's crashes always ends there. What falls back goes on for as long as its cause does, and is less than that.
+    fn same_time(&self, place: usize, falls_back: bool, alarm: &Alarm) -> Option<u32> {
         let near = |case: &Case| {
-            let after = onset_ms - case.incident.onset_ms;
-            after >= -SAME_TIME_MS && (falls_back || after <= SAME_TIME_MS)
+            let after = alarm.onset_ms - case.incident.onset_ms;
+            match self.falls_back(&case.incident.subject) {
+                true => after.abs() <= SAME_TIME_MS,
+                false => falls_back && case.lately(alarm.at_ms) >= alarm.reason.machines,
+            }
         };
-        let mut open = self.cases.iter().filter(|(_, case)| case.tenant == place && case.is_open());
-        let pair = |case: &Case| falls_back || self.falls_back(&case.incident.subject);
-        open.find(|(_, case)| near(case) && pair(case)).map(|(number, _)| *number)
+        let open = self.cases.iter().filter(|(_, case)| case.tenant == place && case.is_open() && near(case));
+        open.min_by_key(|(_, case)| (case.incident.onset_ms - alarm.onset_ms).abs())
+            .map(|(number, _)| *number)
+    }
+
+    /// What only joined an incident that is over is free for the next one: the kernel gets its part of every outage's
+    /// blame, and that must not bring back the last one. Its late uploads still belong to what is over.
+    fn let_go(&mut self, number: u32, series: u32, alarm: &Alarm) -> bool {
+        let Some(case) = self.cases.get_mut(&number) else { return false };
+        let joined = case.series.iter().skip(OWN_SERIES).any(|one| *one == series);
+        if case.is_open() || alarm.reason.late || !joined {
+            return false;
+        }
+        let tenant = self.tenants.get_mut(case.tenant);
+        let key = tenant.as_deref().and_then(|tenant| tenant.at(series)).map(|one| one.key);
+        let (Some(tenant), Some(key)) = (tenant, key) else { return false };
+        for late in [false, true] {
+            let Some(twin) = tenant.find(crate::series::Key { late, ..key }) else { continue };
+            case.series.retain(|one| *one != twin);
+            if let Some(one) = tenant.at_mut(twin) {
+                one.incident = 0;
+            }
+        }
+        true
     }
 
     fn merge(&mut self, number: u32, into: u128, at_ms: i64) -> Option<Transition> {
         let case = self.cases.get_mut(&number)?;
         case.merge(into, at_ms);
         Some(case.step(Step::Merged, at_ms, &self.names))
+    }
+
+    /// What alarmed in an incident that became part of another alarms in that one.
+    fn hand_over(&mut self, from: u32, to: u32) {
+        let series = self.cases.get_mut(&from).map_or_else(Vec::new, |case| std::mem::take(&mut case.series));
+        let Some(case) = self.cases.get_mut(&to) else { return };
+        if let Some(tenant) = self.tenants.get_mut(case.tenant) {
+            for place in series {
+                if let Some(one) = tenant.at_mut(place) {
+                    one.incident = to;
+                    case.series.push(place);
+                }
+            }
+        }
     }
 
     fn subject(&self, place: usize, series: u32) -> Subject {
@@ -171,6 +219,7 @@ impl Detector {
             muted_until_ms: None,
             acknowledged_by: String::new(),
             reopened: 0,
+            grown: 0,
             merged_into: None,
             also: Vec::new(),
             machines: alarm.reason.machines,
@@ -237,6 +286,7 @@ impl Detector {
             steps.push(step);
         }
         if alarm.severity == Severity::Sev1 && case.escalate() {
+            case.incident.reason = alarm.reason.clone();
             steps.push(case.step(Step::Escalated, at_ms, &self.names));
         }
         self.cases.insert(number, case);
@@ -259,6 +309,10 @@ impl Detector {
                 return Vec::new();
             }
             case.reopen(at_ms);
+            let tenant = self.tenants.get(case.tenant).map(|tenant| tenant.name);
+            if let Some(exposed) = tenant.and_then(|tenant| self.silence.exposed(tenant, case.driver)) {
+                case.incident.exposed = Some(exposed);
+            }
             case.incident.machines += alarm.reason.machines;
             case.incident.reason = alarm.reason.clone();
             case.incident.severity = alarm.severity;
@@ -320,6 +374,7 @@ impl Detector {
         case.resolve(at_ms);
         if let Some(tenant) = self.tenants.get_mut(case.tenant) {
             tenant.calm(&case.series);
+            tenant.note_over(&case.series, case.incident.onset_ms - ONSET_SLACK_MS, at_ms);
         }
         case.step(Step::Resolved, at_ms, &self.names)
     }
@@ -341,9 +396,18 @@ impl Detector {
     /// Looks at what the machines share; whether that is news.
     pub(super) fn explain(&mut self, case: &mut Case, at_ms: i64) -> bool {
         let Some(tenant) = self.tenants.get(case.tenant) else { return false };
+        if let Some(exposed) = self.silence.exposed(tenant.name, case.driver) {
+            case.incident.exposed = Some(exposed);
+        }
         let mut reference = tenant.reservoir.with(case.driver);
         reference.extend(case.reference.take().unwrap_or_default());
         reference.retain(|profile| case.shares(std::iter::once(profile.machine)) == 0);
+        for profile in &mut reference {
+            // What else it ran long ago it may have updated since. The driver's own build is kept: its age is known.
+            if case.incident.onset_ms - profile.at_ms > STALE_MS {
+                profile.modules.iter_mut().for_each(|(_, version)| *version = Version::default());
+            }
+        }
         let history = tenant.past.get(&case.driver.0).map(|past| past.before(case.incident.onset_ms));
         let mut first_seen: Vec<(Version, i64)> = tenant
             .builds

@@ -61,6 +61,8 @@ impl Detector {
     }
 
     fn still_dark(&mut self, number: u32, at_ms: i64, dark: &Dark) -> Vec<Transition> {
+        let place = self.cases.get(&number).map_or(usize::MAX, |case| case.tenant);
+        let is_broad = self.limits(place).is_broad(dark.machines, dark.sites);
         let Some(case) = self.cases.get_mut(&number) else { return Vec::new() };
         let mut steps = Vec::new();
         case.incident.machines = case.incident.machines.max(dark.machines);
@@ -71,6 +73,9 @@ impl Detector {
             steps.push(case.step(Step::Reopened, at_ms, &self.names));
         } else if case.has_grown() {
             steps.push(case.step(Step::Grew, at_ms, &self.names));
+        }
+        if is_broad && case.escalate() {
+            steps.push(case.step(Step::Escalated, at_ms, &self.names));
         }
         steps
     }
@@ -84,14 +89,13 @@ impl Detector {
         dark: Dark,
     ) -> Transition {
         let place = self.tenant(&tenant);
-        let limits = self.limits(place);
-        let broad = dark.machines >= limits.page_machines && dark.sites >= limits.page_sites;
+        let is_broad = self.limits(place).is_broad(dark.machines, dark.sites);
         let incident = Incident {
             id: id_of(&tenant, &subject, at_ms),
             exposed: self.silence.exposed(dark.tenant, dark.driver),
             tenant,
             subject,
-            severity: if broad { Severity::Sev1 } else { Severity::Sev2 },
+            severity: if is_broad { Severity::Sev1 } else { Severity::Sev2 },
             state: State::Open,
             onset_ms: dark.onset_ms,
             opened_at_ms: at_ms,
@@ -99,6 +103,7 @@ impl Detector {
             muted_until_ms: None,
             acknowledged_by: String::new(),
             reopened: 0,
+            grown: 0,
             merged_into: None,
             also: Vec::new(),
             machines: dark.machines,

@@ -2,9 +2,10 @@
 
 use super::Detector;
 use crate::config::DetectorConfig;
+use crate::tenant::Tenant;
 
 /// Version of the checkpoint's shape.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// State that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,7 @@ impl Detector {
         }
         let mut detector: Self = postcard::from_bytes(state)?;
         detector.config = config;
+        detector.tenants.iter_mut().for_each(Tenant::index_anew);
         Ok(detector)
     }
 
@@ -41,19 +43,39 @@ impl Detector {
     #[must_use]
     pub fn memory(&self) -> Memory {
         let tenants = self.tenants.iter();
+        let [mut charts, mut machines, mut past] = [0; 3];
+        for [of_charts, of_machines, of_past] in tenants.clone().map(Tenant::series_bytes) {
+            charts += of_charts;
+            machines += of_machines;
+            past += of_past;
+        }
         Memory {
-            series: tenants.clone().map(|tenant| tenant.series_bytes()).sum(),
+            charts,
+            machines,
+            past,
             seen: tenants.clone().map(|tenant| tenant.seen.bytes()).sum(),
             reference: tenants.map(|tenant| tenant.reservoir.bytes()).sum(),
         }
     }
 }
 
+impl Memory {
+    /// Of the series and of what hangs on them.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        self.charts + self.machines + self.past
+    }
+}
+
 /// See [`Detector::memory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// Series: their charts, their index, the machines behind charts above zero.
-    pub series: usize,
+    /// The charts of all series, and where each is found.
+    pub charts: usize,
+    /// The machines behind charts above zero.
+    pub machines: usize,
+    /// How each driver crashed lately.
+    pub past: usize,
     /// Which machines were counted lately.
     pub seen: usize,
     /// The sample of machines that attribution compares with.

@@ -1,13 +1,13 @@
 //! The end of a tick: each active element's chart moves, what is beyond expectation is judged, and what is reported
 //! stays so until its machines are back.
 
-use super::index::NONE;
 use super::judge::{self, BEYOND};
 use super::recent::Recent;
 use super::sample::View;
 use super::tenant::Alarm;
 use super::usual::HUMAN;
 use super::{Dark, EPOCH_MS, Silence, seconds};
+use crate::index::NONE;
 
 /// What is reported is over when so few of its machines are still dark.
 const OVER: f64 = 0.25;
@@ -51,13 +51,17 @@ impl Silence {
             element.recent.add(at_ms, &element.went);
             let tenant = element.what.tenant;
             let share = f64::from(self.share(id, at_ms));
-            let pace_min = self.fleet.tenant(tenant).map_or(0.0, |tenant| tenant.pace_s() / 60.0);
+            let tenant = self.fleet.tenant(tenant);
+            let pace_min = tenant.map_or(0.0, |tenant| tenant.pace_s() / 60.0);
+            let is_upset = tenant.is_some_and(|tenant| tenant.pulse.is_upset());
             let Some(element) = self.fleet.elements.get_mut(id) else { continue };
             let went: u32 = std::mem::take(&mut element.went).iter().sum();
             let awake = element.awake.iter().sum::<u32>().saturating_add(went);
             let a_minute = share * f64::from(awake);
             let expected = a_minute * minutes;
-            element.usual.note(at_ms, went, awake, element.alarmed);
+            if !is_upset {
+                element.usual.note(at_ms, went, awake, element.alarmed);
+            }
             if element.alarmed {
                 element.chart.grow(went, expected);
             } else {
@@ -84,16 +88,14 @@ impl Silence {
         let Some(element) = self.fleet.elements.get(id) else { return HUMAN };
         let Some(tenant) = self.fleet.tenant(element.what.tenant) else { return HUMAN };
         let driver = self.fleet.elements.get(element.parent);
-        let whole = if tenant.usual.knows(at_ms) { tenant.usual.share(at_ms) } else { HUMAN };
-        let own = match driver {
-            _ if element.usual.knows(at_ms) => element.usual.share(at_ms),
-            // A new build has no past: its driver's, and some room since other machines may run it.
-            Some(driver) if driver.usual.knows(at_ms) => driver.usual.share(at_ms) * 2.0,
-            _ => whole * 3.0,
-        };
+        let whole = tenant.usual.past(at_ms).unwrap_or(HUMAN);
+        // A new build has no past: its driver's, and some room since other machines may run it.
+        let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
+        let own = element.usual.past(at_ms).or_else(of_driver).unwrap_or(whole * 3.0);
+        let unheard = if tenant.pulse.is_upset() { HUMAN } else { 0.0 };
         let others =
             Recent::share_of_others((&tenant.recent, &tenant.awake), (&element.recent, &element.awake));
-        own.max(whole).max(others)
+        own.max(whole).max(others).max(unheard)
     }
 
     /// Ends what is over.

@@ -7,12 +7,12 @@ use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::chart::Chart;
-use super::index::NONE;
 use super::machines::KINDS;
 use super::recent::Recent;
 use super::slab::Slab;
 use super::tenant::Tenant;
 use super::usual::Usual;
+use crate::index::NONE;
 use crate::input::Version;
 use crate::names::NameId;
 

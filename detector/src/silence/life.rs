@@ -2,9 +2,9 @@
 //! judges nothing.
 
 use super::fleet::{Delta, Kin};
-use super::index::NONE;
 use super::machines::{KINDS, Life};
 use super::{Silence, hours, seconds};
+use crate::index::NONE;
 use crate::names::NameId;
 
 /// A machine that gave no sign of life for a week is no machine of the fleet, s.

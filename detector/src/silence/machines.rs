@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, NONE};
+use crate::index::{Index, NONE};
 
 /// Shortest and longest interval between beats that is believed, s.
 pub(super) const PACE_S: (u32, u32) = (30, 3600);

@@ -11,6 +11,9 @@ const STALLED: f64 = 0.1;
 /// power cut, beat together. Two would be late: a machine that beat just before is dark then.
 const PATIENCE: f64 = 1.2;
 
+/// Who left while nothing arrived is overdue three intervals after that; two more for those slower than others.
+const AFTERMATH: f64 = 5.0;
+
 /// What arrived of what was to arrive.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Pulse {
@@ -21,6 +24,8 @@ pub(super) struct Pulse {
     missing: f64,
     is_stalled: bool,
     lost_ms: i64,
+    /// For how long what goes dark may have left while nothing arrived, ms.
+    aftermath_ms: i64,
 }
 
 impl Pulse {
@@ -31,9 +36,11 @@ impl Pulse {
     /// A tick of `span_ms` ended, in which `expected` beats were to come, from machines that beat every `pace_s`.
     pub(super) fn tick(&mut self, span_ms: i64, expected: f64, pace_s: f64) {
         let got = f64::from(std::mem::take(&mut self.got));
+        self.aftermath_ms = (self.aftermath_ms - span_ms).max(0);
         if got > 0.0 && got >= STALLED * expected || expected <= 0.0 {
             if self.is_stalled {
                 self.lost_ms += self.gap_ms;
+                self.aftermath_ms = (AFTERMATH * pace_s * 1000.0) as i64;
             }
             (self.gap_ms, self.missing, self.is_stalled) = (0, 0.0, false);
             return;
@@ -41,6 +48,13 @@ impl Pulse {
         self.gap_ms += span_ms;
         self.missing += expected - got;
         self.is_stalled = self.missing >= FEW && self.gap_ms as f64 > PATIENCE * pace_s * 1000.0;
+    }
+
+    /// Whether what goes dark now says nothing about habits. Whoever left while nothing arrived could not say goodbye,
+    /// and all of them are overdue together soon after: a twentieth of a fleet within five minutes, where one in 200 is
+    /// the most on any other day.
+    pub(super) fn is_upset(&self) -> bool {
+        self.is_stalled || self.aftermath_ms > 0
     }
 
     /// How far the clock is behind the wall's, ms.
@@ -67,8 +81,12 @@ mod tests {
         minutes(&mut pulse, 20, |_| 60);
         minutes(&mut pulse, 20, |_| 2);
         assert_eq!(pulse.behind_ms(), 20 * 60_000, "a few get through");
+        assert!(pulse.is_upset());
         minutes(&mut pulse, 20, |_| 60);
         assert_eq!(pulse.behind_ms(), 20 * 60_000);
+        assert!(pulse.is_upset(), "who left meanwhile is missed now");
+        minutes(&mut pulse, 10, |_| 60);
+        assert!(!pulse.is_upset());
     }
 
     #[test]
@@ -76,6 +94,6 @@ mod tests {
         let mut pulse = Pulse::default();
         minutes(&mut pulse, 60, |_| 20);
         minutes(&mut pulse, 60, |minute| if minute % 5 == 0 { 300 } else { 0 });
-        assert_eq!(pulse.behind_ms(), 0);
+        assert!(pulse.behind_ms() == 0 && !pulse.is_upset());
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use foldhash::fast::FixedState;
 
 use super::fleet::{Fleet, What};
-use super::index::NONE;
 use super::machines::{Life, Machine, Machines};
 use super::tenant::Tenant;
 use crate::attribution::Profile;
+use crate::index::NONE;
 use crate::names::NameId;
 
 /// Most dark machines that are given.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::index::NONE;
+use crate::index::NONE;
 
 /// A list with holes.
 #[derive(Debug, Serialize, Deserialize)]

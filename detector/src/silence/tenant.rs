@@ -142,7 +142,9 @@ impl Tenant {
         self.chances *= (-seconds / (7.0 * 86_400.0)).exp();
         let went: u32 = self.went.iter().sum();
         let awake: u32 = self.awake.iter().sum();
-        self.usual.note(at_ms, went, awake.saturating_add(went), !self.alarms.is_empty());
+        if !self.pulse.is_upset() {
+            self.usual.note(at_ms, went, awake.saturating_add(went), !self.alarms.is_empty());
+        }
         let went = std::mem::take(&mut self.went);
         self.recent.add(at_ms, &went);
         while self.lately.front().is_some_and(|went| went.at_s.saturating_add(REMEMBERED_S) < now_s) {

@@ -82,8 +82,21 @@ impl Usual {
         }
     }
 
+    /// The largest share a minute that may be expected to go dark now; none where the past says nothing. On the first
+    /// weekend of all it is the rush of the weekdays: on none do more people leave at once than on those.
+    pub(super) fn past(&self, at_ms: i64) -> Option<f32> {
+        if self.knows(at_ms) {
+            return Some(self.share(at_ms));
+        }
+        let today = at_ms - at_ms.rem_euclid(DAY_MS);
+        let mut before = (1..=7).map(|days| today - days * DAY_MS);
+        let lived = before.any(|begin| begin >= self.born_ms && !is_weekend(begin));
+        let [weekdays, _] = &self.cells;
+        (is_weekend(at_ms) && lived).then(|| weekdays.iter().copied().fold(0.0, f32::max))
+    }
+
     /// Whether it lived through this hour of such a day before.
-    pub(super) fn knows(&self, at_ms: i64) -> bool {
+    fn knows(&self, at_ms: i64) -> bool {
         let weekend = is_weekend(at_ms);
         // The hour before counts too, and must have been seen from its beginning.
         (1..=7)
@@ -92,7 +105,7 @@ impl Usual {
     }
 
     /// The largest share a minute that went dark around this hour of such a day.
-    pub(super) fn share(&self, at_ms: i64) -> f32 {
+    fn share(&self, at_ms: i64) -> f32 {
         let Some(day) = self.cells.get(usize::from(is_weekend(at_ms))) else { return HUMAN };
         let hour = hour_of_day(at_ms);
         [(hour + 23) % 24, hour, (hour + 1) % 24]
@@ -122,6 +135,25 @@ mod tests {
         assert!(usual.knows(at(1, 18)), "Tuesday after Monday");
         assert!(!usual.knows(at(5, 18)), "the first Saturday");
         assert!(usual.knows(at(6, 18)) && usual.knows(at(7, 18)) && usual.knows(at(12, 18)));
+    }
+
+    #[test]
+    fn the_first_weekend_is_expected_to_be_as_busy_as_the_weekdays_rush() {
+        let (mut usual, mut young) = (Usual::new(MONDAY), Usual::new(MONDAY + 4 * DAY_MS + HOUR_MS));
+        for usual in [&mut usual, &mut young] {
+            let evening = MONDAY + 4 * DAY_MS + 18 * HOUR_MS;
+            usual.note(evening, 0, 1000, false);
+            usual.note(evening + 60_000, 10, 1000, false);
+            usual.end_day(evening, false);
+        }
+        let saturday = MONDAY + 5 * DAY_MS + 3 * HOUR_MS;
+        assert!(usual.past(saturday).is_some_and(|share| (share - 0.002).abs() < 1e-6));
+        assert_eq!(young.past(saturday), None, "no whole weekday was seen");
+        assert_eq!(
+            Usual::new(MONDAY + 5 * DAY_MS).past(MONDAY + 7 * DAY_MS),
+            None,
+            "weekends say nothing of Mondays"
+        );
     }
 
     #[test]

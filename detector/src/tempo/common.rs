@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 const SPANS: [(i64, f64); 4] = [(10, 8.0), (20, 20.0), (120, 20.0), (900, 20.0)];
 /// Fewer machines of a driver within a span need no cap.
 const BIG: u32 = 8;
+/// Standard deviations that chance does not reach.
+const SURE: f64 = 5.0;
 /// How many of the furthest are left out.
 const LEFT_OUT: usize = 2;
 
@@ -159,7 +161,11 @@ impl Span {
             found -= counted;
             expected -= usual;
         }
-        (hold + found) / (hold + expected.max(0.0))
+        let expected = expected.max(0.0);
+        // Held to one by what chance does; where chance cannot have done it, as found: an intake that stood still releases
+        // hundreds of times the usual.
+        let sure = (found - SURE * found.sqrt()) / expected.max(1.0);
+        ((hold + found) / (hold + expected)).max(sure)
     }
 }
 

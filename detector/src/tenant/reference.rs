@@ -11,8 +11,8 @@ use crate::names::NameId;
 
 /// Machines that are remembered.
 const MOST_MACHINES: usize = 4096;
-/// A driver's own crashes that are remembered: of each build and place one.
-const MOST_PAST: usize = 6;
+/// A driver's own crashes that are remembered.
+const MOST_PAST: usize = 16;
 
 /// The latest machines that crashed in something unremarkable.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,32 +59,47 @@ impl Reservoir {
     }
 }
 
-/// How a driver used to crash.
+/// How a driver crashed lately, one row a machine, as they came. The beginning of an outage is not in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Past(Vec<(Version, u64, i64)>);
+pub(crate) struct Past(VecDeque<Row>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Row {
+    /// PE timestamp of the driver's build.
+    timestamp: u32,
+    /// No image is larger than 4 GB.
+    fault_offset: u32,
+    /// When, s since 1970.
+    at_s: u32,
+}
 
 impl Past {
     pub(crate) fn note(&mut self, version: Version, fault_offset: u64, at_ms: i64) {
-        if let Some(one) = self.0.iter_mut().find(|one| one.0 == version && one.1 == fault_offset) {
-            one.2 = one.2.min(at_ms);
-            return;
-        }
         if self.0.len() >= MOST_PAST {
-            self.0.remove(0);
+            self.0.pop_front();
+        } else if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(2);
         }
-        self.0.push((version, fault_offset, at_ms));
+        self.0.push_back(Row {
+            timestamp: version.timestamp,
+            fault_offset: u32::try_from(fault_offset).unwrap_or(u32::MAX),
+            at_s: u32::try_from(at_ms.div_euclid(1000).max(0)).unwrap_or(u32::MAX),
+        });
     }
 
     /// As machines, for attribution's veto.
     pub(crate) fn before(&self, onset_ms: i64) -> Vec<Profile> {
-        let before = self.0.iter().filter(|one| one.2 < onset_ms);
-        before
-            .map(|(version, fault_offset, at_ms)| Profile {
-                version: *version,
-                fault_offset: *fault_offset,
-                at_ms: *at_ms,
-                ..Profile::default()
-            })
-            .collect()
+        let machine = |row: &Row| Profile {
+            // Attribution takes a size of 0 for one that is not known.
+            version: Version { timestamp: row.timestamp, size: 0 },
+            fault_offset: u64::from(row.fault_offset),
+            at_ms: i64::from(row.at_s) * 1000,
+            ..Profile::default()
+        };
+        self.0.iter().map(machine).filter(|profile| profile.at_ms < onset_ms).collect()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Row>()
     }
 }

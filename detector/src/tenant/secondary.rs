@@ -105,7 +105,7 @@ impl Tenant {
                 _ if share >= ONE_DRIVER => return None,
                 _ => NameId::EMPTY,
             };
-            Some(self.alarm(place, series, driver, found, chart, rho, height))
+            Some(self.alarm(place, series, at_ms, driver, found, chart, rho, height))
         })
     }
 

@@ -344,6 +344,32 @@ fn few_machines_or_nothing_to_compare_with_is_said() {
 }
 
 #[test]
+fn where_everybody_is_affected_the_affected_speak_for_themselves() {
+    let mut toy = Toy::new();
+    toy.reference.truncate(10);
+    toy.affect(90, |_, _| {});
+    assert_eq!(toy.ask().origin, Origin::AllVersions, "{}", toy.ask().sentence);
+    toy.reference.clear();
+    assert_eq!(toy.ask().origin, Origin::AllVersions, "{}", toy.ask().sentence);
+    let model = toy.names.number("Latitude 1");
+    toy.affected.iter_mut().for_each(|profile| profile.model = model);
+    assert_eq!(toy.ask().origin, Origin::Unknown, "one model: nobody knows");
+}
+
+#[test]
+fn another_image_whose_build_was_not_seen_lately_is_not_blamed() {
+    let mut toy = Toy::new();
+    toy.affect(80, |toy, profile| {
+        profile.modules = vec![(toy.names.number("csboot.sys"), new_build())];
+    });
+    assert_eq!(toy.ask().origin, Origin::Module, "{}", toy.ask().sentence);
+    for profile in &mut toy.reference {
+        profile.modules.iter_mut().for_each(|(_, version)| *version = Version::default());
+    }
+    assert_eq!(toy.ask().origin, Origin::AllVersions, "{}", toy.ask().sentence);
+}
+
+#[test]
 fn a_change_may_seem_to_follow_what_it_caused() {
     let mut toy = new_version(30);
     toy.change("csagent.sys", 0, -4, "");

@@ -173,7 +173,9 @@ fn outages_read_back_as_they_were_written() {
                 assert_eq!(header.machine == Machine::X86, is_narrow, "{}", outage.id);
                 for driver in &outage.drivers {
                     let found = dump.drivers().iter().find(|loaded| loaded.name == driver.name);
-                    assert!(found.is_none_or(|found| found.timestamp == driver.timestamp), "{}", outage.id);
+                    let place = fleet.outage_driver(&driver.name).unwrap();
+                    let build = super::build_of(&fleet, &fleet.machines[machine], place);
+                    assert!(found.is_none_or(|found| found.timestamp == build), "{}", outage.id);
                     assert!(found.is_some() || Some(&driver.name) != look.driver.as_ref(), "{}", outage.id);
                 }
             }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use detector::attribution::Origin;
 use serde::Serialize;
 
+use super::DrillConfig;
+use super::after::After;
+use super::uploads::Tally;
 use super::watch::is_one_of;
-use super::{DrillConfig, Tally};
-use crate::client::{Incident, Ledger};
+use crate::client::{Incident, Ledger, Shared};
+use crate::receiver::Arrival;
 
 /// What a drill found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,10 +49,16 @@ pub struct DrillReport {
     pub blamed: Vec<String>,
     /// The first incident for one of them.
     pub page: Option<Page>,
-    /// When its webhook came, milliseconds since 1970.
-    pub webhook_ms: Option<i64>,
+    /// The page for one of them, as it came in.
+    pub told: Option<Told>,
     /// Whether a webhook was waited for.
     pub webhook_expected: bool,
+    /// What the incident's machines share, where there is one answer.
+    pub truth: Option<Origin>,
+    /// When we heard that the incident is over, milliseconds since 1970.
+    pub resolved_ms: Option<i64>,
+    /// How long after the last upload that had to be.
+    pub resolved_within: Option<Duration>,
     /// Drivers that were paged for and are not to blame.
     pub strangers: Vec<String>,
     /// What else was paged for, and may be where no dump names a driver.
@@ -57,6 +67,8 @@ pub struct DrillReport {
     pub first_crash_ms: Option<i64>,
     /// When the upload of the tenth distinct machine was durable.
     pub tenth_machine_ms: Option<i64>,
+    /// When the last upload was answered.
+    pub last_upload_ms: i64,
 }
 
 /// The incident that the drill was about.
@@ -66,10 +78,36 @@ pub struct Page {
     pub incident_id: String,
     /// The driver it names.
     pub driver: String,
-    /// When the server opened it, milliseconds since 1970.
+    /// When the server opened it, or opened it again, milliseconds since 1970.
     pub opened_at_ms: i64,
     /// Machines it counts at the end.
     pub machines: u64,
+    /// What it says that they share.
+    pub shared: Option<Shared>,
+}
+
+/// A page as the receiver got it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// `sev1`.
+    pub severity: String,
+    /// Machines that it counted.
+    pub machines: u64,
+    /// Its line for people.
+    pub summary: String,
+}
+
+impl From<Arrival> for Told {
+    fn from(arrival: Arrival) -> Self {
+        Self {
+            at_ms: arrival.at_ms,
+            severity: arrival.severity().to_owned(),
+            machines: arrival.machines(),
+            summary: arrival.summary().to_owned(),
+        }
+    }
 }
 
 pub(super) fn of(
@@ -77,16 +115,15 @@ pub(super) fn of(
     tally: Tally,
     sending: Duration,
     before: &Ledger,
-    after: &Ledger,
+    after: After,
     opened: Vec<Incident>,
-    webhook_ms: Option<i64>,
 ) -> DrillReport {
     let blamed = config.blamed();
     let (right, wrong): (Vec<_>, Vec<_>) =
         opened.into_iter().partition(|incident| is_one_of(&blamed, &incident.driver));
     let (fair, strangers): (Vec<_>, Vec<_>) =
         wrong.into_iter().map(|incident| incident.driver).partition(|driver| config.may_name(driver));
-    let gained = |count: fn(&Ledger) -> u64| count(after).saturating_sub(count(before));
+    let gained = |count: fn(&Ledger) -> u64| count(&after.ledger).saturating_sub(count(before));
     DrillReport {
         sent: tally.sent,
         accepted: tally.accepted,
@@ -97,24 +134,29 @@ pub(super) fn of(
         distinct_crashes: tally.crashes.len() as u64,
         misnamed: tally.misnamed,
         rows: gained(|ledger| ledger.crashes),
-        queued: after.queued,
+        queued: after.ledger.queued,
         lost: gained(|ledger| ledger.unreadable) + gained(|ledger| ledger.dead_lettered),
-        balanced: after.balanced,
+        balanced: after.ledger.balanced,
         victims: tally.victims.len() as u64,
         outage: config.machines > 0 && config.scenario.is_some(),
         page: right.into_iter().min_by_key(|incident| incident.opened_at_ms).map(|incident| Page {
             incident_id: incident.incident_id,
             driver: incident.driver,
-            opened_at_ms: incident.opened_at_ms,
+            opened_at_ms: after.begun_ms.unwrap_or(incident.opened_at_ms),
             machines: incident.machines,
+            shared: after.shared,
         }),
-        webhook_ms,
+        told: after.paged.map(Told::from),
         webhook_expected: config.receive.is_some(),
+        truth: config.truth(),
+        resolved_ms: after.resolved_ms,
+        resolved_within: config.resolved_within,
         strangers,
         fair,
         blamed,
         first_crash_ms: tally.first_crash_ms,
         tenth_machine_ms: tally.tenth_machine_ms,
+        last_upload_ms: tally.last_ms,
     }
 }
 
@@ -136,8 +178,12 @@ impl DrillReport {
         if self.pages() && self.page.is_none() {
             faults.push(format!("no incident for {drivers} was opened"));
         }
-        if self.pages() && self.webhook_expected && self.webhook_ms.is_none() {
-            faults.push(format!("no webhook for {drivers} came"));
+        if self.pages() && self.webhook_expected && self.told.is_none() {
+            faults.push(format!("no page for {drivers} came"));
+        }
+        faults.extend(self.wrong_cause());
+        if let (Some(_), Some(within), None) = (&self.page, self.resolved_within, self.resolved_ms) {
+            faults.push(format!("the incident was not over {} s after the last upload", within.as_secs()));
         }
         if !self.strangers.is_empty() {
             faults.push(format!(
@@ -189,25 +235,54 @@ impl DrillReport {
             rows.push(("incident names", format!("{names}: no dump of this outage names a driver")));
         }
         if self.pages() {
-            let opened = self.page.as_ref().map(|page| page.opened_at_ms);
-            rows.push((
-                "incident names",
-                self.page.as_ref().map_or("nobody".to_owned(), |page| page.driver.clone()),
-            ));
-            rows.push(("incident opened", self.after(opened)));
-            let not_asked = "not waited for".to_owned();
-            rows.push((
-                "webhook arrived",
-                if self.webhook_expected { self.after(self.webhook_ms) } else { not_asked },
-            ));
+            rows.extend(self.incident());
         }
         rows
+    }
+
+    /// The incident from its beginning to its end.
+    fn incident(&self) -> Vec<(&'static str, String)> {
+        let page = self.page.as_ref();
+        let mut rows = vec![
+            ("incident names", page.map_or("nobody".to_owned(), |page| page.driver.clone())),
+            ("incident opened", self.after(page.map(|page| page.opened_at_ms))),
+        ];
+        if self.webhook_expected {
+            rows.push(("page arrived", self.after(self.told.as_ref().map(|told| told.at_ms))));
+        } else {
+            rows.push(("page arrived", "not waited for".to_owned()));
+        }
+        if let Some(told) = &self.told {
+            let severity = told.severity.to_uppercase();
+            rows.push(("page counts", format!("{severity}, {} machines", told.machines)));
+            rows.push(("page says", told.summary.clone()));
+        }
+        let shared = page.and_then(|page| page.shared.as_ref());
+        rows.push(("machines share", shared.map_or("not known".to_owned(), say)));
+        let over = match (self.resolved_ms, self.resolved_within) {
+            (Some(at), _) => seconds(at - self.last_upload_ms) + " after the last upload",
+            (None, Some(_)) => "never".to_owned(),
+            (None, None) => "not waited for".to_owned(),
+        };
+        rows.push(("incident over", over));
+        rows
+    }
+
+    /// What is wrong with what the incident says of its cause.
+    fn wrong_cause(&self) -> Option<String> {
+        let (page, truth) = (self.page.as_ref()?, self.truth?);
+        let shared = page.shared.as_ref();
+        if shared.is_some_and(|shared| shared.origin == truth) {
+            return None;
+        }
+        let says = shared.map_or("nothing".to_owned(), say);
+        Some(format!("the machines share {}, but the incident says: {says}", words(truth)))
     }
 
     /// How long after the outage's first crash, and after its tenth machine.
     fn after(&self, moment: Option<i64>) -> String {
         let since = |start: Option<i64>| match (start, moment) {
-            (Some(start), Some(moment)) => format!("{:.1} s", (moment - start) as f64 / 1000.0),
+            (Some(start), Some(moment)) => seconds(moment - start),
             _ => "-".to_owned(),
         };
         if moment.is_none() {
@@ -218,6 +293,30 @@ impl DrillReport {
             since(self.first_crash_ms),
             since(self.tenth_machine_ms)
         )
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    format!("{:.1} s", ms as f64 / 1000.0)
+}
+
+/// The origin in plain words, and the detector's sentence.
+fn say(shared: &Shared) -> String {
+    format!("{}. {}", words(shared.origin), shared.sentence)
+}
+
+/// An origin in plain words.
+fn words(origin: Origin) -> &'static str {
+    match origin {
+        Origin::NewVersion => "a new version of the driver",
+        Origin::OsBuild => "a build of Windows",
+        Origin::Model => "a model",
+        Origin::Site => "a site",
+        Origin::Ring => "a ring",
+        Origin::Module => "another driver that is loaded",
+        Origin::Slice => "several things together",
+        Origin::AllVersions => "all versions at once: content, configuration or outside trigger",
+        Origin::Unknown => "nothing that is known yet",
     }
 }
 

@@ -4,8 +4,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use detector::attribution::Origin;
 
-use super::{DrillConfig, DrillReport, run};
+use super::{DrillConfig, DrillReport, Page, Told, run};
+use crate::client::Shared;
 use crate::stand_in::{Manners, StandIn};
 
 fn config(server: &StandIn) -> DrillConfig {
@@ -34,24 +36,143 @@ async fn short(manners: Manners) -> DrillReport {
     run(DrillConfig { patience: Duration::from_millis(600), ..config(&server) }).await.unwrap()
 }
 
+/// A drill that hears its pages.
+async fn heard(manners: Manners) -> (DrillReport, StandIn) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = StandIn::start(Manners { webhook: Some(address), ..manners }).await;
+    let within = Duration::from_secs(if manners.resolves { 20 } else { 0 });
+    let config = DrillConfig {
+        receive: Some(address),
+        resolved_within: Some(within),
+        machines: 60,
+        patience: Duration::from_secs(if manners.severity == "sev1" { 20 } else { 1 }),
+        ..config(&server)
+    };
+    (run(config).await.unwrap(), server)
+}
+
 #[tokio::test]
 async fn a_page_for_the_right_driver_passes() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = StandIn::start(Manners { webhook: Some(address), ..Manners::default() }).await;
-    let report = run(DrillConfig { receive: Some(address), ..config(&server) }).await.unwrap();
+    let (report, server) = heard(Manners::default()).await;
     assert!(report.passed(), "{report}");
     assert_eq!(report.page.as_ref().unwrap().driver, "csagent.sys");
-    assert_eq!(report.victims, 40);
+    assert_eq!(report.victims, 60);
     let seen = server.seen();
     assert_eq!((report.sent, report.accepted), (seen.uploads, seen.uploads));
     assert_eq!(report.distinct_crashes, seen.crashes.len() as u64);
     assert_eq!(report.rows, report.distinct_crashes);
     assert!(report.accepted > report.distinct_crashes, "nothing was sent twice");
     assert!(seen.forms > 0, "nothing was sent by form");
+    assert_eq!(seen.told.len(), 100, "every machine tells what it runs");
+    assert!(seen.machines.is_subset(&seen.told));
     let (first, tenth) = (report.first_crash_ms.unwrap(), report.tenth_machine_ms.unwrap());
-    assert!(first <= tenth && report.webhook_ms.unwrap() >= first);
-    let text = report.to_string();
-    assert!(text.contains("after the tenth machine") && text.ends_with("passed"), "{text}");
+    assert!(first <= tenth && report.told.as_ref().unwrap().at_ms >= first);
+    assert_eq!(report.told.as_ref().unwrap().summary, "SEV1 csagent.sys: 10 machines down");
+}
+
+#[tokio::test]
+async fn a_ticket_is_no_page() {
+    let (report, _) = heard(Manners { severity: "sev2", ..Manners::default() }).await;
+    assert_eq!(report.faults(), ["no page for csagent.sys came"]);
+}
+
+#[tokio::test]
+async fn a_wrong_cause_fails() {
+    let manners = Manners { origin: "site", severity: "sev2", ..Manners::default() };
+    let (report, _) = heard(manners).await;
+    let wrong = "the machines share all versions at once: content, configuration or outside trigger, but the incident \
+                 says: a site. As the stand-in says.";
+    assert!(report.faults().iter().any(|fault| fault == wrong), "{report}");
+}
+
+#[tokio::test]
+async fn an_incident_without_an_end_fails() {
+    let (report, _) = heard(Manners { resolves: false, ..Manners::default() }).await;
+    assert_eq!(report.faults(), ["the incident was not over 0 s after the last upload"]);
+}
+
+#[tokio::test]
+async fn a_second_drill_finds_the_incident_that_comes_back() {
+    let server = StandIn::start(Manners::default()).await;
+    server.open_incident("csagent.sys");
+    server.resolve_incidents();
+    let report = run(config(&server)).await.unwrap();
+    assert!(report.passed(), "{report}");
+    let first = report.first_crash_ms.unwrap();
+    assert!(report.page.as_ref().unwrap().opened_at_ms >= first, "the time it came back, not its first");
+    let other = StandIn::start(Manners::default()).await;
+    run(config(&other)).await.unwrap();
+    assert!(server.seen().told.is_disjoint(&other.seen().told), "a round of other machines");
+}
+
+/// A report as a person reads it, with numbers that are the same each time.
+fn report() -> DrillReport {
+    DrillReport {
+        sent: 2752,
+        accepted: 2752,
+        retries: 3,
+        rejected: std::collections::BTreeMap::new(),
+        bytes: 269_000_000,
+        sending: Duration::from_millis(50_100),
+        distinct_crashes: 2561,
+        misnamed: 0,
+        rows: 2561,
+        queued: 0,
+        lost: 0,
+        balanced: true,
+        victims: 2000,
+        outage: true,
+        blamed: vec!["csagent.sys".to_owned()],
+        page: Some(Page {
+            incident_id: "b7f3".to_owned(),
+            driver: "csagent.sys".to_owned(),
+            opened_at_ms: 21_300,
+            machines: 2000,
+            shared: Some(Shared {
+                origin: Origin::AllVersions,
+                sentence: "All 3 versions of csagent.sys at once, on 8 models and 3 builds of Windows: suspect content, \
+                           configuration or an outside trigger."
+                    .to_owned(),
+            }),
+        }),
+        told: Some(Told {
+            at_ms: 21_400,
+            severity: "sev1".to_owned(),
+            machines: 57,
+            summary: "SEV1 csagent.sys: 57 of 2,709 machines down (2.1 %) since 10:00 UTC, 57 in the last minute; at \
+                      csagent.sys+0xe14ed"
+                .to_owned(),
+        }),
+        webhook_expected: true,
+        truth: Some(Origin::AllVersions),
+        resolved_ms: Some(66_000),
+        resolved_within: Some(Duration::from_secs(90)),
+        strangers: Vec::new(),
+        fair: Vec::new(),
+        first_crash_ms: Some(20_000),
+        tenth_machine_ms: Some(20_150),
+        last_upload_ms: 50_000,
+    }
+}
+
+#[test]
+fn a_report_of_a_drill_that_passed() {
+    insta::assert_snapshot!(report());
+}
+
+#[test]
+fn a_report_of_a_drill_that_failed() {
+    let passed = report();
+    let page = passed.page.clone().map(|page| Page { shared: None, ..page });
+    let rejected = [("413 Payload Too Large".to_owned(), 7)].into();
+    insta::assert_snapshot!(DrillReport {
+        page,
+        told: None,
+        resolved_ms: None,
+        rejected,
+        rows: 2560,
+        ..passed
+    });
 }
 
 #[tokio::test]

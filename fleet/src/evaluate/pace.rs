@@ -39,7 +39,8 @@ pub struct Pace {
     ends: Vec<Duration>,
     learning: Duration,
     series: usize,
-    series_bytes: usize,
+    /// Charts, machines behind raised ones, latest crashes.
+    bytes: [usize; 3],
     seen_bytes: usize,
     reference_bytes: usize,
     checkpoint_bytes: usize,
@@ -99,7 +100,7 @@ pub fn pace(options: PaceOptions, progress: &dyn Fn(usize)) -> Result<Pace, Rest
         ends,
         learning,
         series: again.series(),
-        series_bytes: memory.series,
+        bytes: [memory.charts, memory.machines, memory.past],
         seen_bytes: memory.seen,
         reference_bytes: memory.reference,
         checkpoint_bytes: state.len(),
@@ -193,8 +194,13 @@ impl fmt::Display for Pace {
         writeln!(f, "  tick         median {median:.2} ms, p99 {p99:.2} ms, longest {longest:.2} ms")?;
         writeln!(f, "  its end      median {end:.2} ms, p99 {end_p99:.2} ms")?;
         writeln!(f, "  crashes      {} a second", thousands(self.crashes_a_second()))?;
-        let (memory, written) = (each(self.series_bytes), each(self.checkpoint_bytes));
-        writeln!(f, "  a series     {memory:.0} bytes of memory, {written:.0} of checkpoint")?;
+        let [charts, machines, past] = self.bytes.map(each);
+        let memory = charts + machines + past;
+        let written = each(self.checkpoint_bytes);
+        writeln!(
+            f,
+            "  a series     {memory:.0} bytes of memory ({charts:.0} for its charts, {machines:.0} for machines behind raised ones, {past:.0} for its latest crashes), {written:.0} of checkpoint"
+        )?;
         let (seen, reference) = (mib(self.seen_bytes), mib(self.reference_bytes));
         writeln!(
             f,

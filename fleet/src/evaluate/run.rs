@@ -198,7 +198,7 @@ impl Follower {
                 detect_s: self.detect.as_secs_f64(),
                 compare_s: self.compare.as_secs_f64(),
                 series: self.detector.series() as u64,
-                series_bytes: self.detector.memory().series as u64,
+                series_bytes: self.detector.memory().series() as u64,
                 checkpoint_bytes: checkpoint as u64,
                 ..self.effort
             },

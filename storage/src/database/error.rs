@@ -39,6 +39,9 @@ pub enum DatabaseError {
     /// An embedded database was asked of a build without the engine.
     #[error("this build has no embedded ClickHouse: give the URL of a server")]
     NotBuiltIn,
+    /// It has not answered since this process began.
+    #[error("ClickHouse has not answered yet")]
+    NotReady,
     /// The caller asked for something that cannot be answered.
     #[error("{0}")]
     Invalid(&'static str),
@@ -78,6 +81,7 @@ impl DatabaseError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Request { source, .. } | Self::Migration { source, .. } => passes(source),
+            Self::NotReady => true,
             _ => false,
         }
     }

@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_symbols.sql"),
     migration!(7, "0007_blame.sql"),
     migration!(8, "0008_alerts.sql"),
+    migration!(9, "0009_targets.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

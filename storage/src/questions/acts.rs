@@ -23,16 +23,16 @@ pub struct ActRow {
     /// Its id: an act written twice is one.
     #[serde(with = "clickhouse::serde::uuid")]
     pub act_id: Uuid,
-    /// Which incident.
+    /// Which incident; all zeros where it is about none.
     #[serde(with = "clickhouse::serde::uuid")]
     pub incident_id: Uuid,
     /// When, by the clock of whoever wrote it, ms since 1970.
     pub at_ms: i64,
     /// Who.
     pub by: String,
-    /// `acknowledge`, `resolve`, `mute`, `unmute`, `comment`.
+    /// `acknowledge`, `resolve`, `mute`, `unmute`, `comment`; `test` of a target of notifications.
     pub kind: String,
-    /// JSON object: `until_ms` of a `mute`, `words` of a `comment`.
+    /// JSON object: `until_ms` of a `mute`, `words` of a `comment`, `target` of a `test`.
     pub detail: String,
     /// When it was written, by the server's clock; the server sets it.
     pub written_at_ms: i64,

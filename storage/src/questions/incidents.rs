@@ -142,9 +142,6 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<IncidentSummary>, DatabaseError> {
         self.ask(SUMMARIES)
-            // An incident's id is a number of 128 bits in its detail. simdjson, which ClickHouse prefers, takes a document with
-            // such a number for no JSON at all, and every field of it would be empty.
-            .with_setting("allow_simdjson", "0")
             .param("open_only", open_only)
             .param("limit", limit)
             .fetch_all()

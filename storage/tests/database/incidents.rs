@@ -51,11 +51,11 @@ async fn an_incident_is_what_its_events_leave() {
     fixture.stop().await;
 }
 
-/// What a step's detail looks like, with an id that only 128 bits hold.
+/// What a step's detail looks like.
 fn detail(machines: u64, severity: &str, sentence: &str) -> String {
     format!(
         r#"{{"machines":{machines},"severity":"{severity}","tell":true,"by":"","words":"","incident":{{
-            "id":179634189631478261478612783612873612837,"tenant":"acme","subject":{{"kind":"bug_check","name":26}},
+            "id":"87248a48-12e9-4e04-9c14-7d0a5d3c6a85","tenant":"acme","subject":{{"kind":"bug_check","name":26}},
             "exposed":8000,"sites":41,"acknowledged_by":"ada","muted_until_ms":1721362140000,
             "attribution":{{"origin":"all_versions","sentence":"{sentence}"}}}}}}"#
     )
@@ -141,5 +141,42 @@ async fn the_newest_state_of_a_notification_wins() {
     assert_eq!(database.pending_notifications().await.unwrap(), [pending(2)]);
     assert_eq!(database.notifications(incident_id).await.unwrap(), [delivered, pending(2)]);
     assert!(database.notifications(Uuid::new_v4()).await.unwrap().is_empty());
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_known_of_open_incidents_is_given_whole() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let at = now();
+    let put = async |incident: u128, tenant: &str, seq: u32, kind: &str, detail: String| {
+        let event = IncidentEvent {
+            incident_id: Uuid::from_u128(incident),
+            seq,
+            at_ms: at + i64::from(seq) + i64::try_from(incident).unwrap() * 1000,
+            kind: kind.to_owned(),
+            tenant: tenant.to_owned(),
+            driver: "csagent.sys".to_owned(),
+            detail,
+        };
+        database.put_incident_event(&event).await.unwrap();
+    };
+    put(1, "acme", 0, "opened", detail(12, "sev2", "first")).await;
+    put(1, "acme", 1, "attributed", detail(40, "sev1", "then")).await;
+    put(2, "acme", 0, "opened", detail(9, "sev1", "newer")).await;
+    put(3, "acme", 0, "opened", detail(9, "sev1", "over")).await;
+    put(3, "acme", 1, "resolved", detail(9, "sev1", "over")).await;
+    put(4, "other", 0, "opened", detail(9, "sev1", "another tenant's")).await;
+    put(5, "acme", 0, "opened", r#"{"machines":5}"#.to_owned()).await;
+    let found = database.open_incidents("acme", 10).await.unwrap();
+    let sentences: Vec<String> = found
+        .iter()
+        .map(|text| {
+            let incident: serde_json::Value = serde_json::from_str(text).unwrap();
+            incident["attribution"]["sentence"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(sentences, ["newer", "then"]);
+    assert_eq!(database.open_incidents("acme", 1).await.unwrap().len(), 1);
     fixture.stop().await;
 }

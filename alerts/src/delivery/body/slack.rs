@@ -24,6 +24,10 @@ fn message(story: &Story, facts: &[Fact]) -> Value {
         lines.push(text(&format!("{}\n", fact.value), false));
     }
     lines.push(json!({ "type": "link", "url": story.link, "text": "Open in Bluescope" }));
+    for link in &story.more {
+        lines.push(text("\n", false));
+        lines.push(json!({ "type": "link", "url": link.url, "text": link.text }));
+    }
     json!({
         // What a phone's notification shows.
         "text": escape(&story.line),

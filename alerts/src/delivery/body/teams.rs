@@ -30,6 +30,9 @@ fn message(story: &Story, facts: &[Fact]) -> Value {
         let label = json!({ "type": "TextRun", "text": format!("{}  ", fact.label), "weight": "Bolder" });
         text(vec![label, run(&fact.value)])
     }));
+    let open = |title: &str, url: &str| json!({ "type": "Action.OpenUrl", "title": title, "url": url });
+    let more = story.more.iter().map(|link| open(&link.text, &link.url));
+    let actions: Vec<Value> = std::iter::once(open("Open in Bluescope", &story.link)).chain(more).collect();
     json!({
         "type": "message",
         "attachments": [{
@@ -42,7 +45,7 @@ fn message(story: &Story, facts: &[Fact]) -> Value {
                 "msteams": { "width": "Full" },
                 "fallbackText": cut(&story.line, LONGEST_LINE),
                 "body": card,
-                "actions": [{ "type": "Action.OpenUrl", "title": "Open in Bluescope", "url": story.link }],
+                "actions": actions,
             },
         }],
     })

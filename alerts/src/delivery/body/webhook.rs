@@ -102,10 +102,14 @@ pub(crate) struct Data {
     builds: Vec<Portion>,
     /// Models.
     models: Vec<Portion>,
+    /// Some of its newest crashes; empty where none is known any more, and for machines that went dark.
+    examples: Vec<Crash>,
     /// What else alarmed on the same machines.
     also: Vec<About>,
     /// How often it came back.
     reopened: u32,
+    /// How often people were told that it has grown tenfold since it was opened or came back.
+    grown: u32,
     /// Who works on it; empty while nobody.
     acknowledged_by: String,
     /// The same over an incident's whole life.
@@ -225,6 +229,10 @@ struct Claim {
     exposed: u32,
     /// Share of the excess that it explains, 0 to 1.
     share: f64,
+    /// Its lower end (95 %).
+    share_low: f64,
+    /// Its upper end.
+    share_high: f64,
     /// Odds ratio against the reference.
     odds: f64,
     /// Its lower end.
@@ -302,6 +310,19 @@ struct Portion {
     name: String,
     machines: u64,
     share: f64,
+}
+
+/// A crash.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+struct Crash {
+    #[schemars(with = "String")]
+    crash_id: Uuid,
+    /// Name of the machine.
+    machine: String,
+    /// When it happened, where that is known.
+    at: Option<String>,
+    /// Where people see it.
+    url: String,
 }
 
 /// The numbers of the chart that opened it.

@@ -222,7 +222,7 @@ fn an_alert_that_burns_is_sent_again_until_its_end_is_delivered() {
     let jobs = clock.begin();
     let (rows, _) = clock.end(&jobs[0], Ok(()));
     assert_eq!(rows.len(), 2);
-    assert!(Repeats::is_marker(&rows[0]) && rows[0].state == PENDING);
+    assert!(is_marker(&rows[0]) && rows[0].state == PENDING);
     assert_eq!(clock.lane.pending(), 0);
     for _ in 0..3 {
         let (before, jobs) = (clock.now_ms, clock.wait());

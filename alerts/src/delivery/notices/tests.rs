@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::super::Route;
 use super::super::plain::rfc3339;
-use super::super::samples::{AT_MS, PAGES, hostile, one_of_each, transition};
+use super::super::samples::{AT_MS, PAGES, examples, hostile, one_of_each, transition};
 use super::*;
 
 fn told(transition: &Transition) -> Vec<(String, Value)> {
-    let rows = notices(transition, &one_of_each("https://a.example/"), PAGES, AT_MS);
+    let rows = notices(transition, &examples(), &one_of_each("https://a.example/"), PAGES, AT_MS);
     rows.into_iter().map(|row| (row.target, serde_json::from_str(&row.payload).unwrap())).collect()
 }
 
@@ -47,10 +47,14 @@ fn a_muted_incident_tells_nobody_but_its_end_to_those_who_keep_its_state() {
 fn a_replay_gives_the_same_rows_whose_ids_sort_as_they_were_made() {
     let config = one_of_each("https://a.example/");
     let steps = |seq| Transition { seq, ..transition(Step::Escalated) };
-    let rows: Vec<NotificationRow> =
-        [0, 9, 10, 99_999].into_iter().flat_map(|seq| notices(&steps(seq), &config, PAGES, AT_MS)).collect();
-    let again: Vec<NotificationRow> =
-        [0, 9, 10, 99_999].into_iter().flat_map(|seq| notices(&steps(seq), &config, PAGES, AT_MS)).collect();
+    let rows: Vec<NotificationRow> = [0, 9, 10, 99_999]
+        .into_iter()
+        .flat_map(|seq| notices(&steps(seq), &[], &config, PAGES, AT_MS))
+        .collect();
+    let again: Vec<NotificationRow> = [0, 9, 10, 99_999]
+        .into_iter()
+        .flat_map(|seq| notices(&steps(seq), &[], &config, PAGES, AT_MS))
+        .collect();
     assert_eq!(rows, again);
     let of_pager = rows.iter().filter(|row| row.target == "pager");
     let ids: Vec<&str> = of_pager.map(|row| row.notification_id.as_str()).collect();
@@ -65,7 +69,7 @@ fn a_replay_gives_the_same_rows_whose_ids_sort_as_they_were_made() {
 fn routes_are_followed() {
     let mut config = one_of_each("https://a.example/");
     config.routes = vec![Route { targets: vec!["slack".to_owned()], ..Route::default() }];
-    let rows = notices(&transition(Step::Opened), &config, PAGES, AT_MS);
+    let rows = notices(&transition(Step::Opened), &[], &config, PAGES, AT_MS);
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].target, "slack");
 }
@@ -123,24 +127,38 @@ fn check_pagerduty(event: &Value) {
     assert!(event["links"][0]["href"].as_str().unwrap().starts_with("https://"));
 }
 
+/// What PagerDuty is sent for a step of an incident that has grown so often: `trigger x10`.
+fn events(step: Step, grown: u32) -> Vec<String> {
+    let mut told = transition(step);
+    told.incident.grown = grown;
+    let events = to("pager", &told);
+    events.iter().for_each(check_pagerduty);
+    let id = "00000000-0000-0000-0000-000000001234";
+    let one = |event: &Value| {
+        let key = event["dedup_key"].as_str().unwrap().strip_prefix(id).unwrap();
+        format!("{}{}", event["event_action"].as_str().unwrap(), key.replace('/', " "))
+    };
+    events.iter().map(one).collect()
+}
+
 #[test]
-fn pagerduty_gets_one_alert_an_incident() {
-    for (step, actions) in [
-        (Step::Opened, &["trigger"][..]),
-        (Step::Grew, &["trigger"]),
-        (Step::Escalated, &["resolve", "trigger"]),
-        (Step::Acknowledged, &["acknowledge"]),
-        (Step::Resolved, &["resolve"]),
-        (Step::Merged, &["resolve"]),
+fn pagerduty_gets_an_alert_an_incident_and_one_for_each_growth() {
+    for (step, grown, expected) in [
+        (Step::Opened, 0, &["trigger"][..]),
+        // Under the key that is open already it would call nobody.
+        (Step::Grew, 1, &["trigger x10"]),
+        (Step::Grew, 2, &["trigger x100"]),
+        (Step::Attributed, 2, &["trigger"]),
+        (Step::Escalated, 0, &["resolve", "trigger"]),
+        (Step::Escalated, 1, &["resolve", "resolve x10", "trigger"]),
+        (Step::Acknowledged, 1, &["acknowledge", "acknowledge x10"]),
+        (Step::Resolved, 0, &["resolve"]),
+        (Step::Resolved, 2, &["resolve", "resolve x10", "resolve x100"]),
+        (Step::Merged, 1, &["resolve", "resolve x10"]),
     ] {
-        let events = to("pager", &transition(step));
-        events.iter().for_each(check_pagerduty);
-        let found: Vec<&str> = events.iter().map(|event| event["event_action"].as_str().unwrap()).collect();
-        assert_eq!(found, actions, "{step:?}");
-        for event in &events {
-            assert_eq!(event["dedup_key"], "00000000-0000-0000-0000-000000001234");
-        }
+        assert_eq!(events(step, grown), expected, "{step:?} {grown}");
     }
+    assert_eq!(events(Step::Resolved, u32::MAX).len(), 10, "a damaged count sends no flood");
     let mut ticket = transition(Step::Opened);
     assert_eq!(to("pager", &ticket)[0]["payload"]["severity"], "critical");
     ticket.incident.severity = Severity::Sev2;
@@ -184,8 +202,12 @@ fn check_teams(message: &Value) {
             assert!(run["text"].is_string());
         }
     }
-    assert_eq!(card["actions"][0]["type"], "Action.OpenUrl");
-    assert!(card["actions"][0]["url"].as_str().unwrap().starts_with("https://"));
+    let actions = card["actions"].as_array().unwrap();
+    assert!((1..=6).contains(&actions.len()), "{actions:?}");
+    for action in actions {
+        assert_eq!(action["type"], "Action.OpenUrl");
+        assert!(action["url"].as_str().unwrap().starts_with("https://"));
+    }
     assert!(message.to_string().len() <= 28 * 1024, "{} bytes", message.to_string().len());
 }
 
@@ -226,6 +248,61 @@ fn alertmanager_gets_an_alert_that_keeps_its_labels() {
     let of = |index: usize| (&escalated[index]["labels"]["severity"], escalated[index].get("endsAt"));
     assert_eq!(of(0), (&"warning".into(), Some(&rfc3339(AT_MS).into())));
     assert_eq!(of(1), (&"critical".into(), None));
+}
+
+#[test]
+fn alertmanager_gets_one_more_alert_for_what_has_grown() {
+    let alerts = |step: Step, grown: u32| -> Vec<String> {
+        let mut told = transition(step);
+        told.incident.grown = grown;
+        let body = to("am", &told).remove(0);
+        check_alertmanager(&body);
+        let one = |alert: &Value| {
+            let label =
+                |name: &str| alert["labels"].get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            let end = if alert.get("endsAt").is_some() { " ends" } else { "" };
+            format!("{} {}{end}", label("severity"), label("growth"))
+        };
+        body.as_array().unwrap().iter().map(one).collect()
+    };
+    assert_eq!(alerts(Step::Opened, 0), ["critical -"]);
+    assert_eq!(alerts(Step::Grew, 1), ["critical -", "critical x10"]);
+    assert_eq!(alerts(Step::Grew, 2), ["critical x10 ends", "critical -", "critical x100"]);
+    assert_eq!(
+        alerts(Step::Attributed, 2),
+        ["critical -", "critical x100"],
+        "the last word keeps both burning"
+    );
+    assert_eq!(
+        alerts(Step::Escalated, 1),
+        ["warning - ends", "warning x10 ends", "critical -", "critical x10"]
+    );
+    assert_eq!(alerts(Step::Resolved, 2), ["critical - ends", "critical x100 ends"]);
+}
+
+#[test]
+fn each_format_leads_to_example_crashes() {
+    let told = transition(Step::Opened);
+    let url = "https://bluescope.example/crashes/00000000-0000-0000-0000-0000000000e1";
+    for target in ["hook", "pager", "slack", "teams", "am"] {
+        let body = to(target, &told).remove(0).to_string();
+        assert!(body.contains(url), "{target}: {body}");
+    }
+    let hook = &to("hook", &told)[0]["data"]["examples"][0];
+    assert_eq!(
+        *hook,
+        json!({ "crash_id": "00000000-0000-0000-0000-0000000000e1", "machine": "PC-0001", "at": "2024-07-19T04:09:40Z",
+            "url": url })
+    );
+    let merged = &to("slack", &transition(Step::Merged))[0].to_string();
+    assert!(merged.contains("/incidents/00000000-0000-0000-0000-000000000099"), "{merged}");
+}
+
+#[test]
+fn what_people_read() {
+    for target in ["pager", "slack", "teams", "am"] {
+        insta::assert_json_snapshot!(format!("opened_{target}"), to(target, &transition(Step::Opened))[0]);
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Desk {
 
     /// What the alerts loop does with a step.
     async fn tell(&self, transition: &Transition) -> Vec<NotificationRow> {
-        let rows = notices(transition, &self.config, PAGES, now_ms());
+        let rows = notices(transition, &[], &self.config, PAGES, now_ms());
         let turn = Turn { notifications: rows.clone(), ..Turn::default() };
         self.store.commit(turn).await.unwrap();
         self.letterbox.put(rows.clone());
@@ -210,6 +210,51 @@ async fn the_end_never_overtakes_the_beginning() {
     );
 }
 
+/// PagerDuty as its documentation describes it: a trigger under a key that is open is appended to the alert and calls
+/// nobody, any other one calls; what is not open cannot be resolved.
+fn calls(requests: &[super::super::stand_in::Request]) -> (usize, Vec<String>) {
+    let (mut open, mut calls) = (std::collections::BTreeSet::new(), 0);
+    for request in requests {
+        let key = request.body["dedup_key"].as_str().unwrap().to_owned();
+        match request.body["event_action"].as_str().unwrap() {
+            "trigger" => calls += usize::from(open.insert(key)),
+            "resolve" => {
+                open.remove(&key);
+            }
+            other => assert_eq!(other, "acknowledge"),
+        }
+    }
+    (calls, open.into_iter().collect())
+}
+
+#[tokio::test]
+async fn pagerduty_calls_again_for_each_tenfold_and_all_its_alerts_end() {
+    let receiver = StandIn::start(&[]).await;
+    let kind = TargetKind::PagerDuty { routing_key: ROUTING_KEY.into() };
+    let desk = Desk::open(of(vec![target("pager", kind, &receiver.url)])).await;
+    let mut sent = 0;
+    for (seq, (step, grown, more, called)) in (0..).zip([
+        (Step::Opened, 0, 1, 1),
+        (Step::Attributed, 0, 1, 1),
+        (Step::Acknowledged, 0, 1, 1),
+        (Step::Grew, 1, 1, 2),
+        (Step::Attributed, 1, 1, 2),
+        (Step::Grew, 2, 1, 3),
+    ]) {
+        let mut told = now(step, 7, seq);
+        told.incident.grown = grown;
+        desk.tell(&told).await;
+        sent += more;
+        let requests = receiver.wait_for(sent).await;
+        assert_eq!(calls(&requests).0, called, "{step:?} {grown}");
+    }
+    let mut over = now(Step::Resolved, 7, 6);
+    over.incident.grown = 2;
+    desk.tell(&over).await;
+    let requests = receiver.wait_for(sent + 3).await;
+    assert_eq!(calls(&requests), (3, Vec::new()));
+}
+
 #[tokio::test]
 async fn slack_is_told_one_thing_a_second_and_pages_first() {
     let receiver = StandIn::start(&[]).await;
@@ -218,7 +263,7 @@ async fn slack_is_told_one_thing_a_second_and_pages_first() {
     for (incident, severity) in [(1, Severity::Sev2), (2, Severity::Sev2), (3, Severity::Sev1)] {
         let mut opened = now(Step::Opened, incident, 0);
         opened.incident.severity = severity;
-        rows.extend(notices(&opened, &desk.config, PAGES, now_ms()));
+        rows.extend(notices(&opened, &[], &desk.config, PAGES, now_ms()));
     }
     desk.store.commit(Turn { notifications: rows.clone(), ..Turn::default() }).await.unwrap();
     desk.letterbox.put(rows);
@@ -278,13 +323,12 @@ async fn an_alert_that_burned_before_a_restart_is_sent_again_at_once() {
 #[tokio::test]
 async fn what_no_target_can_take_is_given_up() {
     let receiver = StandIn::start(&[]).await;
-    let desk = Desk::open(of(vec![])).await;
-    let desk = {
-        let old = of(vec![hook("gone", &receiver.url), hook("other", &receiver.url)]);
-        let rows = notices(&now(Step::Opened, 7, 0), &old, PAGES, now_ms());
-        desk.store.commit(Turn { notifications: rows, ..Turn::default() }).await.unwrap();
-        desk.again(of(vec![target("other", TargetKind::Slack, &receiver.url)])).await
-    };
+    let dir = TempDir::new().unwrap();
+    let store = AlertStore::open(dir.path()).await.unwrap();
+    let old = of(vec![hook("gone", &receiver.url), hook("other", &receiver.url)]);
+    let rows = notices(&now(Step::Opened, 7, 0), &[], &old, PAGES, now_ms());
+    store.commit(Turn { notifications: rows, ..Turn::default() }).await.unwrap();
+    let desk = Desk::on(store, dir, of(vec![target("other", TargetKind::Slack, &receiver.url)]));
     let rows = desk.settled().await;
     assert!(rows["gone"].last_error.contains("no target of this name"), "{}", rows["gone"].last_error);
     assert!(rows["other"].last_error.contains("kind webhook"), "{}", rows["other"].last_error);

@@ -21,9 +21,9 @@ fn arm(machines: u64, crashed: u64, machine_hours: f64) -> ArmCounts {
     ArmCounts { machines, crashed, machine_hours }
 }
 
-fn check(counts: Option<RolloutCounts>, wrong: Option<Wrong>, expected: Answer, why: &str) {
+fn check(counts: Option<RolloutCounts>, expected: Answer, why: &str) {
     let question = asked("CSAgent.sys", "0x66902C2A").unwrap();
-    let gate = answer(&question, counts, wrong, 48 * 3_600_000);
+    let gate = answer(&question, counts, &[], 48 * 3_600_000);
     assert_eq!(gate.answer, expected, "{}", gate.why);
     assert!(gate.why.contains(why), "{}", gate.why);
 }
@@ -53,45 +53,21 @@ fn a_question_has_one_spelling() {
 #[test]
 fn counts_decide_where_they_can() {
     let old = arm(40_000, 100, 1_900_000.0);
-    check(Some(counts(arm(5_000, 12, 240_000.0), old)), None, Answer::Pass, "12 of 5,000 machines");
-    check(Some(counts(arm(5_000, 400, 240_000.0), old)), None, Answer::Stop, "400 of 5,000 machines");
-    check(Some(counts(arm(6, 0, 1.0), old)), None, Answer::Hold, "0 of 6 machines");
+    check(Some(counts(arm(5_000, 12, 240_000.0), old)), Answer::Pass, "12 of 5,000 machines");
+    check(Some(counts(arm(5_000, 400, 240_000.0), old)), Answer::Stop, "400 of 5,000 machines");
+    check(Some(counts(arm(6, 0, 1.0), old)), Answer::Hold, "0 of 6 machines");
 }
 
 #[test]
 fn what_is_not_known_never_passes() {
-    check(None, None, Answer::Hold, "No machine has been seen with csagent.sys 0x66902c2a");
+    check(None, Answer::Hold, "No machine has been seen with csagent.sys 0x66902c2a");
     let fine = counts(arm(5_000, 0, 240_000.0), arm(40_000, 100, 1_900_000.0));
     let nameless = RolloutCounts { timestamps: Vec::new(), ..fine.clone() };
-    check(Some(fine), None, Answer::Pass, "0 of 5,000 machines");
-    check(Some(nameless), None, Answer::Hold, "PE timestamp");
+    check(Some(fine), Answer::Pass, "0 of 5,000 machines");
+    check(Some(nameless), Answer::Hold, "PE timestamp");
     let sampled = RolloutCounts {
         source: ExposureSource::Crashes,
         ..counts(arm(20, 200, 100.0), ArmCounts::default())
     };
-    check(Some(sampled), None, Answer::Hold, "without an inventory");
-}
-
-#[test]
-fn an_open_incident_holds_and_one_that_blames_the_build_stops() {
-    let fine = counts(arm(5_000, 12, 240_000.0), arm(40_000, 100, 1_900_000.0));
-    let open = |severity, blames_version| {
-        Some(Wrong {
-            incident_id: Uuid::from_u128(7),
-            severity,
-            machines: 62,
-            blames_version,
-            sentence: String::new(),
-        })
-    };
-    check(Some(fine.clone()), open(Severity::Sev1, true), Answer::Stop, "SEV1, 62 machines");
-    check(Some(fine.clone()), open(Severity::Sev2, true), Answer::Hold, "SEV2, 62 machines");
-    check(Some(fine), open(Severity::Sev1, false), Answer::Hold, "is open");
-    check(None, open(Severity::Sev1, true), Answer::Stop, "blames this version");
-}
-
-#[test]
-fn builds_are_found_in_an_explanation() {
-    assert!(names("0x66902c2a", &[0x6690_2C2A]) && names("0x1 or 0x66902c2a", &[0x6690_2C2A]));
-    assert!(!names("0x66902c2b", &[0x6690_2C2A]) && !names("19045.1", &[0x6690_2C2A]) && !names("", &[]));
+    check(Some(sampled), Answer::Hold, "without an inventory");
 }

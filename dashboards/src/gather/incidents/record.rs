@@ -92,7 +92,7 @@ fn whole(event: &IncidentEvent) -> Option<detector::Incident> {
 }
 
 /// An incident as the newest event knows it; none where all are of the old form.
-pub(crate) fn newest(events: &[IncidentEvent]) -> Option<detector::Incident> {
+fn newest(events: &[IncidentEvent]) -> Option<detector::Incident> {
     events.iter().rev().find_map(whole)
 }
 

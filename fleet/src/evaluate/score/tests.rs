@@ -39,6 +39,7 @@ fn incident(driver: &str, severity: Severity) -> Incident {
         muted_until_ms: None,
         acknowledged_by: String::new(),
         reopened: 0,
+        grown: 0,
         merged_into: None,
         also: Vec::new(),
         machines: 60,

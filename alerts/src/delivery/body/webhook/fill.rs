@@ -7,11 +7,11 @@ use detector::{Severity, State, Step, Subject, Transition};
 use uuid::Uuid;
 
 use super::{
-    About, BugCheck, Cause, Change, Claim, Counted, Data, Element, FaultSite, News, Payload, Portion, Severe,
-    Shared, Side, Standing, Version, Why,
+    About, BugCheck, Cause, Change, Claim, Counted, Crash, Data, Element, FaultSite, News, Payload, Portion,
+    Severe, Shared, Side, Standing, Version, Why,
 };
 use crate::delivery::plain::{cut, rfc3339, share};
-use crate::delivery::story::{self, LONGEST, LONGEST_SENTENCE, Story};
+use crate::delivery::story::{self, Example, LONGEST, LONGEST_SENTENCE, Story};
 
 /// Entries of each list.
 const TOP: usize = 5;
@@ -19,8 +19,16 @@ const TOP: usize = 5;
 const SAMPLE: u64 = 2000;
 
 /// The body for one step of an incident; none for steps that this contract does not tell.
-pub(in crate::delivery) fn body(transition: &Transition, story: &Story) -> Option<Payload> {
-    let data = || Box::new(data(transition, story));
+pub(in crate::delivery) fn body(
+    transition: &Transition,
+    examples: &[Example],
+    page_url: &str,
+    story: &Story,
+) -> Option<Payload> {
+    let data = || {
+        let examples = examples.iter().take(TOP).map(|example| crash(example, page_url)).collect();
+        Box::new(Data { examples, ..data(transition, story) })
+    };
     let news = match transition.step {
         Step::Opened => News::Opened(data()),
         Step::Escalated => News::Escalated(data()),
@@ -69,14 +77,25 @@ fn data(transition: &Transition, story: &Story) -> Data {
         rings: each(&incident.rings, sample, portion),
         builds: each(&incident.os_builds, sample, portion),
         models: each(&incident.models, sample, portion),
+        examples: Vec::new(),
         also: incident.also.iter().take(TOP).map(about).collect(),
         reopened: incident.reopened,
+        grown: incident.grown,
         acknowledged_by: cut(&incident.acknowledged_by, LONGEST),
         incident_id: Uuid::from_u128(incident.id),
         merged_into: incident.merged_into.map(Uuid::from_u128),
         seq: transition.seq,
         url: story.link.clone(),
         reason: why(&incident.reason),
+    }
+}
+
+fn crash(example: &Example, page_url: &str) -> Crash {
+    Crash {
+        crash_id: example.crash_id,
+        machine: cut(&example.machine, LONGEST),
+        at: (example.at_ms > 0).then(|| rfc3339(example.at_ms)),
+        url: example.url(page_url),
     }
 }
 
@@ -189,6 +208,8 @@ fn claim(claim: &attribution::Claim) -> Claim {
         affected: claim.affected,
         exposed: claim.exposed,
         share: finite(claim.share),
+        share_low: finite(claim.share_low),
+        share_high: finite(claim.share_high),
         odds: finite(claim.odds),
         odds_low: finite(claim.odds_low),
         odds_high: finite(claim.odds_high),

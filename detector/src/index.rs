@@ -1,12 +1,12 @@
-//! Where a machine's record is: an open-addressing table of record numbers and nothing else. The keys are in the
-//! records, so that a machine costs 4 to 6 bytes here.
+//! Where a record is: an open-addressing table of record numbers and nothing else. The keys are in the records, so that
+//! a machine or a series costs 4 to 6 bytes here.
 
 /// No record.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Record numbers by key.
-#[derive(Debug, Default)]
-pub(super) struct Index {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
     slots: Vec<u32>,
     taken: usize,
 }
@@ -39,7 +39,7 @@ impl Index {
     }
 
     /// The record of a key; `key_of` reads a record's key.
-    pub(super) fn find(&self, key: u64, key_of: impl Fn(u32) -> u64) -> Option<u32> {
+    pub(crate) fn find(&self, key: u64, key_of: impl Fn(u32) -> u64) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
         }
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// Adds a record whose key is not there yet.
-    pub(super) fn insert(&mut self, record: u32, key_of: impl Fn(u32) -> u64) {
+    pub(crate) fn insert(&mut self, record: u32, key_of: impl Fn(u32) -> u64) {
         // At most seven slots of eight are taken; a quarter more each time keeps what is empty small.
         if (self.taken + 1) * 8 > self.slots.len() * 7 {
             let length = (self.slots.len() + self.slots.len() / 4).max(64);
@@ -76,7 +76,7 @@ impl Index {
     }
 
     /// Takes a record out, and moves what stood behind it so that no search ends too early.
-    pub(super) fn remove(&mut self, record: u32, key_of: impl Fn(u32) -> u64) {
+    pub(crate) fn remove(&mut self, record: u32, key_of: impl Fn(u32) -> u64) {
         if self.slots.is_empty() {
             return;
         }
@@ -102,8 +102,7 @@ impl Index {
     }
 
     /// Memory held.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<u32>()
     }
 }
