@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use detector::{Detector, Transition};
+use detector::{Detector, Step, Transition};
 use storage::alert_store::{AlertStore, AlertStoreError, Turn};
 use storage::database::Database;
 use storage::queue::BatchLimits;
@@ -186,8 +186,9 @@ impl Live {
         while let Ok(asked) = self.asked.try_recv() {
             self.hear(asked);
         }
-        self.learn_late().await?;
-        if !behind && self.ends_in().is_zero() {
+        // One that reads again has its ticks before it.
+        let reads_again = self.learn_late().await?;
+        if !behind && !reads_again && self.ends_in().is_zero() {
             self.end_tick(now_ms());
         }
         self.metrics.tick_duration.observe(begun.elapsed().as_secs_f64());
@@ -259,19 +260,26 @@ impl Live {
 
     /// What ClickHouse did not tell at the start is learnt once it does: a detector that knows the past reads again what
     /// came since. Not while there is an incident, which it might see otherwise and tell twice.
-    async fn learn_late(&mut self) -> Result<(), LiveError> {
+    async fn learn_late(&mut self) -> Result<bool, LiveError> {
+        if self.cold.as_ref().is_some_and(start::Cold::is_stale) {
+            tracing::warn!(
+                "the database did not tell the past in time: the detector goes on with what it has seen"
+            );
+            self.cold = None;
+            self.metrics.cold.set(0);
+        }
         let ready = self.cold.as_ref().is_some_and(|cold| cold.history.is_some());
         if !ready || !self.steps.is_empty() || self.detector.incidents().next().is_some() {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(cold) = &self.cold else { return Ok(()) };
+        let Some(cold) = &self.cold else { return Ok(false) };
         let reader = self.signals.reader(&cold.marks).await.map_err(LiveError::Signals)?;
         self.detector = cold.learn(&self.config);
         self.reader = reader;
         self.cold = None;
         self.metrics.cold.set(0);
         tracing::info!("the detector has learnt from the past after all, and reads again what came since");
-        Ok(())
+        Ok(true)
     }
 
     fn end_tick(&mut self, at_ms: i64) {
@@ -301,7 +309,9 @@ impl Live {
             rows.extend(notices(step, &examples, &self.config.delivery, &self.config.page_url, now));
         }
         let pause = self.pace.pause(!self.steps.is_empty());
-        if rows.is_empty() && !last && self.checkpointed.elapsed() < pause {
+        // Pages and the gate read the rows: what changes an answer does not wait because nobody is told of it.
+        let urgent = self.steps.iter().any(|step| !matches!(step.step, Step::Joined | Step::Commented));
+        if rows.is_empty() && !urgent && !last && self.checkpointed.elapsed() < pause {
             return Ok(());
         }
         let begun = Instant::now();

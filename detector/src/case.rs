@@ -123,7 +123,7 @@ impl Case {
         self.keep(profile, 0);
     }
 
-    fn keep(&mut self, profile: &Profile, bugcheck: u32) {
+    pub(crate) fn keep(&mut self, profile: &Profile, bugcheck: u32) {
         if self.sample.len() < MOST_SAMPLE && self.known.insert(profile.machine) {
             self.sample.push(profile.clone());
             self.bugchecks.push(bugcheck);
@@ -253,6 +253,15 @@ impl Case {
     pub(crate) fn reopen(&mut self, at_ms: i64) {
         let soon = self.incident.resolved_at_ms.is_some_and(|at| at_ms - at < FLAP_MS);
         self.flaps = if soon { self.flaps.saturating_add(1) } else { 0 };
+        if !soon {
+            // Another day, maybe another cause.
+            self.sample.clear();
+            self.bugchecks.clear();
+            self.known.clear();
+            self.looked = 0;
+            self.told_origin = None;
+            self.incident.attribution = None;
+        }
         self.incident.state = State::Open;
         self.incident.resolved_at_ms = None;
         self.incident.acknowledged_by.clear();
@@ -278,7 +287,8 @@ impl Case {
     pub(crate) fn step(&mut self, step: Step, at_ms: i64, names: &Names) -> Transition {
         self.tally(names);
         let muted = self.incident.muted_until_ms.is_some();
-        let flapping = self.flaps >= FLAPS && step != Step::Resolved && step != Step::Escalated;
+        let loud = matches!(step, Step::Resolved | Step::Escalated | Step::Grew);
+        let flapping = self.flaps >= FLAPS && !loud;
         let tell = match step {
             Step::Opened | Step::Escalated | Step::Grew | Step::Reopened => !muted && !flapping,
             Step::Attributed => self.told && !muted && !flapping,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribution::Attribution;
 use crate::input::Version;
+use crate::stats::fnv128;
 
 mod uuid;
 
@@ -166,6 +167,56 @@ pub struct Incident {
     pub rings: Vec<Tally>,
     /// Sites.
     pub top_sites: Vec<Tally>,
+}
+
+impl Incident {
+    /// An incident that begins: nobody has done anything yet, and nothing is known but why.
+    pub(crate) fn opened(
+        tenant: String,
+        subject: Subject,
+        severity: Severity,
+        onset_ms: i64,
+        at_ms: i64,
+        reason: Reason,
+    ) -> Self {
+        Self {
+            id: id_of(&tenant, &subject, at_ms),
+            tenant,
+            subject,
+            severity,
+            state: State::Open,
+            onset_ms,
+            opened_at_ms: at_ms,
+            resolved_at_ms: None,
+            muted_until_ms: None,
+            acknowledged_by: String::new(),
+            reopened: 0,
+            grown: 0,
+            merged_into: None,
+            also: Vec::new(),
+            machines: reason.machines,
+            exposed: None,
+            sites: reason.sites,
+            last_minute: 0,
+            minute_before: 0,
+            reason,
+            attribution: None,
+            versions: Vec::new(),
+            fault_sites: Vec::new(),
+            bug_checks: Vec::new(),
+            os_builds: Vec::new(),
+            models: Vec::new(),
+            rings: Vec::new(),
+            top_sites: Vec::new(),
+        }
+    }
+}
+
+/// The name of an incident for all time.
+fn id_of(tenant: &str, subject: &Subject, at_ms: i64) -> u128 {
+    let hash = fnv128(&[tenant.as_bytes(), subject.to_string().as_bytes(), &at_ms.to_le_bytes()]);
+    // A UUID of version 8 and the usual variant, because that is how it is written.
+    (hash & !(0xf << 76) & !(0x3 << 62)) | (0x8 << 76) | (0x2 << 62)
 }
 
 /// A step of an incident's life.

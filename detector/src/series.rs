@@ -179,7 +179,10 @@ impl Series {
                 chart.score = narrow((f64::from(chart.score) + ln_rho).min(LID));
             }
         }
-        self.lately += narrow(weight);
+        // What belongs to an incident is not how it goes lately, or the incident would end by going on.
+        if self.incident == 0 {
+            self.lately += narrow(weight);
+        }
         self.learn(clock, weight);
     }
 

@@ -425,14 +425,15 @@ impl Tenant {
 
     /// Machines that are nothing special beside what the others do at the same time: the series' usual share of them, and
     /// a larger one while the fleet is new to us. However many arrive at once because an intake stood still, or crash
-    /// because it is Patch Tuesday, shares stay. The largest of the others is left out: one outage must not hide the next.
+    /// because it is Patch Tuesday, shares stay. Incidents and the largest of the others are left out: one outage must not
+    /// hide the next.
     fn share(&self, place: u32, key: Key, onset_ms: i64, at_ms: i64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "ages in ms and counts")]
         let (age_s, others) = {
             let common = if key.late { &self.late } else { &self.fresh };
-            let lately = common.lately(place, (at_ms - onset_ms) / 1000 + 1);
-            let others = lately.all.saturating_sub(lately.own).saturating_sub(lately.largest_other);
-            ((at_ms - self.began_ms) as f64 / 1000.0, others as f64)
+            let counts =
+                |other: u32| other != place && self.at(other).is_none_or(|series| series.incident == 0);
+            ((at_ms - self.began_ms) as f64 / 1000.0, common.others_since(onset_ms, counts) as f64)
         };
         let youth = (1.0 - age_s / YOUTH_S).max(0.0) * YOUTH_SHARE;
         // Of what is no driver the fleet's clock tells enough.
@@ -507,7 +508,9 @@ impl Tenant {
     pub(crate) fn note_over(&mut self, series: &[u32], onset_ms: i64, at_ms: i64) {
         for place in series {
             let of = self.over.entry(*place).or_insert((onset_ms, at_ms));
-            *of = (of.0.min(onset_ms), at_ms);
+            // One that came back is the same; another one begins anew.
+            let same = onset_ms <= of.1;
+            *of = (if same { of.0.min(onset_ms) } else { onset_ms }, at_ms);
         }
     }
 

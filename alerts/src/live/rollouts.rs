@@ -117,7 +117,7 @@ async fn stop(
     database: &Database,
     change: &ChangeRow,
     now_ms: i64,
-) -> Result<Option<RolloutStop>, DatabaseError> {
+) -> Result<Option<RolloutStop>, RolloutError> {
     let build = match (change.timestamp, change.version.as_str()) {
         (0, "") => return Ok(None),
         (0, version) => BuildName::Version(version),
@@ -127,7 +127,9 @@ async fn stop(
     let ring = (!change.ring.is_empty()).then_some(change.ring.as_str());
     let counts = database.rollout_counts(&change.tenant, &driver, build, ring, now_ms).await?;
     let open = database.open_incidents(&change.tenant, MOST_INCIDENTS).await?;
-    let open: Vec<Incident> = open.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    // An incident that cannot be read might be the one that stops: this is asked again.
+    let open: Vec<Incident> =
+        open.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, serde_json::Error>>()?;
     Ok(judged(change, driver, counts, &open, now_ms))
 }
 

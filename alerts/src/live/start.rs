@@ -60,7 +60,12 @@ impl Cold {
 
     fn kept(text: Option<String>) -> Option<Self> {
         let cold: Self = serde_json::from_str(&text?).ok()?;
-        (now_ms().saturating_sub(cold.since_ms) < COLD_MS).then_some(cold)
+        (!cold.is_stale()).then_some(cold)
+    }
+
+    /// Whether what came since is too much to be read again, and to be told again.
+    pub(super) fn is_stale(&self) -> bool {
+        now_ms().saturating_sub(self.since_ms) >= COLD_MS
     }
 
     /// The detector that this start would have had.

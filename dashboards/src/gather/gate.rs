@@ -146,7 +146,11 @@ pub(crate) async fn gather(app: &App, question: &Question) -> Result<Gate, Fault
 /// What the detector knows of each open incident of the tenant.
 async fn open_incidents(app: &App, question: &Question) -> Result<Vec<Incident>, Fault> {
     let found = app.database.open_incidents(&question.tenant, MOST_INCIDENTS).await?;
-    Ok(found.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    let read: Result<Vec<Incident>, _> = found.iter().map(|text| serde_json::from_str(text)).collect();
+    read.map_err(|error| {
+        tracing::error!(%error, "an open incident cannot be read");
+        Fault::Conflict("An open incident cannot be read, and it might be of this build: hold.".to_owned())
+    })
 }
 
 fn answer(question: &Question, counts: Option<RolloutCounts>, open: &[Incident], now_ms: i64) -> Gate {

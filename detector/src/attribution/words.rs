@@ -71,7 +71,7 @@ fn all_versions(question: &Question<'_>, fitting: &Fitting) -> String {
     };
     let driver = clean(question.driver);
     let versions = match distinct(question.affected.iter()).len() {
-        _ if driver.is_empty() => "Nothing that these machines share and others do not".to_owned(),
+        _ if driver.is_empty() => "Nothing sets these machines apart from others".to_owned(),
         0 | 1 => format!("The only version of {driver} in use, and not a new one"),
         2 => format!("Both versions of {driver} at once"),
         several => format!("All {several} versions of {driver} at once"),

@@ -9,9 +9,11 @@ use crate::incident::{Incident, Severity, State, Step, Subject, Transition};
 use crate::input::{ActKind, Version};
 use crate::names::NameId;
 use crate::series::Kind;
-use crate::stats::{fnv128, poisson_most};
+use crate::stats::poisson_most;
 use crate::tenant::{Alarm, Pending};
 
+/// What blame falls back to is a driver's shadow while that has so many times the machines.
+const SHADOW: u64 = 2;
 /// Share of the fewer machines that two must have in common to be one incident.
 const SAME: f64 = 0.5;
 /// Fewest of these.
@@ -92,6 +94,8 @@ impl Detector {
         match same {
             // A driver explains a bug check or a build that alarmed before it, and not the other way round.
             Some(other) if !falls_back && key.kind.is_primary() && self.is_explained(other, &alarm) => {
+                let louder = self.cases.get(&other).map_or(alarm.severity, |case| case.incident.severity);
+                let alarm = Alarm { severity: alarm.severity.max(louder), ..alarm };
                 let opened = self.open(place, series, at_ms, alarm, sample);
                 let merged = self.merge(other, opened.incident.id, at_ms);
                 self.hand_over(other, self.next_case - 1);
@@ -126,7 +130,7 @@ impl Detector {
             let after = alarm.onset_ms - case.incident.onset_ms;
             match self.falls_back(&case.incident.subject) {
                 true => after.abs() <= SAME_TIME_MS,
-                false => falls_back && case.lately(alarm.at_ms) >= alarm.reason.machines,
+                false => falls_back && case.lately(alarm.at_ms) >= SHADOW * alarm.reason.machines,
             }
         };
         let open = self.cases.iter().filter(|(_, case)| case.tenant == place && case.is_open() && near(case));
@@ -199,8 +203,7 @@ impl Detector {
         sample: Vec<(Profile, u32)>,
     ) -> Transition {
         let subject = self.subject(place, series);
-        let (tenant_name, sites) =
-            self.tenants.get(place).map_or((NameId::EMPTY, 0), |tenant| (tenant.name, alarm.reason.sites));
+        let tenant_name = self.tenants.get(place).map_or(NameId::EMPTY, |tenant| tenant.name);
         let tenant = self.names.name(tenant_name).to_owned();
         let driver = match &subject {
             Subject::Driver(_) => alarm.driver,
@@ -208,34 +211,8 @@ impl Detector {
         };
         let exposed = (driver != NameId::EMPTY).then(|| self.silence.exposed(tenant_name, driver)).flatten();
         let incident = Incident {
-            id: id_of(&tenant, &subject, at_ms),
-            tenant,
-            subject,
-            severity: alarm.severity,
-            state: State::Open,
-            onset_ms: alarm.onset_ms,
-            opened_at_ms: at_ms,
-            resolved_at_ms: None,
-            muted_until_ms: None,
-            acknowledged_by: String::new(),
-            reopened: 0,
-            grown: 0,
-            merged_into: None,
-            also: Vec::new(),
-            machines: alarm.reason.machines,
             exposed,
-            sites,
-            last_minute: 0,
-            minute_before: 0,
-            reason: alarm.reason,
-            attribution: None,
-            versions: Vec::new(),
-            fault_sites: Vec::new(),
-            bug_checks: Vec::new(),
-            os_builds: Vec::new(),
-            models: Vec::new(),
-            rings: Vec::new(),
-            top_sites: Vec::new(),
+            ..Incident::opened(tenant, subject, alarm.severity, alarm.onset_ms, at_ms, alarm.reason)
         };
         let number = self.next_case;
         self.next_case += 1;
@@ -316,6 +293,9 @@ impl Detector {
             case.incident.machines += alarm.reason.machines;
             case.incident.reason = alarm.reason.clone();
             case.incident.severity = alarm.severity;
+            let tenant = self.tenants.get(case.tenant);
+            let excursion = tenant.and_then(|tenant| tenant.excursions.get(&alarm.series));
+            excursion.iter().flat_map(|all| all.profiles()).for_each(|(one, code)| case.keep(one, *code));
             return vec![case.step(Step::Reopened, at_ms, &self.names)];
         }
         if alarm.severity == Severity::Sev1 && case.escalate() {
@@ -476,11 +456,4 @@ impl Detector {
         }
         steps
     }
-}
-
-/// The name of an incident for all time.
-pub(super) fn id_of(tenant: &str, subject: &Subject, at_ms: i64) -> u128 {
-    let hash = fnv128(&[tenant.as_bytes(), subject.to_string().as_bytes(), &at_ms.to_le_bytes()]);
-    // A UUID of version 8 and the usual variant, because that is how it is written.
-    (hash & !(0xf << 76) & !(0x3 << 62)) | (0x8 << 76) | (0x2 << 62)
 }

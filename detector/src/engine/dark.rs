@@ -1,9 +1,8 @@
 //! Machines that went dark become incidents too: no dump can be uploaded by what does not boot.
 
 use super::Detector;
-use super::cases::id_of;
 use crate::case::Case;
-use crate::incident::{Incident, Reason, Severity, State, Step, Subject, Transition};
+use crate::incident::{Incident, Reason, Severity, Step, Subject, Transition};
 use crate::series::{Key, Kind};
 use crate::silence::Dark;
 
@@ -90,46 +89,22 @@ impl Detector {
     ) -> Transition {
         let place = self.tenant(&tenant);
         let is_broad = self.limits(place).is_broad(dark.machines, dark.sites);
-        let incident = Incident {
-            id: id_of(&tenant, &subject, at_ms),
-            exposed: self.silence.exposed(dark.tenant, dark.driver),
-            tenant,
-            subject,
-            severity: if is_broad { Severity::Sev1 } else { Severity::Sev2 },
-            state: State::Open,
-            onset_ms: dark.onset_ms,
-            opened_at_ms: at_ms,
-            resolved_at_ms: None,
-            muted_until_ms: None,
-            acknowledged_by: String::new(),
-            reopened: 0,
-            grown: 0,
-            merged_into: None,
-            also: Vec::new(),
+        let severity = if is_broad { Severity::Sev1 } else { Severity::Sev2 };
+        let reason = Reason {
+            rho: 0.0,
+            score: dark.score,
+            threshold: dark.threshold,
             machines: dark.machines,
+            spread_machines: dark.machines,
             sites: dark.sites,
-            last_minute: 0,
-            minute_before: 0,
-            reason: Reason {
-                rho: 0.0,
-                score: dark.score,
-                threshold: dark.threshold,
-                machines: dark.machines,
-                spread_machines: dark.machines,
-                sites: dark.sites,
-                expected: dark.expected,
-                usual_per_minute: 0.0,
-                common_mode: 1.0,
-                late: false,
-            },
-            attribution: None,
-            versions: Vec::new(),
-            fault_sites: Vec::new(),
-            bug_checks: Vec::new(),
-            os_builds: Vec::new(),
-            models: Vec::new(),
-            rings: Vec::new(),
-            top_sites: Vec::new(),
+            expected: dark.expected,
+            usual_per_minute: 0.0,
+            common_mode: 1.0,
+            late: false,
+        };
+        let incident = Incident {
+            exposed: self.silence.exposed(dark.tenant, dark.driver),
+            ..Incident::opened(tenant, subject, severity, dark.onset_ms, at_ms, reason)
         };
         let mut case = Case::new(incident, place, dark.driver, Vec::new());
         case.keep_dark(&dark);

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     use crate::attribution::{Attribution, Claim, Element};
-    use crate::incident::{Reason, State};
+    use crate::incident::Reason;
 
     const BUILD: u32 = 0x6690_2C2A;
 
@@ -198,36 +198,7 @@ mod tests {
             common_mode: 1.0,
             late: false,
         };
-        Incident {
-            id: 7,
-            tenant: String::new(),
-            subject,
-            severity,
-            state: State::Open,
-            onset_ms: 0,
-            opened_at_ms: 0,
-            resolved_at_ms: None,
-            muted_until_ms: None,
-            acknowledged_by: String::new(),
-            reopened: 0,
-            grown: 0,
-            merged_into: None,
-            also: Vec::new(),
-            machines: 62,
-            exposed: None,
-            sites: 20,
-            last_minute: 0,
-            minute_before: 0,
-            reason,
-            attribution,
-            versions: Vec::new(),
-            fault_sites: Vec::new(),
-            bug_checks: Vec::new(),
-            os_builds: Vec::new(),
-            models: Vec::new(),
-            rings: Vec::new(),
-            top_sites: Vec::new(),
-        }
+        Incident { attribution, ..Incident::opened(String::new(), subject, severity, 0, 0, reason) }
     }
 
     fn of(driver: &str) -> Subject {

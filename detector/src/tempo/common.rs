@@ -99,6 +99,17 @@ impl Common {
         self.clock += took_s * busy * factor;
     }
 
+    /// Machines since then (of at most a quarter of an hour) in the series that count, without the largest of them.
+    pub(crate) fn others_since(&self, since_ms: i64, counts: impl Fn(u32) -> bool) -> u64 {
+        let mut machines: HashMap<u32, u64, FixedState> = HashMap::default();
+        for (_, tick) in self.ring.iter().rev().take_while(|(at, _)| *at >= since_ms) {
+            for (series, count) in tick.iter().filter(|(series, _)| counts(*series)) {
+                *machines.entry(*series).or_default() += u64::from(*count);
+            }
+        }
+        machines.values().sum::<u64>() - machines.values().max().copied().unwrap_or(0)
+    }
+
     /// Machines of one series, of all, and the largest other one, over the shortest span that holds so many seconds.
     pub(crate) fn lately(&self, series: u32, seconds: i64) -> Lately {
         let index = SPANS.iter().position(|(length, _)| *length >= seconds).unwrap_or(SPANS.len() - 1);
