@@ -18,7 +18,8 @@ const TOP: usize = 8;
 /// A slow incident is calm when nothing came for so many times its usual gap.
 const GAPS: i64 = 5;
 const DAY_MS: i64 = 86_400_000;
-/// It pages no more when it has come back so often, each time within this of its end, ms.
+/// When it has come back so often, each time within this of its end (ms), people are told only of growth and escalation,
+/// and of its end.
 const FLAPS: u32 = 3;
 const FLAP_MS: i64 = 2 * 3_600_000;
 /// Attribution is looked at again when there are so many times the machines, or after this long.

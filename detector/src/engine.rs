@@ -12,7 +12,7 @@ use crate::incident::{Incident, Transition};
 use crate::input::{Act, Beat, Change, Crash, Install, Version};
 use crate::limits::Limits;
 use crate::names::{NameId, Names};
-use crate::series::{Key, Kind, RHO, watched};
+use crate::series::{Key, RHO, watched};
 use crate::silence::{Installed, Silence};
 use crate::stats::{fnv64, mix};
 use crate::tenant::{Pending, Tenant};
@@ -164,21 +164,17 @@ impl Detector {
             return;
         }
         tenant.note_machine(self.now_ms, crash.machine);
-        let kind = if driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
-        if !tenant.is_first(kind, driver.0, crash.machine) {
+        let crashed_ms = crashed_ms(crash);
+        let late = crash.arrived_at_ms.saturating_sub(crashed_ms) > LATE_MS;
+        let key = Key::of_driver(driver, late);
+        if !tenant.is_first(key.kind, key.id, crash.machine) {
             return;
         }
-        let believed = crash.crashed_at_ms != 0
-            && crash.arrived_at_ms.saturating_sub(crash.crashed_at_ms) < OLDEST_MS
-            && crash.crashed_at_ms.saturating_sub(crash.arrived_at_ms) < NEWEST_MS;
-        let crashed_ms =
-            if believed { crash.crashed_at_ms.min(crash.arrived_at_ms) } else { crash.arrived_at_ms };
-        let late = crash.arrived_at_ms.saturating_sub(crashed_ms) > LATE_MS;
         let site = site_number(crash);
         tenant.note_site(site);
         let in_tick = self.in_tick.entry((place, driver)).or_default();
         *in_tick += 1;
-        let series = tenant.find(Key { kind, id: driver.0, late }).and_then(|at| tenant.at(at));
+        let series = tenant.find(key).and_then(|at| tenant.at(at));
         let warm = series.is_some_and(|one| one.height() >= WARM) || *in_tick > 1;
         let usual = !warm && series.is_none_or(|one| one.incident == 0);
         let asked = match series.map_or(0, |one| one.incident) {
@@ -192,15 +188,13 @@ impl Detector {
         }
         let profile = (asked || remember).then(|| profile(&mut self.names, crash));
         if let Some(profile) = &profile {
-            for (name, version) in &profile.modules {
-                tenant.builds.entry((*name, *version)).or_insert(crash.arrived_at_ms);
-            }
+            tenant.note_builds(&profile.modules, crash.arrived_at_ms);
             if remember {
                 tenant.reservoir.keep(driver, profile.clone());
             }
         }
         if driver != NameId::EMPTY {
-            tenant.builds.entry((driver, crash.version)).or_insert(crash.arrived_at_ms);
+            tenant.note_builds(&[(driver, crash.version)], crash.arrived_at_ms);
         }
         self.pending.entry(place).or_default().push(Pending {
             driver,
@@ -238,9 +232,7 @@ impl Detector {
         let tenant_name = names.number(install.tenant);
         self.silence.install(tenant_name, install.machine, what);
         if let Some(tenant) = self.tenants.get_mut(place) {
-            for (name, version) in &modules {
-                tenant.builds.entry((*name, *version)).or_insert(install.at_ms);
-            }
+            tenant.note_builds(&modules, install.at_ms);
         }
     }
 
@@ -341,6 +333,15 @@ impl Detector {
     pub fn series(&self) -> usize {
         self.tenants.iter().map(|tenant| tenant.series.len()).sum()
     }
+}
+
+/// When it crashed, as far as that can be believed: when it arrived else.
+fn crashed_ms(crash: &Crash<'_>) -> i64 {
+    let (crashed_ms, arrived_ms) = (crash.crashed_at_ms, crash.arrived_at_ms);
+    let is_believed = crashed_ms != 0
+        && arrived_ms.saturating_sub(crashed_ms) < OLDEST_MS
+        && crashed_ms.saturating_sub(arrived_ms) < NEWEST_MS;
+    if is_believed { crashed_ms.min(arrived_ms) } else { arrived_ms }
 }
 
 /// A site as a number; a machine that names none is a site of its own.

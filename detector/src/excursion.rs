@@ -11,6 +11,7 @@ use crate::incident::Severity;
 use crate::input::Version;
 use crate::limits::Limits;
 use crate::names::NameId;
+use crate::stats::float;
 
 /// Machines that are remembered of one excursion.
 const MOST_MARKS: usize = 4096;
@@ -157,7 +158,7 @@ impl Excursion {
         let limits = measure.limits;
         let since: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at_ms() >= measure.onset_ms).collect();
         let (machines, sites, spread) = breadth(since.iter().copied(), limits.largest_sites);
-        if (machines as u64) < limits.ticket_machines.min(limits.fast_machines) {
+        if machines < limits.ticket_machines.min(limits.fast_machines) {
             return None;
         }
         let usual = measure.expected.max(measure.share);
@@ -169,16 +170,16 @@ impl Excursion {
         let broad = self.capped(measure.onset_ms, limits.per_site);
         let ticket = measure.now_ms - measure.onset_ms >= TICKET_AFTER_MS
             && broad >= limits.ticket_machines
-            && spread as u64 >= limits.ticket_machines / 2
-            && sites as u64 >= limits.ticket_sites
-            && float(usize::try_from(broad).unwrap_or(usize::MAX)) >= limits.ticket_lift * usual
+            && spread >= limits.ticket_machines / 2
+            && sites >= limits.ticket_sites
+            && float(broad) >= limits.ticket_lift * usual
             && dense(since.iter().copied(), machines, measure.per_s, limits.page_lift);
         let severity = match (page, ticket) {
             (true, _) => Severity::Sev1,
             (false, true) => Severity::Sev2,
             (false, false) => return None,
         };
-        Some(Found { severity, machines: machines as u64, spread: spread as u64, sites: sites as u64 })
+        Some(Found { severity, machines, spread, sites })
     }
 
     /// Machines since then, of each site and hour at most so many.
@@ -199,10 +200,9 @@ fn is_page(since: &[&Mark], measure: &Measure<'_>, span_ms: i64, least: u64) -> 
     let limits = measure.limits;
     let recent = since.iter().copied().filter(|mark| measure.now_ms - mark.at_ms() < span_ms);
     let (machines, sites, spread) = breadth(recent.clone(), limits.largest_sites);
-    let least_f = float(usize::try_from(least).unwrap_or(usize::MAX));
-    spread as u64 >= least
-        && sites as u64 >= limits.page_sites
-        && float(spread) - measure.expected >= 0.7 * least_f
+    spread >= least
+        && sites >= limits.page_sites
+        && float(spread) - measure.expected >= 0.7 * float(least)
         && dense(recent, machines, measure.per_s, limits.page_lift)
 }
 
@@ -217,22 +217,22 @@ fn count_site(sites: &mut HashMap<u32, (u32, u32), FixedState>, mark: &Mark) -> 
 }
 
 /// Machines, sites, and machines without the largest sites.
-fn breadth<'a>(marks: impl Iterator<Item = &'a Mark>, largest: usize) -> (usize, usize, usize) {
-    let mut sites: HashMap<u32, usize, FixedState> = HashMap::default();
+fn breadth<'a>(marks: impl Iterator<Item = &'a Mark>, largest: usize) -> (u64, u64, u64) {
+    let mut sites: HashMap<u32, u64, FixedState> = HashMap::default();
     let mut machines = 0;
     for mark in marks {
         *sites.entry(mark.site).or_default() += 1;
         machines += 1;
     }
-    let mut counts: Vec<usize> = sites.into_values().collect();
+    let mut counts: Vec<u64> = sites.into_values().collect();
     counts.sort_unstable_by(|a, b| b.cmp(a));
-    let taken: usize = counts.iter().take(largest).sum();
-    (machines, counts.len(), machines - taken)
+    let taken: u64 = counts.iter().take(largest).sum();
+    (machines, counts.len() as u64, machines - taken)
 }
 
 /// Whether they crashed within a time in which so many are unusual. What a stalled intake held back arrives at once, and
 /// happened over hours. The tenth at either end is left out: clocks lie.
-fn dense<'a>(marks: impl Iterator<Item = &'a Mark>, machines: usize, per_s: f64, lift: f64) -> bool {
+fn dense<'a>(marks: impl Iterator<Item = &'a Mark>, machines: u64, per_s: f64, lift: f64) -> bool {
     let mut times: Vec<u32> = marks.map(|mark| mark.crashed_s).collect();
     times.sort_unstable();
     let end = times.len() / 10;
@@ -241,11 +241,6 @@ fn dense<'a>(marks: impl Iterator<Item = &'a Mark>, machines: usize, per_s: f64,
         _ => 0,
     };
     0.8 * float(machines) >= (lift / 2.0).max(2.0) * per_s * f64::from(span_s)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of machines")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

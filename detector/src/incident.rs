@@ -249,6 +249,26 @@ pub enum Step {
     Commented,
 }
 
+impl Step {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Escalated => "escalated",
+            Self::Grew => "grew",
+            Self::Attributed => "attributed",
+            Self::Joined => "joined",
+            Self::Merged => "merged",
+            Self::Resolved => "resolved",
+            Self::Reopened => "reopened",
+            Self::Acknowledged => "acknowledged",
+            Self::Muted => "muted",
+            Self::Unmuted => "unmuted",
+            Self::Commented => "commented",
+        }
+    }
+}
+
 /// One step, with the incident as it is after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transition {

@@ -262,7 +262,7 @@ fn hours_needed(counts: Counts, limits: &Limits) -> Option<f64> {
 
 /// A twentieth of the time that is still needed: nothing changes sooner.
 fn retry_after_s(rollout: &Rollout<'_>, hours_needed: Option<f64>) -> u32 {
-    let machines = evidence::float(rollout.new.machines.max(1));
+    let machines = crate::stats::float(rollout.new.machines.max(1));
     let wait = hours_needed.unwrap_or(f64::MAX) / machines * 3600.0 / 20.0;
     let steps = [10_u32, 15, 20, 30, 45, 60, 90, 120, 180, 300];
     steps.into_iter().find(|step| wait <= f64::from(*step)).unwrap_or(600)

@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::NameId;
 use crate::stats::gamma_99;
 
 /// The multiples that are looked for: a third of a rare driver's pages need the last, the busiest driver the first.
@@ -42,6 +43,12 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// The primary series of a driver, or of nobody.
+    pub(crate) fn of_driver(driver: NameId, late: bool) -> Self {
+        let kind = if driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
+        Self { kind, id: driver.0, late }
+    }
+
     /// A number that no other key has.
     pub(crate) fn number(self) -> u64 {
         u64::from(self.id) << 8 | (self.kind as u64) << 1 | u64::from(self.late)

@@ -12,6 +12,12 @@ pub(crate) fn poisson_most(mean: f64) -> f64 {
     mean + 3.1 * mean.sqrt() + 2.0
 }
 
+/// A count as a number to reckon with: exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
 /// FNV-1a, 128 bits: a name for the same thing on every machine and in every build.
 pub(crate) fn fnv128(parts: &[&[u8]]) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;

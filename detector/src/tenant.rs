@@ -7,18 +7,19 @@ use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::Profile as MachineProfile;
-use crate::excursion::{Excursion, Found, Mark, Measure};
+use crate::excursion::{Excursion, Mark};
 use crate::incident::{Reason, Severity};
 use crate::index::Index;
 use crate::input::Version;
 use crate::limits::{DAILY_SHARE, Limits};
 use crate::names::NameId;
 use crate::seen::Seen;
-use crate::series::{Chart, Key, Kind, RHO, Series};
+use crate::series::{Key, Kind, Series};
 use crate::stats::mix;
 use crate::tempo::{Common, Profile, Rates};
 
 mod days;
+mod judge;
 mod reference;
 mod secondary;
 
@@ -29,10 +30,6 @@ pub(crate) use reference::{Past, Reservoir};
 const MOST_SITES: usize = 4096;
 /// Series of one tenant. A client that invents names must not take the memory.
 const MOST_SERIES: usize = 2_000_000;
-/// How long a fleet is new to us, s of the clock.
-const YOUTH_S: f64 = 86_400.0;
-/// The busiest driver of a healthy fleet stays below this share of all the others' crashes (seen: 12 % of all).
-const YOUTH_SHARE: f64 = 0.25;
 /// Quiet excursions are swept so often.
 const SWEEP_MS: i64 = 120_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -227,8 +224,7 @@ impl Tenant {
 
     /// Takes in a driver's past: machines of so many seconds, the old ones forgotten already.
     pub(crate) fn learn(&mut self, driver: NameId, machines: f64) {
-        let kind = if driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
-        let Some(place) = self.place(Key { kind, id: driver.0, late: false }) else { return };
+        let Some(place) = self.place(Key::of_driver(driver, false)) else { return };
         let clock = self.fresh.clock;
         if let Some(series) = self.at_mut(place) {
             series.touch(clock);
@@ -255,7 +251,14 @@ impl Tenant {
         }
     }
 
-    /// Ends a tick. `marks` is how high a chart must get for primary and for other series.
+    /// Builds of modules that were seen: when first.
+    pub(crate) fn note_builds(&mut self, modules: &[(NameId, Version)], at_ms: i64) {
+        for build in modules {
+            self.builds.entry(*build).or_insert(at_ms);
+        }
+    }
+
+    /// Ends a tick. `height` is how high a chart must get for primary and for other series.
     pub(crate) fn tick(
         &mut self,
         at_ms: i64,
@@ -284,8 +287,7 @@ impl Tenant {
         let mut counts = [BTreeMap::<u32, u32>::new(), BTreeMap::new()];
         let mut places = Vec::with_capacity(pending.len());
         for one in pending {
-            let kind = if one.driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
-            let place = self.place(Key { kind, id: one.driver.0, late: one.late });
+            let place = self.place(Key::of_driver(one.driver, one.late));
             if let Some(place) = place {
                 *counts[usize::from(one.late)].entry(place).or_default() += 1;
             }
@@ -357,127 +359,6 @@ impl Tenant {
             flow.learn(clock, weight);
             self.busy.count(at_ms, weight, flow.mean(clock));
         }
-    }
-
-    /// Whether a series that is high enough is an outage.
-    fn judge(&self, place: u32, at_ms: i64, height: (f64, f64), limits: &Limits) -> Option<Alarm> {
-        let series = self.at(place)?;
-        if !series.key.kind.is_primary() {
-            return self.judge_secondary(place, at_ms, height.1, limits);
-        }
-        let excursion = self.excursions.get(&place)?;
-        let late = series.key.late.then(|| limits.of_late());
-        let limits = late.as_ref().unwrap_or(limits);
-        let mut best: Option<(Found, Chart, f64)> = None;
-        for (chart, rho) in series.charts.iter().zip(RHO) {
-            if f64::from(chart.score) < height.0 {
-                continue;
-            }
-            let measure = self.measure(place, series, chart, at_ms, limits);
-            if let Some(found) = excursion.judge(&measure)
-                && best.as_ref().is_none_or(|(best, _, _)| found.severity > best.severity)
-            {
-                best = Some((found, *chart, rho));
-            }
-        }
-        let (found, chart, rho) = best?;
-        let driver = NameId(if series.key.kind == Kind::Driver { series.key.id } else { 0 });
-        Some(self.alarm(place, series, at_ms, driver, found, &chart, rho, height.0))
-    }
-
-    fn measure<'l>(
-        &self,
-        place: u32,
-        series: &Series,
-        chart: &Chart,
-        at_ms: i64,
-        limits: &'l Limits,
-    ) -> Measure<'l> {
-        Measure {
-            limits,
-            onset_ms: chart.onset_ms(),
-            now_ms: at_ms,
-            expected: series.expected(chart),
-            per_s: self.per_second(series.key, at_ms),
-            share: self.share(place, series.key, chart.onset_ms(), at_ms),
-        }
-    }
-
-    /// Machines a second of the wall clock that are usual now, fresh and late together.
-    fn per_second(&self, key: Key, at_ms: i64) -> f64 {
-        self.mean(key) * self.busy.at(at_ms)
-    }
-
-    /// The usual machines of a series, fresh and late together, a second of the clock.
-    fn mean(&self, key: Key) -> f64 {
-        let of = |late: bool| {
-            let key = Key { late, ..key };
-            self.find(key).and_then(|place| self.at(place)).map_or(0.0, |series| series.mean(self.clock(key)))
-        };
-        of(false) + of(true)
-    }
-
-    /// The same of all.
-    fn flow_mean(&self) -> f64 {
-        let [fresh, late] = &self.flow;
-        fresh.mean(self.fresh.clock) + late.mean(self.late.clock)
-    }
-
-    /// Machines that are nothing special beside what the others do at the same time: the series' usual share of them, and
-    /// a larger one while the fleet is new to us. However many arrive at once because an intake stood still, or crash
-    /// because it is Patch Tuesday, shares stay. Incidents and the largest of the others are left out: one outage must not
-    /// hide the next.
-    fn share(&self, place: u32, key: Key, onset_ms: i64, at_ms: i64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "ages in ms and counts")]
-        let (age_s, others) = {
-            let common = if key.late { &self.late } else { &self.fresh };
-            let counts =
-                |other: u32| other != place && self.at(other).is_none_or(|series| series.incident == 0);
-            ((at_ms - self.began_ms) as f64 / 1000.0, common.others_since(onset_ms, counts) as f64)
-        };
-        let youth = (1.0 - age_s / YOUTH_S).max(0.0) * YOUTH_SHARE;
-        // Of what is no driver the fleet's clock tells enough.
-        let usual = if key.kind.is_primary() { self.mean(key) / self.flow_mean().max(1e-9) } else { 0.0 };
-        youth.max(usual.min(1.0)) * others
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one sentence")]
-    fn alarm(
-        &self,
-        place: u32,
-        series: &Series,
-        at_ms: i64,
-        driver: NameId,
-        found: Found,
-        chart: &Chart,
-        rho: f64,
-        threshold: f64,
-    ) -> Alarm {
-        Alarm {
-            series: place,
-            driver,
-            severity: found.severity,
-            at_ms,
-            onset_ms: chart.onset_ms(),
-            reason: Reason {
-                rho,
-                score: f64::from(chart.score),
-                threshold,
-                machines: found.machines,
-                spread_machines: found.spread,
-                sites: found.sites,
-                expected: series.expected(chart),
-                usual_per_minute: f64::from(series.most) * 60.0,
-                common_mode: self.factor(series.key.late),
-                late: series.key.late,
-            },
-        }
-    }
-
-    /// The most machines of these series that could be expected in so many seconds from now back.
-    pub(crate) fn usual(&self, series: &[u32], seconds: f64, at_ms: i64) -> f64 {
-        let of = |place: &u32| self.at(*place).map_or(0.0, |s| f64::from(s.most) * self.factor(s.key.late));
-        series.iter().map(of).sum::<f64>() * seconds * self.busy.at(at_ms)
     }
 
     /// Charts nothing more of these series until they are calm: their incident is as loud as can be.

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use bluescope_storage::alert_store::{AlertStore, Turn};
-use bluescope_storage::database::{Database, DatabaseConfig};
 use bluescope_storage::questions::{ActCursor, BuildName, SignalRows};
 use bluescope_storage::signals::{
     BatchLimits, BeatSignal, CrashSignal, DriverSignal, InstallSignal, Marks, Signal, Signals, SignalsConfig,
 };
-use clickhouse::Client;
-use embedded::{Engine, EngineConfig};
-use secrecy::SecretString;
+
+use bed::Bed;
+
+#[macro_use]
+mod bed;
 
 /// Few drivers are blamed often, most seldom; what is loaded depends on the machine.
 const CRASHES: &str = "
@@ -50,21 +51,6 @@ SELECT 'told', concat('machine-', toString(number)), fromUnixTimestamp64Milli({n
     arrayMap(i -> toUInt32(4096), range(40)), arrayMap(i -> concat('1.', toString(i % 3)), range(40))
 FROM numbers({rows:UInt64})";
 
-/// The middle of several runs, and what the last one found.
-macro_rules! time {
-    ($full:expr, $name:expr, $ask:expr) => {{
-        let (mut times, mut found) = (Vec::new(), 0);
-        for _ in 0..if $full { 7 } else { 1 } {
-            let begun = Instant::now();
-            found = $ask;
-            times.push(begun.elapsed());
-        }
-        times.sort_unstable();
-        let middle: Duration = times.get(times.len() / 2).copied().unwrap_or_default();
-        println!("  {:<58} {:>9.1} ms, {found} found", $name, middle.as_secs_f64() * 1000.0);
-    }};
-}
-
 fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--bench");
     let picked: Vec<String> =
@@ -78,31 +64,14 @@ fn main() -> Result<()> {
         runtime.block_on(store(full))?;
     }
     if wanted("questions") {
-        if let Err(error) = embedded::find_library(None) {
-            println!("skipped: {error}");
-            return Ok(());
-        }
         runtime.block_on(questions(full))?;
     }
     Ok(())
 }
 
 async fn questions(full: bool) -> Result<()> {
-    let dir = tempfile::TempDir::new()?;
-    let engine = Engine::start(EngineConfig { dir: dir.path().to_path_buf(), library: None }).await?;
-    let config = DatabaseConfig::Server {
-        url: engine.url().to_owned(),
-        user: engine.user().to_owned(),
-        password: SecretString::from(engine.password().to_owned()),
-        database: "bench".to_owned(),
-    };
-    let database = Database::open(&config).await?;
-    let client = Client::default()
-        .with_url(engine.url())
-        .with_user(engine.user())
-        .with_password(engine.password())
-        .with_database("bench")
-        .with_compression(clickhouse::Compression::None);
+    let Some(bed) = Bed::start().await? else { return Ok(()) };
+    let Bed { database, client, .. } = &bed;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let (rows, machines): (u64, u64) = if full { (1_000_000, 100_000) } else { (10_000, 1_000) };
     let begun = Instant::now();
@@ -148,7 +117,7 @@ async fn questions(full: bool) -> Result<()> {
         database.put_signals(&inventories).await?;
         installs.len()
     });
-    engine.stop().await;
+    bed.stop().await;
     Ok(())
 }
 

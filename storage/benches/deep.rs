@@ -3,14 +3,17 @@
 //! rows are made by the engine itself. Without `--bench` it only shows that it runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use bluescope_storage::database::{Database, DatabaseConfig};
+use bluescope_storage::database::Database;
 use bluescope_storage::questions::CrashFilter;
 use clickhouse::Client;
-use embedded::{Engine, EngineConfig};
-use secrecy::SecretString;
+
+use bed::Bed;
+
+#[macro_use]
+mod bed;
 
 const VERSION: u32 = 3;
 const DAY_MS: i64 = 86_400_000;
@@ -52,21 +55,6 @@ INSERT INTO symbol_files (tenant, id, kind, file_name, bytes, arrived_at)
 SELECT '', arrayJoin(arraySlice(missing, 1, 1)), 'pdb', 'x.pdb', 1000, fromUnixTimestamp64Milli({now:Int64}, 'UTC')
 FROM deep_analyses LIMIT 1";
 
-/// The middle of several runs, and what the last one found.
-macro_rules! time {
-    ($full:expr, $name:literal, $ask:expr) => {{
-        let (mut times, mut found) = (Vec::new(), 0);
-        for _ in 0..if $full { 15 } else { 1 } {
-            let begun = Instant::now();
-            found = $ask.await?.len();
-            times.push(begun.elapsed());
-        }
-        times.sort_unstable();
-        let middle: Duration = times.get(times.len() / 2).copied().unwrap_or_default();
-        println!("  {:<44} {:>9.2?}, found {found}", $name, middle);
-    }};
-}
-
 async fn measure(database: &Database, client: &Client, full: bool) -> Result<()> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let since = now_ms - 7 * DAY_MS;
@@ -75,53 +63,38 @@ async fn measure(database: &Database, client: &Client, full: bool) -> Result<()>
         let insert = client.query_raw(CRASHES).param("now", now_ms).param("first", first);
         insert.param("rows", crashes.min(100_000)).execute().await?;
     }
-    time!(full, "deep_jobs, nothing analysed yet", database.deep_jobs(now_ms, VERSION, 3, 16));
+    time!(full, "deep_jobs, nothing analysed yet", database.deep_jobs(now_ms, VERSION, 3, 16).await?.len());
     client.query_raw(ANALYSES).param("version", VERSION).execute().await?;
     let (kept, deep): (u64, u64) = client
         .query_raw("SELECT ifNull((SELECT count() FROM kept_dumps), 0), ifNull((SELECT count() FROM deep_analyses), 0)")
         .fetch_one()
         .await?;
     println!("questions on {crashes} crashes, {kept} kept dumps, {deep} analyses:");
-    time!(full, "deep_jobs, nothing due, no file ever arrived", database.deep_jobs(now_ms, VERSION, 3, 16));
+    time!(
+        full,
+        "deep_jobs, nothing due, no file ever arrived",
+        database.deep_jobs(now_ms, VERSION, 3, 16).await?.len()
+    );
     client.query_raw(FILES).param("now", now_ms).param("rows", files).execute().await?;
-    time!(full, "deep_jobs, nothing due", database.deep_jobs(now_ms, VERSION, 3, 16));
+    time!(full, "deep_jobs, nothing due", database.deep_jobs(now_ms, VERSION, 3, 16).await?.len());
     client.query_raw(WANTED).param("now", now_ms).execute().await?;
-    time!(full, "deep_jobs, a wanted file arrived", database.deep_jobs(now_ms, VERSION, 3, 16));
+    time!(full, "deep_jobs, a wanted file arrived", database.deep_jobs(now_ms, VERSION, 3, 16).await?.len());
     client.query_raw("DELETE FROM deep_analyses WHERE fault_offset % 10 < 7").execute().await?;
-    time!(full, "deep_jobs, most to be done", database.deep_jobs(now_ms, VERSION, 3, 16));
-    time!(full, "missing_symbols, 50", database.missing_symbols(None, since, 50, None));
+    time!(full, "deep_jobs, most to be done", database.deep_jobs(now_ms, VERSION, 3, 16).await?.len());
+    time!(full, "missing_symbols, 50", database.missing_symbols(None, since, 50, None).await?.len());
     let list = database.crashes(&CrashFilter::default(), 50, None).await?;
     let sites: Vec<&str> = list.iter().map(|line| line.fault_site.as_str()).collect();
-    time!(full, "deep_buckets of 50 crashes", database.deep_buckets(&sites));
+    time!(full, "deep_buckets of 50 crashes", database.deep_buckets(&sites).await?.len());
     let last = list.last().context("no crash")?;
-    time!(full, "deep_sites of a driver", database.deep_sites(&last.driver));
+    time!(full, "deep_sites of a driver", database.deep_sites(&last.driver).await?.len());
     Ok(())
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--bench");
-    if let Err(error) = embedded::find_library(None) {
-        println!("skipped: {error}");
-        return Ok(());
-    }
-    let dir = tempfile::tempdir()?;
-    let engine = Engine::start(EngineConfig { dir: dir.path().to_path_buf(), library: None }).await?;
-    let config = DatabaseConfig::Server {
-        url: engine.url().to_owned(),
-        user: engine.user().to_owned(),
-        password: SecretString::from(engine.password()),
-        database: "bluescope".to_owned(),
-    };
-    let database = Database::open(&config).await?;
-    let client = Client::default()
-        .with_url(engine.url())
-        .with_user(engine.user())
-        .with_password(engine.password())
-        .with_database("bluescope")
-        .with_compression(clickhouse::Compression::None);
-    measure(&database, &client, full).await?;
-    database.close().await;
-    engine.stop().await;
+    let Some(bed) = Bed::start().await? else { return Ok(()) };
+    measure(&bed.database, &bed.client, full).await?;
+    bed.stop().await;
     Ok(())
 }

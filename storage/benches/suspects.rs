@@ -3,14 +3,15 @@
 //! engine itself. Without `--bench` it only shows that it runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use bluescope_storage::database::{Database, DatabaseConfig};
 use bluescope_storage::questions::{Range, SUSPECT_WINDOW_MS};
-use clickhouse::Client;
-use embedded::{Engine, EngineConfig};
-use secrecy::SecretString;
+
+use bed::Bed;
+
+#[macro_use]
+mod bed;
 
 /// Most machines have one driver that fails, now and then another; those with bad memory fail anyhow. The newest
 /// minutes belong to one driver's outage.
@@ -39,42 +40,14 @@ FROM (
     FROM numbers({rows:UInt64})
 )";
 
-/// The middle of several runs, and what the last one found.
-macro_rules! time {
-    ($full:expr, $name:literal, $ask:expr) => {{
-        let (mut times, mut found) = (Vec::new(), 0);
-        for _ in 0..if $full { 9 } else { 1 } {
-            let begun = Instant::now();
-            found = $ask;
-            times.push(begun.elapsed());
-        }
-        times.sort_unstable();
-        let middle: Duration = times.get(times.len() / 2).copied().unwrap_or_default();
-        println!("{:<46} {:>9.1} ms, {found} found", $name, middle.as_secs_f64() * 1000.0);
-    }};
-}
-
 fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--bench");
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(full))
 }
 
 async fn run(full: bool) -> Result<()> {
-    let dir = tempfile::TempDir::new()?;
-    let engine = Engine::start(EngineConfig { dir: dir.path().to_path_buf(), library: None }).await?;
-    let config = DatabaseConfig::Server {
-        url: engine.url().to_owned(),
-        user: engine.user().to_owned(),
-        password: SecretString::from(engine.password().to_owned()),
-        database: "bench".to_owned(),
-    };
-    let database = Database::open(&config).await?;
-    let client = Client::default()
-        .with_url(engine.url())
-        .with_user(engine.user())
-        .with_password(engine.password())
-        .with_database("bench")
-        .with_compression(clickhouse::Compression::None);
+    let Some(bed) = Bed::start().await? else { return Ok(()) };
+    let Bed { database, client, .. } = &bed;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let (rows, machines): (u64, u64) = if full { (1_000_000, 100_000) } else { (10_000, 1_000) };
     for first in (0..rows).step_by(200_000) {
@@ -109,6 +82,6 @@ async fn run(full: bool) -> Result<()> {
     time!(full, "sound machines of a driver with few", {
         usize::try_from(database.sound_pulse("", "driver9.sys", now_ms).await?.last_15)?
     });
-    engine.stop().await;
+    bed.stop().await;
     Ok(())
 }

@@ -297,7 +297,7 @@ fn fill(field: Field, transition: &Transition, line: &str, link: &str) -> String
     };
     match field {
         Field::Line => line.to_owned(),
-        Field::Step => step(transition.step).to_owned(),
+        Field::Step => transition.step.word().to_owned(),
         Field::Severity => loud(incident.severity).to_owned(),
         Field::Subject => subject(&incident.subject),
         Field::Driver => plain(&driver(&incident.subject), LONGEST),
@@ -329,24 +329,6 @@ pub(super) fn driver(subject: &Subject) -> String {
         | Subject::Bucket(_)
         | Subject::Unattributed
         | Subject::Everything => String::new(),
-    }
-}
-
-/// A step in one word.
-pub(super) fn step(step: Step) -> &'static str {
-    match step {
-        Step::Opened => "opened",
-        Step::Escalated => "escalated",
-        Step::Grew => "grew",
-        Step::Attributed => "attributed",
-        Step::Joined => "joined",
-        Step::Merged => "merged",
-        Step::Resolved => "resolved",
-        Step::Reopened => "reopened",
-        Step::Acknowledged => "acknowledged",
-        Step::Muted => "muted",
-        Step::Unmuted => "unmuted",
-        Step::Commented => "commented",
     }
 }
 

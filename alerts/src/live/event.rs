@@ -31,28 +31,11 @@ pub(super) fn row(step: &Transition) -> IncidentEvent {
         incident_id: Uuid::from_u128(incident.id),
         seq: step.seq,
         at_ms: step.at_ms,
-        kind: kind(step.step).to_owned(),
+        kind: step.step.word().to_owned(),
         tenant: incident.tenant.clone(),
         driver: incident.subject.to_string(),
         // Numbers, strings and maps with string keys: nothing that JSON cannot hold.
         detail: serde_json::to_string(&detail).unwrap_or_default(),
-    }
-}
-
-fn kind(step: Step) -> &'static str {
-    match step {
-        Step::Opened => "opened",
-        Step::Escalated => "escalated",
-        Step::Grew => "grew",
-        Step::Attributed => "attributed",
-        Step::Joined => "joined",
-        Step::Merged => "merged",
-        Step::Resolved => "resolved",
-        Step::Reopened => "reopened",
-        Step::Acknowledged => "acknowledged",
-        Step::Muted => "muted",
-        Step::Unmuted => "unmuted",
-        Step::Commented => "commented",
     }
 }
 
@@ -70,7 +53,7 @@ pub(super) fn log(step: &Transition) {
     let incident = &step.incident;
     tracing::info!(
         incident = %Uuid::from_u128(incident.id),
-        step = kind(step.step),
+        step = step.step.word(),
         subject = %incident.subject,
         tenant = incident.tenant,
         severity = ?incident.severity,

@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::incident::{Incident, Severity, State, Step, Subject, Transition};
 use crate::input::{ActKind, Version};
 use crate::names::NameId;
-use crate::series::Kind;
+use crate::series::{Key, Kind};
 use crate::stats::poisson_most;
 use crate::tenant::{Alarm, Pending};
 
@@ -49,8 +49,7 @@ impl Detector {
         for (place, crashes) in pending {
             let Some(tenant) = self.tenants.get(*place) else { continue };
             for one in crashes {
-                let kind = if one.driver == NameId::EMPTY { Kind::Unattributed } else { Kind::Driver };
-                let key = crate::series::Key { kind, id: one.driver.0, late: one.late };
+                let key = Key::of_driver(one.driver, one.late);
                 let case = tenant.find(key).and_then(|at| tenant.at(at)).map_or(0, |series| series.incident);
                 if let Some(case) = self.cases.get_mut(&case)
                     && case.is_open()
@@ -68,7 +67,7 @@ impl Detector {
         // A bucket stands for its driver; late machines of a driver for the driver.
         let series = match key.kind {
             Kind::Bucket => {
-                let driver = crate::series::Key { kind: Kind::Driver, id: alarm.driver.0, late: key.late };
+                let driver = Key { kind: Kind::Driver, id: alarm.driver.0, late: key.late };
                 tenant.find(driver)
             }
             _ => Some(alarm.series),
@@ -83,7 +82,7 @@ impl Detector {
             let since = |(profile, _): &&(Profile, u32)| profile.at_ms >= alarm.onset_ms - 60_000;
             all.profiles().filter(since).cloned().collect()
         });
-        let twin = crate::series::Key { late: !key.late, ..key };
+        let twin = Key { late: !key.late, ..key };
         let twin = tenant.find(twin).and_then(|at| tenant.at(at)).map_or(0, |series| series.incident);
         let falls_back = self.falls_back(&self.subject(place, series));
         let same = if self.cases.get(&twin).is_some_and(Case::is_open) {
@@ -150,7 +149,7 @@ impl Detector {
         let key = tenant.as_deref().and_then(|tenant| tenant.at(series)).map(|one| one.key);
         let (Some(tenant), Some(key)) = (tenant, key) else { return false };
         for late in [false, true] {
-            let Some(twin) = tenant.find(crate::series::Key { late, ..key }) else { continue };
+            let Some(twin) = tenant.find(Key { late, ..key }) else { continue };
             case.series.retain(|one| *one != twin);
             if let Some(one) = tenant.at_mut(twin) {
                 one.incident = 0;
@@ -230,7 +229,7 @@ impl Detector {
         let Some(tenant) = self.tenants.get_mut(place) else { return };
         let Some(key) = tenant.at(series).map(|one| one.key) else { return };
         for late in [false, true] {
-            if let Some(at) = tenant.place(crate::series::Key { late, ..key })
+            if let Some(at) = tenant.place(Key { late, ..key })
                 && let Some(one) = tenant.at_mut(at)
             {
                 one.incident = number;

@@ -12,6 +12,7 @@
 //! and looked all the time would need six.
 
 use crate::attribution::stats::ln_gamma;
+use crate::stats::float;
 
 use super::Arm;
 
@@ -48,13 +49,6 @@ pub(super) struct Counts {
     pub(super) h_new: f64,
     pub(super) x_old: f64,
     pub(super) h_old: f64,
-}
-
-/// Exact below 2^53, and never off by more than one in 2^53.
-pub(super) fn float(count: u64) -> f64 {
-    let high = u32::try_from(count >> 32).unwrap_or(u32::MAX);
-    let low = u32::try_from(count & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-    f64::from(high) * 4_294_967_296.0 + f64::from(low)
 }
 
 impl Counts {
@@ -153,13 +147,6 @@ mod tests {
     use super::*;
 
     const COUNTS: Counts = Counts { x_new: 12.0, h_new: 400.0, x_old: 40.0, h_old: 9_000.0 };
-
-    #[test]
-    fn floats_of_counts() {
-        for count in [0, 1, u64::from(u32::MAX) + 1, (1 << 53) - 1] {
-            assert_eq!(float(count).to_string(), count.to_string());
-        }
-    }
 
     #[test]
     fn nothing_seen_is_no_evidence() {

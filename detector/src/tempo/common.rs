@@ -7,6 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::float;
+
 /// Spans that are looked at, s, and the events by which each is held to one.
 const SPANS: [(i64, f64); 4] = [(10, 8.0), (20, 20.0), (120, 20.0), (900, 20.0)];
 /// Fewer machines of a driver within a span need no cap.
@@ -110,23 +112,12 @@ impl Common {
         machines.values().sum::<u64>() - machines.values().max().copied().unwrap_or(0)
     }
 
-    /// Machines of one series, of all, and the largest other one, over the shortest span that holds so many seconds.
-    pub(crate) fn lately(&self, series: u32, seconds: i64) -> Lately {
+    /// Machines of one series over the shortest span that holds so many seconds, and that span's seconds.
+    pub(crate) fn lately(&self, series: u32, seconds: i64) -> (u64, i64) {
         let index = SPANS.iter().position(|(length, _)| *length >= seconds).unwrap_or(SPANS.len() - 1);
-        let Some(span) = self.spans.get(index) else { return Lately::default() };
-        let count = |of: &u32| u64::from(span.counts.get(of).copied().unwrap_or(0));
-        let others = span.big.iter().filter(|other| **other != series);
-        let all = span.small + span.big.iter().map(count).sum::<u64>();
-        Lately { own: count(&series), all, largest_other: others.map(count).max().unwrap_or(0) }
+        let own = self.spans.get(index).and_then(|span| span.counts.get(&series)).copied().unwrap_or(0);
+        (u64::from(own), SPANS.get(index).map_or(0, |(length, _)| *length))
     }
-}
-
-/// See [`Common::lately`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lately {
-    pub(crate) own: u64,
-    pub(crate) all: u64,
-    pub(crate) largest_other: u64,
 }
 
 impl Span {
@@ -152,13 +143,13 @@ impl Span {
     }
 
     fn factor(&self, seconds: f64, hold: f64, rates: &impl Rates) -> f64 {
-        let mut found = from(self.small);
+        let mut found = float(self.small);
         let mut expected = rates.total() * seconds;
         // The furthest beyond their past: (excess, machines counted, machines expected).
         let mut furthest = [(0.0_f64, 0.0_f64, 0.0_f64); LEFT_OUT];
         for series in &self.big {
             let usual = rates.rate(*series) * seconds;
-            let count = from(u64::from(self.counts.get(series).copied().unwrap_or(0)));
+            let count = float(u64::from(self.counts.get(series).copied().unwrap_or(0)));
             let counted = count.min(3.0 + 30.0 * usual);
             found += counted;
             let mut one = (count - usual, counted, usual);
@@ -178,11 +169,6 @@ impl Span {
         let sure = (found - SURE * found.sqrt()) / expected.max(1.0);
         ((hold + found) / (hold + expected)).max(sure)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts, far below 2^52")]
-fn from(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
@@ -236,8 +222,9 @@ mod tests {
             all
         });
         assert!(common.factor < 1.1, "{}", common.factor);
-        assert_eq!(common.lately(200, 60).own, 3000);
-        assert_eq!(common.lately(200, 60).largest_other, 1800);
+        assert_eq!(common.lately(200, 60), (3000, 120));
+        let lately = (2000 + 60 - 120) * 1000;
+        assert_eq!(common.others_since(lately, |series| series != 200), 120);
     }
 
     #[test]

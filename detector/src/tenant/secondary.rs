@@ -9,6 +9,7 @@ use crate::incident::Severity;
 use crate::limits::Limits;
 use crate::names::NameId;
 use crate::series::{Key, Kind, RHO};
+use crate::stats::float;
 
 /// A spread movement needs so many times the machines of one driver's.
 const SPREAD_FACTOR: u64 = 2;
@@ -89,8 +90,7 @@ impl Tenant {
             let found = excursion.judge(&self.measure(place, series, chart, at_ms, &limits))?;
             let drivers = excursion.drivers(chart.onset_ms());
             let (top, most) = drivers.iter().max_by_key(|(_, machines)| **machines)?;
-            #[expect(clippy::cast_precision_loss, reason = "counts of machines")]
-            let share = *most as f64 / found.machines.max(1) as f64;
+            let share = float(*most) / float(found.machines.max(1));
             let driver = match kind {
                 Kind::Bucket => {
                     let seconds = (at_ms - chart.onset_ms()) / 1000 + 1;
@@ -115,10 +115,8 @@ impl Tenant {
         let key = Key { kind: Kind::Driver, id: driver.0, late };
         let Some(place) = self.find(key) else { return false };
         let common = if late { &self.late } else { &self.fresh };
-        let spans = [10, 20, 120, 900];
-        let span = spans.into_iter().find(|span| *span >= seconds).unwrap_or(BUCKET_S);
-        #[expect(clippy::cast_precision_loss, reason = "counts and seconds")]
-        let (own, span, machines) = (common.lately(place, seconds).own as f64, span as f64, machines as f64);
-        own - 1.5 * self.usual(&[place], span, at_ms) >= 0.6 * machines
+        let (own, span_s) = common.lately(place, seconds);
+        let usual = self.usual(&[place], float(span_s.unsigned_abs()), at_ms);
+        float(own) - 1.5 * usual >= 0.6 * float(machines)
     }
 }
