@@ -1,9 +1,15 @@
-//! Names to small numbers and back: the state holds numbers, people read names. Never forgets a name by itself.
+//! Names to small numbers and back: the state holds numbers, people read names. Never forgets a name by itself; what is
+//! long is cut, and beyond a number that no fleet reaches names are no longer told apart: clients may invent them.
 
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
+
+/// Names that are told apart. A client that invents names must not take the memory.
+const MOST_NAMES: usize = 2_000_000;
+/// Longest name, bytes: buckets and paths of images stay below.
+const LONGEST: usize = 512;
 
 /// A name's number. [`NameId::EMPTY`] is the empty name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,10 +45,14 @@ impl Names {
         names
     }
 
-    /// The number of a name, given to it at first sight.
+    /// The number of a name, given to it at first sight; the empty name's where there are too many.
     pub fn number(&mut self, name: &str) -> NameId {
+        let name = &name[..name.floor_char_boundary(LONGEST)];
         if let Some(id) = self.numbers.get(name) {
             return *id;
+        }
+        if self.list.len() >= MOST_NAMES {
+            return NameId::EMPTY;
         }
         let id = NameId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(name.into());
@@ -53,7 +63,7 @@ impl Names {
     /// The number of a name that was seen.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<NameId> {
-        self.numbers.get(name).copied()
+        self.numbers.get(&name[..name.floor_char_boundary(LONGEST)]).copied()
     }
 
     /// The name of a number.
@@ -83,5 +93,18 @@ mod tests {
         assert_eq!((copy.get("a.sys"), copy.get("b.sys"), copy.get("c.sys")), (Some(a), Some(b), None));
         assert_eq!(copy.name(b), "b.sys");
         assert_eq!(copy.name(NameId(99)), "");
+    }
+
+    #[test]
+    fn who_invents_names_takes_no_memory() {
+        let mut names = Names::default();
+        let long = "ü".repeat(10_000);
+        let id = names.number(&long);
+        assert_eq!((names.name(id).len(), names.get(&long)), (LONGEST, Some(id)));
+        for invented in 0..MOST_NAMES {
+            names.number(&invented.to_string());
+        }
+        assert_eq!((names.list().count(), names.number("one more")), (MOST_NAMES, NameId::EMPTY));
+        assert_eq!(names.name(names.get("7").unwrap()), "7");
     }
 }

@@ -30,6 +30,8 @@ pub(crate) use reference::{Past, Reservoir};
 const MOST_SITES: usize = 4096;
 /// Series of one tenant. A client that invents names must not take the memory.
 const MOST_SERIES: usize = 2_000_000;
+/// Builds of modules that are dated, for the same reason.
+const MOST_BUILDS: usize = 2_000_000;
 /// Quiet excursions are swept so often.
 const SWEEP_MS: i64 = 120_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -254,7 +256,9 @@ impl Tenant {
     /// Builds of modules that were seen: when first.
     pub(crate) fn note_builds(&mut self, modules: &[(NameId, Version)], at_ms: i64) {
         for build in modules {
-            self.builds.entry(*build).or_insert(at_ms);
+            if self.builds.len() < MOST_BUILDS {
+                self.builds.entry(*build).or_insert(at_ms);
+            }
         }
     }
 
