@@ -16,6 +16,7 @@ use bluescope_storage::signals::{
 use bed::Bed;
 
 #[macro_use]
+#[path = "shared/bed.rs"]
 mod bed;
 
 /// Few drivers are blamed often, most seldom; what is loaded depends on the machine.

@@ -13,6 +13,7 @@ use clickhouse::Client;
 use bed::Bed;
 
 #[macro_use]
+#[path = "shared/bed.rs"]
 mod bed;
 
 const VERSION: u32 = 3;

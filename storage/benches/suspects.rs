@@ -11,6 +11,7 @@ use bluescope_storage::questions::{Range, SUSPECT_WINDOW_MS};
 use bed::Bed;
 
 #[macro_use]
+#[path = "shared/bed.rs"]
 mod bed;
 
 /// Most machines have one driver that fails, now and then another; those with bad memory fail anyhow. The newest
