@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use storage::{database::Database, queue::Queue};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::act::Permit;
 use crate::gather::fleet::Fleet;
 use crate::gather::hardware::{self, Suspects};
+use crate::live::Live;
 use crate::range::Span;
 use crate::respond::Fault;
 
@@ -26,6 +28,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const SUSPECTS_FRESH: Duration = Duration::from_secs(60);
 /// Older ones are shown to nobody who could have newer ones by waiting a little.
 const SUSPECTS_STALE: Duration = Duration::from_secs(300);
+/// How many machines there are changes slowly.
+const FLEET_SIZE_FRESH: Duration = Duration::from_secs(60);
 /// So long the fleet page waits for them. In an outage it must come without.
 const SUSPECTS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -48,19 +52,30 @@ pub(crate) struct App {
     /// Who may act on incidents.
     pub(crate) permit: Arc<Permit>,
     pub(crate) gates: Gates,
+    pub(crate) live: Live,
     fleets: Arc<Mutex<Kept>>,
+    fleet_size: Arc<Mutex<Option<(Instant, u64)>>>,
     suspects: Arc<Mutex<KeptSuspects>>,
 }
 
 impl App {
-    pub(crate) fn new(database: Database, queue: Queue, upload_url: String, permit: Permit) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        queue: Queue,
+        upload_url: String,
+        permit: Permit,
+        stop: CancellationToken,
+    ) -> Self {
+        let live = Live::new(database.clone(), stop);
         Self {
+            live,
             database,
             queue,
             upload_url: upload_url.into(),
             permit: Arc::new(permit),
             gates: Gates::default(),
             fleets: Arc::default(),
+            fleet_size: Arc::default(),
             suspects: Arc::default(),
         }
     }
@@ -76,6 +91,19 @@ impl App {
         let fleet = Arc::new(crate::gather::fleet::gather(self, span).await?);
         fleets.insert(span, (Instant::now(), fleet.clone()));
         Ok(fleet)
+    }
+
+    /// Machines that told of themselves, as of at most a minute ago; `None` where none does.
+    pub(crate) async fn fleet_machines(&self) -> Result<Option<u64>, Fault> {
+        let mut kept = self.fleet_size.lock().await;
+        let size = match *kept {
+            Some((at, size)) if at.elapsed() < FLEET_SIZE_FRESH => size,
+            _ => self.database.fleet_size(now_ms()).await?,
+        };
+        if kept.is_none_or(|(at, _)| at.elapsed() >= FLEET_SIZE_FRESH) {
+            *kept = Some((Instant::now(), size));
+        }
+        Ok((size > 0).then_some(size))
     }
 
     /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known. One question is

@@ -1,9 +1,13 @@
 //! Series as pictures: bars in SVG, drawn on the server. The bars stretch with the page; the labels around them are
 //! text, so that they stay readable on a phone. Pure.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
+use serde::Serialize;
 use storage::questions::SeriesPoint;
 
+use crate::expected::Expected;
 use crate::text;
 
 /// Width of one bar in units of the picture, and of the gap after it.
@@ -14,18 +18,49 @@ const HEIGHT: u64 = 1000;
 /// Labels under the picture.
 const TICKS: usize = 5;
 
+/// What the script makes a chart of that can be zoomed into: columns of equal length.
+#[derive(Serialize)]
+struct Columns<'a> {
+    at: Vec<i64>,
+    machines: Vec<u64>,
+    crashes: Vec<u64>,
+    #[serde(flatten)]
+    expected: Option<&'a Expected>,
+}
+
 /// A chart of distinct machines for each step, with axes and a title.
 pub(crate) fn machines(title: &str, points: &[SeriesPoint], step: &str) -> Markup {
-    let top = nice(points.iter().map(|point| point.machines).max().unwrap_or(0));
+    beside_expected(title, points, None, step)
+}
+
+/// The same over the band in which the machines were to be expected.
+pub(crate) fn beside_expected(
+    title: &str,
+    points: &[SeriesPoint],
+    expected: Option<&Expected>,
+    step: &str,
+) -> Markup {
+    let highest = expected.iter().flat_map(|band| &band.high).copied().fold(0.0, f64::max);
+    let most = points.iter().map(|point| point.machines).max().unwrap_or(0);
+    let top = nice(most.max(whole(highest)));
+    let columns = Columns {
+        at: points.iter().map(|point| point.at_ms).collect(),
+        machines: points.iter().map(|point| point.machines).collect(),
+        crashes: points.iter().map(|point| point.crashes).collect(),
+        expected,
+    };
+    // Numbers only: nothing that JSON cannot hold.
+    let columns = serde_json::to_string(&columns).unwrap_or_default();
     let width = points.len() * (BAR + GAP);
     let of_a_week = span_ms(points) > 2 * 86_400_000;
     html! {
-        figure.chart {
+        figure.chart data-chart=(columns) {
             figcaption { (title) }
             div.plot {
                 div.y aria-hidden="true" { span { (text::number(top)) } span { (text::number(top / 2)) } span { "0" } }
                 svg role="img" viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" {
-                    title { (title) ", at most " (text::number(points.iter().map(|p| p.machines).max().unwrap_or(0))) }
+                    title { (title) ", at most " (text::number(most)) }
+                    @if let Some(band) = expected { path.band d=(outline(band, top)) {} }
                     @for y in [0, HEIGHT / 2, HEIGHT] { line.grid x1="0" x2=(width) y1=(y) y2=(y) {} }
                     @for (index, point) in points.iter().enumerate() {
                         @let height = height(point.machines, top);
@@ -41,9 +76,34 @@ pub(crate) fn machines(title: &str, points: &[SeriesPoint], step: &str) -> Marku
                     @for at_ms in ticks(points) { span { (text::tick(at_ms, of_a_week)) } }
                 }
             }
-            p.axis { "Machines per " (step) ", by the time of the crash (UTC)" }
+            p.axis {
+                "Machines per " (step) ", by the time of the crash"
+                @if expected.is_some() { "; grey: what the same hours of the last weeks let expect" }
+                "."
+            }
         }
     }
+}
+
+/// The band as a closed path: along the highs, back along the lows.
+fn outline(band: &Expected, top: u64) -> String {
+    let y = |machines: f64| HEIGHT - height(whole(machines).min(top), top);
+    let step = |index: usize| index * (BAR + GAP);
+    let mut path = String::from("M");
+    for (index, high) in band.high.iter().enumerate() {
+        // Writing to a String cannot fail.
+        write!(path, " {} {} {} {}", step(index), y(*high), step(index + 1), y(*high)).unwrap_or_default();
+    }
+    for (index, low) in band.low.iter().enumerate().rev() {
+        write!(path, " {} {} {} {}", step(index + 1), y(*low), step(index), y(*low)).unwrap_or_default();
+    }
+    path + " Z"
+}
+
+fn whole(machines: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "machines, below 2^53")]
+    let machines = machines.clamp(0.0, 9e15) as u64;
+    machines
 }
 
 /// A chart the size of a word.

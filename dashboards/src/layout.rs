@@ -1,10 +1,9 @@
-//! The frame around every page, the style sheet, and the few pieces that several pages share.
+//! The frame around every page, and the few pieces that several pages share.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use storage::questions::{IncidentSummary, Suspicion};
 
+use crate::assets::LOADED;
 use crate::gather::named::CrashLine;
 use crate::range::Span;
 use crate::{link, text};
@@ -30,8 +29,29 @@ const NAVIGATION: [(Here, &str, &str); 6] = [
     (Here::Status, "/status", "Status"),
 ];
 
-/// A whole page. `refresh_s` makes the browser load it again.
-pub(crate) fn page(title: &str, here: Here, refresh_s: Option<u32>, body: &Markup) -> Markup {
+/// Browsers without scripts load a page that lives again after so many seconds.
+const RELOAD_S: u32 = 10;
+/// Nothing that stands in a page may be run, and no style may be put into it.
+const HTMX: &str =
+    r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
+
+/// How an open page comes to show what is new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Renew<'a> {
+    /// The parts with these ids, when something has changed.
+    Parts(&'a [&'a str]),
+    /// All of it, after so many seconds.
+    After(u32),
+}
+
+/// A whole page.
+pub(crate) fn page(title: &str, here: Here, renew: Option<Renew<'_>>, body: &Markup) -> Markup {
+    let parts = match renew {
+        Some(Renew::Parts(parts)) => {
+            Some(parts.iter().map(|part| format!("#{part}")).collect::<Vec<_>>().join(","))
+        }
+        Some(Renew::After(_)) | None => None,
+    };
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,39 +59,52 @@ pub(crate) fn page(title: &str, here: Here, refresh_s: Option<u32>, body: &Marku
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                @if let Some(seconds) = refresh_s { meta http-equiv="refresh" content=(seconds); }
+                @match renew {
+                    Some(Renew::Parts(_)) => noscript { meta http-equiv="refresh" content=(RELOAD_S); },
+                    Some(Renew::After(seconds)) => meta http-equiv="refresh" content=(seconds);,
+                    None => {}
+                }
+                meta name="htmx-config" content=(HTMX);
                 title { (text::visible(title)) " · Bluescope" }
                 link rel="icon" type="image/svg+xml" href="/favicon.svg";
-                link rel="stylesheet" href="/style.css";
+                @for sheet in &LOADED.sheets { link rel="stylesheet" href=(sheet); }
+                @for script in &LOADED.scripts { script src=(script) defer {} }
             }
             body {
+                a.skip href="#main" { "To the content" }
                 header.top {
                     a.brand href="/" { span.mark aria-hidden="true" {} "Bluescope" }
-                    nav {
+                    nav aria-label="Pages" {
                         @for (entry, address, name) in NAVIGATION {
                             a href=(address) aria-current=[(entry == here).then_some("page")] { (name) }
                         }
                     }
+                    (search())
                 }
-                main { (body) }
-                footer { "All times are UTC." }
+                @if let Some(parts) = &parts {
+                    main #main tabindex="-1" data-live="" hx-get="" hx-trigger="live from:body" hx-swap="none"
+                        hx-select-oob=(parts) hx-sync="this:drop" { (body) }
+                } @else {
+                    main #main tabindex="-1" { (body) }
+                }
+                footer {
+                    span data-zone="" { "All times are UTC." }
+                    @if parts.is_some() { " " span #live .badge role="status" { "as loaded" } }
+                }
             }
         }
     }
 }
 
-/// `GET /style.css`
-pub(crate) async fn style() -> Response {
-    asset("text/css; charset=utf-8", include_str!("../assets/style.css"))
-}
-
-/// `GET /favicon.svg`
-pub(crate) async fn icon() -> Response {
-    asset("image/svg+xml", include_str!("../assets/favicon.svg"))
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")], text).into_response()
+/// From every page to any crash.
+fn search() -> Markup {
+    html! {
+        form.search action="/search" method="get" role="search" {
+            label for="search" { "Search crashes" }
+            input #search type="search" name="q" placeholder="driver:csagent.sys build:19045" autocomplete="off"
+                spellcheck="false" data-complete="/api/v1/search/complete";
+        }
+    }
 }
 
 /// The links between `1h`, `24h` and `7d` of one page.

@@ -2,16 +2,19 @@
 //!
 //! Reads storage, and writes nothing but what people do to incidents. Each page is gathered as one plain struct, which
 //! `/api/v1` serves as it is and the page renders; both have the same figures. Everything that came out of a dump is
-//! hostile: it is shown through `text` and linked through `link`, and there is no script on any page.
+//! hostile: it is shown through `text` and linked through `link`, and no page has a script of its own.
 #![forbid(unsafe_code)]
 
 mod act;
 mod api;
 mod app;
+mod assets;
 mod chart;
+mod expected;
 mod gather;
 mod layout;
 mod link;
+mod live;
 mod metrics;
 mod pages;
 mod range;
@@ -25,6 +28,8 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use storage::{database::Database, queue::Queue};
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
 use act::Permit;
 use app::App;
@@ -38,13 +43,21 @@ pub struct Dashboards {
     metrics: DashboardsMetrics,
     upload_url: String,
     acts_token: Option<SecretString>,
+    stop: CancellationToken,
 }
 
 impl Dashboards {
     /// Pages over `database`; the ledger compares it with `queue`.
     pub fn new(database: Database, queue: Queue, registry: &mut Registry) -> Self {
         let metrics = DashboardsMetrics::new(registry);
-        Self { database, queue, metrics, upload_url: "http://127.0.0.1:8080".to_owned(), acts_token: None }
+        Self {
+            database,
+            queue,
+            metrics,
+            upload_url: "http://127.0.0.1:8080".to_owned(),
+            acts_token: None,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Where machines upload, for the hint on an empty page.
@@ -62,11 +75,19 @@ impl Dashboards {
         self
     }
 
+    /// Pages that update themselves hold a connection each: they let go of it when this is cancelled.
+    #[must_use]
+    pub fn with_stop(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
+        self
+    }
+
     /// Every page, the same as JSON, and the style sheet. Its fallback answers unknown paths, in JSON under `/api/v1`;
     /// axum merges it only with routers that have none of their own.
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
-        let app = App::new(self.database, self.queue, self.upload_url, Permit::new(self.acts_token.as_ref()));
+        let permit = Permit::new(self.acts_token.as_ref());
+        let app = App::new(self.database, self.queue, self.upload_url, permit, self.stop);
         Router::new()
             .route("/", get(pages::fleet::page))
             .route("/drivers/{name}", get(pages::driver::page))
@@ -78,12 +99,13 @@ impl Dashboards {
             .route("/symbols", get(pages::symbols::page))
             .route("/status", get(pages::status::page))
             .route("/targets", get(pages::targets::page))
-            .route("/style.css", get(layout::style))
-            .route("/favicon.svg", get(layout::icon))
+            .route("/live", get(live::events))
+            .merge(assets::router())
             .nest("/api/v1", api::router())
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(metrics, metrics::count))
             .layer(middleware::map_response(respond::guard))
+            .layer(CompressionLayer::new())
             .with_state(app)
     }
 }

@@ -1,4 +1,4 @@
-//! `?range=1h|24h|7d`: how far back a page looks, and in which steps. Pure.
+//! `?range=now|1h|24h|7d`: how far back a page looks, and in which steps. Pure.
 
 use serde::{Deserialize, Serialize};
 use storage::questions::Range;
@@ -6,6 +6,8 @@ use storage::questions::Range;
 /// How far back a page looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Span {
+    #[serde(rename = "now")]
+    Now,
     #[default]
     #[serde(rename = "1h")]
     Hour,
@@ -23,11 +25,12 @@ pub(crate) struct RangeQuery {
 }
 
 impl Span {
-    pub(crate) const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Week];
+    pub(crate) const ALL: [Self; 4] = [Self::Now, Self::Hour, Self::Day, Self::Week];
 
     /// As it stands in a query string.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Now => "now",
             Self::Hour => "1h",
             Self::Day => "24h",
             Self::Week => "7d",
@@ -37,6 +40,7 @@ impl Span {
     /// `the last hour`.
     pub(crate) fn words(self) -> &'static str {
         match self {
+            Self::Now => "the last 15 minutes",
             Self::Hour => "the last hour",
             Self::Day => "the last 24 hours",
             Self::Week => "the last 7 days",
@@ -46,16 +50,16 @@ impl Span {
     /// One bar of a chart: `minute`.
     pub(crate) fn step_words(self) -> &'static str {
         match self {
-            Self::Hour => "minute",
+            Self::Now | Self::Hour => "minute",
             Self::Day => "15 minutes",
             Self::Week => "2 hours",
         }
     }
 
-    /// Length of one bar, seconds: 60, 96 or 84 bars.
+    /// Length of one bar, seconds: 15, 60, 96 or 84 bars.
     pub(crate) fn step_s(self) -> u32 {
         match self {
-            Self::Hour => 60,
+            Self::Now | Self::Hour => 60,
             Self::Day => 900,
             Self::Week => 7200,
         }
@@ -63,6 +67,7 @@ impl Span {
 
     fn length_ms(self) -> i64 {
         match self {
+            Self::Now => 900_000,
             Self::Hour => 3_600_000,
             Self::Day => 86_400_000,
             Self::Week => 604_800_000,

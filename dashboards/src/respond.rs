@@ -15,8 +15,9 @@ use storage::queue::QueueError;
 
 use crate::layout::{self, Here};
 
-/// Nothing may be loaded or run but our own style sheet and icon; forms only lead back to us.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+/// Nothing may be loaded, run or asked but what is ours, and nothing that stands in a page itself; forms only lead back.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// Why a page cannot be shown.
@@ -34,6 +35,8 @@ pub(crate) enum Fault {
     Conflict(String),
     /// The body is of another type than is taken.
     MediaType(String),
+    /// Too many ask at once.
+    Busy(String),
     /// ClickHouse or the queue does not answer.
     Away,
 }
@@ -58,6 +61,7 @@ impl Fault {
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, "forbidden", why),
             Self::Conflict(why) => (StatusCode::CONFLICT, "conflict", why),
             Self::MediaType(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why),
+            Self::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, "busy", why),
             Self::Away => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "storage_unavailable",
@@ -72,7 +76,9 @@ impl Fault {
         let (status, _, why) = self.parts();
         let title = match self {
             Self::NotFound(_) => "Not found",
-            Self::BadRequest(_) | Self::Conflict(_) | Self::MediaType(_) => "That does not work",
+            Self::BadRequest(_) | Self::Conflict(_) | Self::MediaType(_) | Self::Busy(_) => {
+                "That does not work"
+            }
             Self::Unauthorized(_) | Self::Forbidden(_) => "Not allowed",
             Self::Away => "Storage is away",
         };

@@ -191,6 +191,14 @@ impl Queue {
         }
     }
 
+    /// The upload of a dead letter, to be queued once more: `None` where it is not kept any longer or was no upload of ours.
+    pub async fn dead_message(&self, position: Position) -> Result<Option<Message>, QueueError> {
+        match self {
+            Self::Log(log) => log.dead_message(position).await,
+            Self::Kafka(kafka) => kafka.dead_message(position).await,
+        }
+    }
+
     /// Finishes what is under way and lets go of the files or connections. Every other handle fails from then on.
     pub async fn close(self) {
         match self {

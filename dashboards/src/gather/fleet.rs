@@ -8,11 +8,15 @@ use storage::questions::{DriverSummary, IncidentSummary, Range, SeriesPoint};
 use super::hardware::Suspects;
 use super::ledger::{self, Ledger};
 use crate::app::{App, now_ms};
+use crate::expected::{self, Expected};
 use crate::range::Span;
 use crate::respond::Fault;
 
 /// Drivers on the page.
 const TOP: u32 = 20;
+/// Drivers whose rank of before is known.
+const RANKED: u32 = 200;
+const WEEK_MS: i64 = 7 * 86_400_000;
 
 /// Everything on the fleet page.
 #[derive(Debug, Clone, Serialize)]
@@ -22,8 +26,12 @@ pub(crate) struct Fleet {
     pub(crate) between: Range,
     /// Distinct machines whose kernel crashes arrived within the last minute.
     pub(crate) machines_last_minute: u64,
+    /// Machines that told of themselves by heartbeats or inventories; `None` where none does.
+    pub(crate) fleet_machines: Option<u64>,
     /// Distinct machines within the range.
     pub(crate) series: Vec<SeriesPoint>,
+    /// What was to be expected of each step of the series; `None` while too little of the past is known.
+    pub(crate) expected: Option<Expected>,
     pub(crate) open_incidents: Vec<IncidentSummary>,
     pub(crate) drivers: Vec<DriverLine>,
     /// Crashes that are blamed on no image.
@@ -38,6 +46,8 @@ pub(crate) struct Fleet {
 pub(crate) struct DriverLine {
     #[serde(flatten)]
     pub(crate) summary: DriverSummary,
+    /// Its place in the range before, from 1; `None` where it was not among the first 200.
+    pub(crate) rank_before: Option<u32>,
     /// Distinct machines in each step of the range.
     pub(crate) spark: Vec<u64>,
 }
@@ -45,13 +55,19 @@ pub(crate) struct DriverLine {
 pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     let now_ms = now_ms();
     let between = span.range(now_ms);
+    let before =
+        Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
+    let weeks = Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms };
     let database = &app.database;
-    let (last_minute, series, mut open_incidents, drivers, unattributed) = tokio::try_join!(
-        database.fleet_now(now_ms, 60),
-        database.fleet_series(between, span.step_s()),
-        database.incidents(true, 50),
-        database.top_drivers(between, TOP),
-        database.unattributed(between),
+    let (last_minute, series, mut open_incidents, drivers, ranked, unattributed, hours, ledger) = tokio::try_join!(
+        async { Ok::<_, Fault>(database.fleet_now(now_ms, 60).await?) },
+        async { Ok(database.fleet_series(between, span.step_s()).await?) },
+        async { Ok(database.incidents(true, 50).await?) },
+        async { Ok(database.top_drivers(between, TOP).await?) },
+        async { Ok(database.top_drivers(before, RANKED).await?) },
+        async { Ok(database.unattributed(between).await?) },
+        async { Ok(database.fleet_hours(weeks).await?) },
+        ledger::gather(database, &app.queue),
     )?;
     for incident in &mut open_incidents {
         count_up(app, incident).await?;
@@ -59,22 +75,31 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
     let sparks = database.sparklines(&names, between, span.step_s()).await?;
     let sparks: BTreeMap<String, Vec<u64>> = sparks.into_iter().collect();
+    let ranks: BTreeMap<(&str, &str, &str), u32> = ranked.iter().map(key).zip(1..).collect();
     let line = |summary: DriverSummary| {
         let spark = sparks.get(&summary.driver).cloned().unwrap_or_default();
-        DriverLine { summary, spark }
+        let rank_before = ranks.get(&key(&summary)).copied();
+        DriverLine { summary, rank_before, spark }
     };
+    let steps: Vec<i64> = series.iter().map(|point| point.at_ms).collect();
     Ok(Fleet {
         now_ms,
         range: span,
         between,
         machines_last_minute: last_minute.machines,
+        fleet_machines: app.fleet_machines().await?,
+        expected: expected::band(&steps, span.step_s(), &hours),
         series,
         open_incidents,
         drivers: drivers.into_iter().map(line).collect(),
         unattributed,
         suspects: app.suspects().await.map(|suspects| suspects.as_ref().clone()),
-        ledger: ledger::gather(database, &app.queue).await?,
+        ledger,
     })
+}
+
+fn key(summary: &DriverSummary) -> (&str, &str, &str) {
+    (&summary.driver, &summary.kind, &summary.culprit)
 }
 
 /// An open incident's machines and crashes as of now: its events only have them as of when they were written. Only a

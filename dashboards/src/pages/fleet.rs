@@ -4,19 +4,19 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use storage::questions::MachineHealth;
+use storage::questions::{IncidentSummary, MachineHealth};
 
 use super::Answer;
 use crate::app::App;
 use crate::gather::fleet::{DriverLine, Fleet};
 use crate::gather::hardware::{Hardware, Suspects};
 use crate::gather::ledger::Ledger;
-use crate::layout::{self, Here};
+use crate::layout::{self, Here, Renew};
 use crate::range::RangeQuery;
 use crate::{chart, link, text};
 
-/// During an outage this page stands on a screen on the wall.
-const REFRESH_S: u32 = 10;
+/// The parts that are renewed while the page is open.
+const PARTS: &[&str] = &["incidents", "now", "drivers", "nobody", "suspects", "health"];
 
 /// Suspect machines on the page; the API has all.
 const MOST_SUSPECTS: usize = 10;
@@ -25,57 +25,79 @@ const MOST_SUSPECTS: usize = 10;
 pub(crate) async fn page(State(app): State<App>, query: Result<Query<RangeQuery>, QueryRejection>) -> Answer {
     let fleet = app.fleet(query?.range).await?;
     let body = render(&fleet, &app.upload_url);
-    Ok(Html(layout::page("Fleet", Here::Fleet, Some(REFRESH_S), &body).into_string()))
+    Ok(Html(layout::page("Fleet", Here::Fleet, Some(Renew::Parts(PARTS)), &body).into_string()))
 }
 
 pub(crate) fn render(fleet: &Fleet, upload_url: &str) -> Markup {
-    let latest = fleet.series.iter().rev().find(|point| point.crashes > 0).map(|point| point.at_ms);
     html! {
-        @if !fleet.open_incidents.is_empty() { (open_incidents(fleet)) }
-        section.card {
-            div.head {
-                h1 { "Fleet" }
-                (layout::ranges("/", fleet.range))
+        (open_incidents(fleet))
+        (now(fleet, upload_url))
+        div #drivers { @if !fleet.drivers.is_empty() { (drivers(fleet)) } }
+        div #nobody { @if !fleet.unattributed.is_empty() { (unattributed(fleet)) } }
+        div #suspects { @if let Some(suspects) = &fleet.suspects { (suspect_machines(suspects)) } }
+        (health(&fleet.ledger))
+    }
+}
+
+/// On top, and always there: an incident that begins moves nothing far.
+fn open_incidents(fleet: &Fleet) -> Markup {
+    let open = &fleet.open_incidents;
+    html! {
+        section #incidents.card.alarm[!open.is_empty()].calm[open.is_empty()] {
+            @if open.is_empty() {
+                h2 { "No open incident" }
+            } @else {
+                h2 { (text::counted(open.len() as u64, "open incident")) }
+                @for incident in open { (open_incident(incident, fleet)) }
             }
+        }
+    }
+}
+
+fn open_incident(incident: &IncidentSummary, fleet: &Fleet) -> Markup {
+    let exposed = incident.exposed.filter(|exposed| *exposed > 0);
+    html! {
+        a.incident href=(link::incident(incident.incident_id)) {
+            span.who { (text::name(&incident.driver)) }
+            (layout::severity(&incident.severity))
+            span.much { (text::counted(incident.machines, "machine")) }
+            @if let Some(exposed) = exposed {
+                span { (text::share(incident.machines.min(exposed), exposed)) " of those exposed" }
+            }
+            span.quiet {
+                "for " (text::length_s((fleet.now_ms - incident.opened_at_ms) / 1000))
+                @if !incident.tenant.is_empty() { ", " (text::name(&incident.tenant)) }
+                @if !incident.acknowledged_by.is_empty() { ", " (text::name(&incident.acknowledged_by)) " works on it" }
+            }
+            @if !incident.sentence.is_empty() { span.quiet { (text::visible(&incident.sentence)) } }
+        }
+    }
+}
+
+fn now(fleet: &Fleet, upload_url: &str) -> Markup {
+    let is_quiet = fleet.series.iter().all(|point| point.crashes == 0);
+    html! {
+        section #now.card {
+            div.head { h1 { "Fleet" } (layout::ranges("/", fleet.range)) }
             div.figures {
                 (layout::figure(
                     &html! { (text::number(fleet.machines_last_minute)) },
                     "machines crashed in the last minute",
                 ))
+                @if let Some(machines) = fleet.fleet_machines {
+                    (layout::figure(&html! { (text::number(machines)) }, "machines in the fleet"))
+                }
                 (layout::figure(&html! { (text::number(fleet.drivers.len() as u64)) }, "faulting drivers and modules"))
                 (layout::figure(&html! { (fleet.open_incidents.len()) }, "open incidents"))
             }
-            @if fleet.ledger.accepted == 0 && fleet.series.iter().all(|point| point.crashes == 0) {
+            @if fleet.ledger.accepted == 0 && is_quiet {
                 div.empty { h2 { "No crash yet" } (layout::upload_hint(upload_url)) }
             } @else {
-                (chart::machines(
-                    &format!("Crashing machines in {}", fleet.range.words()), &fleet.series, fleet.range.step_words(),
+                (chart::beside_expected(
+                    &format!("Crashing machines in {}", fleet.range.words()), &fleet.series, fleet.expected.as_ref(),
+                    fleet.range.step_words(),
                 ))
-                @if latest.is_none() { p.none { "No machine crashed in " (fleet.range.words()) "." } }
-            }
-        }
-        @if !fleet.drivers.is_empty() { (drivers(fleet)) }
-        @if !fleet.unattributed.is_empty() { (unattributed(fleet)) }
-        @if let Some(suspects) = &fleet.suspects { (suspect_machines(suspects)) }
-        (ledger_line(&fleet.ledger))
-    }
-}
-
-fn open_incidents(fleet: &Fleet) -> Markup {
-    html! {
-        section.card.alarm {
-            h2 { (text::counted(fleet.open_incidents.len() as u64, "open incident")) }
-            @for incident in &fleet.open_incidents {
-                a.incident href=(link::incident(incident.incident_id)) {
-                    span.who { (text::name(&incident.driver)) }
-                    (layout::severity(&incident.severity))
-                    span.much { (text::counted(incident.machines, "machine")) }
-                    span.quiet {
-                        "for " (text::length_s((fleet.now_ms - incident.opened_at_ms) / 1000))
-                        @if !incident.tenant.is_empty() { ", " (text::name(&incident.tenant)) }
-                    }
-                    @if !incident.sentence.is_empty() { span.quiet { (text::visible(&incident.sentence)) } }
-                }
+                @if is_quiet { p.none { "No machine crashed in " (fleet.range.words()) "." } }
             }
         }
     }
@@ -85,32 +107,51 @@ fn drivers(fleet: &Fleet) -> Markup {
     html! {
         section.card {
             h2 { "Faulting drivers, by machines" }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="Faulting drivers" {
                 table {
                     thead {
                         tr {
-                            th { "Driver" } th.wide { "Kind" } th.n { "Machines" } th.n.wide { "Crashes" } th.n.wide { "Buckets" }
+                            th { "Driver" } th.wide { "Kind" } th.n { "Machines" }
+                            @if fleet.fleet_machines.is_some() { th.n.wide { "Of the fleet" } }
+                            th.wide { "Rank" } th.n.wide { "Crashes" } th.n.wide { "Buckets" }
                             th { (capital(fleet.range.words())) } th.wide { "Last seen" }
                         }
                     }
-                    tbody { @for line in &fleet.drivers { (driver(line)) } }
+                    tbody { @for (line, rank) in fleet.drivers.iter().zip(1..) { (driver(line, rank, fleet)) } }
                 }
             }
         }
     }
 }
 
-fn driver(line: &DriverLine) -> Markup {
+fn driver(line: &DriverLine, rank: u32, fleet: &Fleet) -> Markup {
     let summary = &line.summary;
     html! {
         tr {
             td { a href=(link::driver(&summary.driver)) { (text::name(&summary.driver)) } }
             td.quiet.wide { (kind(&summary.kind)) }
             td.n.strong { (text::number(summary.machines)) }
+            @if let Some(machines) = fleet.fleet_machines {
+                td.n.wide { (text::share(summary.machines.min(machines), machines)) }
+            }
+            td.wide.nowrap { (moved(rank, line.rank_before)) }
             td.n.wide { (text::number(summary.crashes)) }
             td.n.wide { (text::number(summary.buckets)) }
             td.picture { (chart::spark(&line.spark, "Machines over time")) }
             td.nowrap.wide { (text::time(summary.last_seen_ms)) }
+        }
+    }
+}
+
+/// Its place, and how that has changed since the range before.
+fn moved(rank: u32, before: Option<u32>) -> Markup {
+    html! {
+        (rank) " "
+        @match before {
+            None => span.up { "new here" },
+            Some(before) if before > rank => span.up { "▲ " (before - rank) },
+            Some(before) if before < rank => span.quiet { "▼ " (rank - before) },
+            Some(_) => span.quiet { "–" },
         }
     }
 }
@@ -128,7 +169,7 @@ fn unattributed(fleet: &Fleet) -> Markup {
     html! {
         section.card {
             h2 { "Blamed on no driver" }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="Table" {
                 table {
                     thead { tr { th { "Culprit" } th { "Kind" } th.n { "Machines" } th.n { "Crashes" } th { "Last seen" } } }
                     tbody {
@@ -155,7 +196,7 @@ fn suspect_machines(suspects: &Suspects) -> Markup {
         @if all > 0 {
             section.card {
                 h2 { "Suspect hardware" }
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-label="Table" {
                     table {
                         thead {
                             tr { th { "Machine" } th { "" } th.n { "Crashes" } th.wide { "Why" } th { "Last seen" } }
@@ -203,9 +244,10 @@ fn why(health: &MachineHealth) -> String {
     words.join(", ")
 }
 
-fn ledger_line(ledger: &Ledger) -> Markup {
+/// Do uploads and their analysis keep up?
+fn health(ledger: &Ledger) -> Markup {
     html! {
-        p.ledger {
+        p #health.ledger {
             a href="/status" {
                 @if ledger.balanced { span class="badge good" { "ledger holds" } }
                 @else { span class="badge bad" { "ledger broken" } }

@@ -8,18 +8,22 @@ use super::Answer;
 use crate::app::App;
 use crate::gather::ledger::Ledger;
 use crate::gather::status::{DeadLetter, Status, gather};
-use crate::layout::{self, Here};
+use crate::layout::{self, Here, Renew};
 use crate::{link, text};
+
+/// The parts that are renewed while the page is open.
+const PARTS: &[&str] = &["ledger", "pace", "letters", "room"];
 
 /// `GET /status`
 pub(crate) async fn page(State(app): State<App>) -> Answer {
     let status = gather(&app).await?;
-    Ok(Html(layout::page("Status", Here::Status, None, &render(&status)).into_string()))
+    let body = render(&status);
+    Ok(Html(layout::page("Status", Here::Status, Some(Renew::Parts(PARTS)), &body).into_string()))
 }
 
 fn render(status: &Status) -> Markup {
     html! {
-        section.card {
+        section #ledger.card {
             div.head {
                 h1 { "Ledger" }
                 @if status.ledger.balanced { span class="badge good" { "the sum holds" } }
@@ -31,7 +35,8 @@ fn render(status: &Status) -> Markup {
                 "here and once everywhere else: " (text::counted(status.ledger.crashes, "distinct crash row")) "."
             }
         }
-        section.card {
+        (pace(status))
+        section #letters.card {
             h2 { "Dead letters" }
             @if status.dead_letters.is_empty() {
                 p.none { "None. Whatever cannot be turned into a row would be listed here with its reason." }
@@ -39,12 +44,75 @@ fn render(status: &Status) -> Markup {
                 (dead_letters(&status.dead_letters))
             }
         }
+        (room(status))
         section.card {
             h2 { "This installation" }
             dl {
                 dt { "Version" } dd { (status.version) }
                 dt { "Queue" } dd.mono { (text::name(&status.queue)) }
                 dt { "Asked" } dd { (text::time(status.now_ms)) }
+            }
+        }
+    }
+}
+
+/// Seconds of a length in ms: `0.08 s`.
+fn seconds(ms: u64) -> String {
+    format!("{}.{:02} s", text::number(ms / 1000), ms % 1000 / 10)
+}
+
+fn pace(status: &Status) -> Markup {
+    let lag = &status.lag;
+    let symbols = &status.symbols;
+    html! {
+        section #pace.card {
+            h2 { "Analysis" }
+            div.figures {
+                (layout::figure(&html! { (text::number(status.ledger.queued)) }, "uploads wait"))
+                @if lag.crashes > 0 {
+                    (layout::figure(&html! { (seconds(lag.median_ms)) }, "from upload to row, half of them"))
+                    (layout::figure(&html! { (seconds(lag.p99_ms)) }, "99 of 100"))
+                    (layout::figure(&html! { (seconds(lag.max_ms)) }, "the slowest"))
+                }
+            }
+            @if lag.crashes == 0 { p.none { "No crash became a row within the last 15 minutes." } }
+            @else { p.quiet { "Of " (text::counted(lag.crashes, "row")) " of the last 15 minutes." } }
+            p {
+                @if symbols.missing_files == 0 { "No analysis of the last week lacked a symbol file." }
+                @else {
+                    a href="/symbols" {
+                        (text::number(symbols.missing_files as u64)) @if symbols.more { " or more" } " symbol files"
+                    }
+                    " were wanted by analyses of the last week and not found."
+                }
+            }
+        }
+    }
+}
+
+fn room(status: &Status) -> Markup {
+    let disk = &status.disk;
+    let used = disk.total.saturating_sub(disk.free);
+    html! {
+        section #room.card {
+            h2 { "Storage" }
+            @if disk.total > 0 {
+                div { (layout::share(used, disk.total)) span.quiet { "of the disk used, " (text::bytes(disk.free)) " free" } }
+            }
+            div.scroll tabindex="0" role="region" aria-label="Tables" {
+                table.sum {
+                    thead { tr { th { "Table" } th.n { "Rows" } th.n { "On disk" } th.n { "Parts" } } }
+                    tbody {
+                        @for table in &status.tables {
+                            tr {
+                                td.mono { (text::name(&table.table)) }
+                                td.n { (text::number(table.rows)) }
+                                td.n { (text::bytes(table.bytes)) }
+                                td.n { (text::number(table.parts)) }
+                            }
+                        }
+                    }
+                }
             }
         }
     }
@@ -83,23 +151,33 @@ fn ledger(ledger: &Ledger) -> Markup {
 
 fn dead_letters(letters: &[DeadLetter]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Dead letters" {
             table {
-                thead { tr { th { "When" } th { "Position" } th { "Machine" } th { "Reason" } th { "Crash" } } }
-                tbody {
-                    @for letter in letters {
-                        tr {
-                            td.nowrap { (text::time(letter.at_ms)) }
-                            td.mono { (letter.partition) "/" (letter.offset) }
-                            td {
-                                @if letter.crash_id.is_some() {
-                                    a href=(link::machine(&letter.tenant, &letter.machine)) { (text::name(&letter.machine)) }
-                                } @else { span.none { "header unreadable" } }
-                            }
-                            td { (text::visible(&letter.reason)) }
-                            td { @if let Some(id) = letter.crash_id { a href=(link::crash(id)) { "row" } } }
-                        }
+                thead {
+                    tr {
+                        th { "When" } th.wide { "Position" } th { "Machine" } th { "Reason" } th { "Now" }
                     }
+                }
+                tbody { @for letter in letters { (dead_letter(letter)) } }
+            }
+        }
+    }
+}
+
+fn dead_letter(letter: &DeadLetter) -> Markup {
+    html! {
+        tr {
+            td.nowrap { (text::time(letter.at_ms)) }
+            td.mono.wide { (letter.partition) "/" (letter.offset) }
+            td {
+                @if letter.crash_id.is_some() {
+                    a href=(link::machine(&letter.tenant, &letter.machine)) { (text::name(&letter.machine)) }
+                } @else { span.none { "header unreadable" } }
+            }
+            td { (text::visible(&letter.reason)) }
+            td {
+                @if let Some(id) = letter.crash_id {
+                    a href=(link::crash(id)) { (text::visible(&letter.outcome.replace('_', " "))) }
                 }
             }
         }

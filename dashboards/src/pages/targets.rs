@@ -8,7 +8,7 @@ use storage::questions::TargetRow;
 use super::Answer;
 use crate::app::App;
 use crate::gather::targets::{Targets, gather};
-use crate::layout::{self, Here};
+use crate::layout::{self, Here, Renew};
 use crate::{link, text};
 
 /// What comes of a test is looked for again after this, s,
@@ -24,8 +24,8 @@ pub(crate) async fn page(State(app): State<App>, RawQuery(query): RawQuery) -> A
     };
     let waits = query.as_deref() == Some("asked") && !targets.targets.iter().any(has_come);
     let body = render(&targets, app.permit.wants_token());
-    let refresh_s = waits.then_some(REFRESH_S);
-    Ok(Html(layout::page("Targets", Here::Targets, refresh_s, &body).into_string()))
+    let renew = waits.then_some(Renew::After(REFRESH_S));
+    Ok(Html(layout::page("Targets", Here::Targets, renew, &body).into_string()))
 }
 
 fn render(targets: &Targets, token: bool) -> Markup {

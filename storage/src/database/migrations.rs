@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_blame.sql"),
     migration!(8, "0008_alerts.sql"),
     migration!(9, "0009_targets.sql"),
+    migration!(15, "0015_fleet_hours.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::FutureRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{DeadLetter, KafkaConfig, QueueError, QueueState};
+use super::{DeadLetter, KafkaConfig, Position, QueueError, QueueState};
 use crate::message::Message;
 pub(super) use consumer::KafkaConsumer;
 use producer::{Producer, too_large};
@@ -128,6 +128,12 @@ impl Kafka {
         self.check_open()?;
         let config = self.inner.config.clone();
         blocking("reading the dead letters", move || dead_letters::newest(&config, newest)).await
+    }
+
+    pub(super) async fn dead_message(&self, position: Position) -> Result<Option<Message>, QueueError> {
+        self.check_open()?;
+        let config = self.inner.config.clone();
+        blocking("reading a dead letter", move || dead_letters::message(&config, position)).await
     }
 
     pub(super) async fn close(self) {

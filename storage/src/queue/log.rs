@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, watch};
 
-use super::{DeadLetter, LogConfig, QueueError, QueueState};
+use super::{DeadLetter, LogConfig, Position, QueueError, QueueState};
 use crate::message::Message;
 use crate::sqlite::{self, Group, Reader, to_u64};
 pub(super) use consumer::LogConsumer;
@@ -94,6 +94,11 @@ impl Log {
 
     pub(super) async fn dead_letters(&self, newest: usize) -> Result<Vec<DeadLetter>, QueueError> {
         self.read("reading the dead letters", move |connection| store::dead_letters(connection, newest)).await
+    }
+
+    pub(super) async fn dead_message(&self, position: Position) -> Result<Option<Message>, QueueError> {
+        self.read("reading a dead letter", move |connection| store::dead_message(connection, position.offset))
+            .await
     }
 
     pub(super) async fn close(self) {

@@ -187,6 +187,13 @@ async fn a_dead_letter_counts_once_per_position(fixture: Fixture) {
     assert_eq!(letters[1].meta, Some(batch[1].message.as_ref().unwrap().meta.clone()));
     assert!(letters[1].at_ms > 1_700_000_000_000);
     assert_eq!(queue.dead_letters(1).await.unwrap(), letters[..1]);
+
+    // Somebody wants one of them to be tried again.
+    let again = queue.dead_message(batch[1].position).await.unwrap().unwrap();
+    assert_eq!(Some(&again), batch[1].message.as_ref().ok());
+    assert_eq!(queue.dead_message(batch[0].position).await.unwrap(), None);
+    queue.append(again).await.unwrap();
+    assert_eq!(queue.state().await.unwrap(), state(4, 3, 2));
 }
 
 async fn a_foreign_message_is_delivered_as_malformed(fixture: Fixture) {
@@ -208,6 +215,7 @@ async fn a_foreign_message_is_delivered_as_malformed(fixture: Fixture) {
     assert_eq!(queue.state().await.unwrap(), state(3, 3, 1));
     let letters = queue.dead_letters(10).await.unwrap();
     assert_eq!((letters.len(), letters[0].meta.clone()), (1, None));
+    assert_eq!(queue.dead_message(letters[0].position).await.unwrap(), None);
 }
 
 async fn the_order_of_a_machine_is_kept(fixture: Fixture) {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::settings::{self, failure};
 use super::{ASK_TIMEOUT, topics, wire};
+use crate::message::Message;
 use crate::queue::{DeadLetter, KafkaConfig, Position, QueueError};
 
 /// How far back a partition is searched for a dead letter that an earlier consumer may have written before it died.
@@ -17,12 +18,16 @@ const SEARCHED_BACK: i64 = 256;
 /// One wait for records.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How far back a dead letter is looked for that people want to have queued again: they see the newest ones.
+const KEPT_BACK: i64 = 10_000;
+
 /// The newest dead letters of all partitions, newest first.
 pub(super) fn newest(config: &KafkaConfig, count: usize) -> Result<Vec<DeadLetter>, QueueError> {
     let reader = reader(config)?;
     let per_partition = i64::try_from(count).unwrap_or(i64::MAX);
     let partitions = topics::partitions(&reader, &config.dead_letter_topic)?;
-    let mut found = read_back(&reader, &config.dead_letter_topic, &partitions, per_partition)?;
+    let mut found =
+        read_back(&reader, &config.dead_letter_topic, &partitions, per_partition, wire::dead_letter)?;
     found.sort_by_key(|letter| std::cmp::Reverse((letter.at_ms, letter.position)));
     found.truncate(count);
     Ok(found)
@@ -32,8 +37,19 @@ pub(super) fn newest(config: &KafkaConfig, count: usize) -> Result<Vec<DeadLette
 pub(super) fn lately(config: &KafkaConfig, partition: i32) -> Result<HashSet<Position>, QueueError> {
     let reader = reader(config)?;
     let home = home(&reader, config, partition)?;
-    let letters = read_back(&reader, &config.dead_letter_topic, &[home], SEARCHED_BACK)?;
+    let letters = read_back(&reader, &config.dead_letter_topic, &[home], SEARCHED_BACK, wire::dead_letter)?;
     Ok(letters.into_iter().map(|letter| letter.position).collect())
+}
+
+/// The upload that was set aside from `position`, where it is among the newest and can be read.
+pub(super) fn message(config: &KafkaConfig, position: Position) -> Result<Option<Message>, QueueError> {
+    let reader = reader(config)?;
+    let home = home(&reader, config, position.partition)?;
+    let of_position = |record: &BorrowedMessage<'_>| {
+        let letter = wire::dead_letter(record)?;
+        (letter.position == position).then(|| wire::read(record).ok()).flatten()
+    };
+    Ok(read_back(&reader, &config.dead_letter_topic, &[home], KEPT_BACK, of_position)?.pop())
 }
 
 /// Which partition of the dead-letter topic takes the dead letters of `partition`: always the same one, so that a
@@ -48,13 +64,14 @@ fn reader(config: &KafkaConfig) -> Result<BaseConsumer, QueueError> {
     settings::consumer(config).create().map_err(|error| QueueError::unusable("making the consumer", error))
 }
 
-/// Reads up to `back` records from the end of each partition.
-fn read_back(
+/// Reads up to `back` records from the end of each partition, and keeps what `take` makes of them.
+fn read_back<T>(
     reader: &BaseConsumer,
     topic: &str,
     partitions: &[i32],
     back: i64,
-) -> Result<Vec<DeadLetter>, QueueError> {
+    take: impl Fn(&BorrowedMessage<'_>) -> Option<T>,
+) -> Result<Vec<T>, QueueError> {
     let doing = "reading the dead letters";
     let mut from = TopicPartitionList::new();
     // Where each partition ends: what is written meanwhile is left for the next time.
@@ -85,7 +102,7 @@ fn read_back(
         if record.offset().saturating_add(1) >= end {
             ends.remove(&record.partition());
         }
-        letters.extend(wire::dead_letter(&record));
+        letters.extend(take(&record));
     }
     Ok(letters)
 }

@@ -37,7 +37,7 @@ pub(super) fn delivery(message: &BorrowedMessage<'_>) -> Delivery {
     }
 }
 
-fn read(message: &BorrowedMessage<'_>) -> Result<Message, Malformed> {
+pub(super) fn read(message: &BorrowedMessage<'_>) -> Result<Message, Malformed> {
     let header = header(message, META_HEADER).ok_or_else(|| Malformed {
         reason: format!("no header {META_HEADER}: somebody else wrote into the topic"),
     })?;

@@ -210,3 +210,12 @@ pub(super) fn dead_letters(connection: &Connection, newest: usize) -> rusqlite::
     })?;
     rows.collect()
 }
+
+pub(super) fn dead_message(connection: &Connection, offset: i64) -> rusqlite::Result<Option<Message>> {
+    let kept = connection
+        .prepare_cached("SELECT meta, value FROM dead_letters WHERE offset = ?1 AND value IS NOT NULL")?
+        .query_row([offset], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    // A header that cannot be read is why some of them are here.
+    Ok(kept.and_then(|(meta, value)| message(Meta::from_json(&meta).ok()?, Bytes::from(value)).ok()))
+}

@@ -1,0 +1,240 @@
+// What the pages do beyond showing: times in the reader's zone, charts to zoom into, live updates, copying, completion.
+// Everything works without it but these. No page has a script of its own.
+"use strict";
+(() => {
+  const two = (n) => String(n).padStart(2, "0");
+  const stamp = (at) =>
+    `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+    `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "your zone";
+  const all = (root, selector) => [
+    ...(root.matches?.(selector) ? [root] : []),
+    ...root.querySelectorAll(selector),
+  ];
+
+  /** Times are sent in UTC; that stays on hover. */
+  function times(root) {
+    for (const time of all(root, "time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (time.dataset.local || Number.isNaN(at.getTime())) continue;
+      time.dataset.local = "true";
+      time.title = `${time.textContent} UTC`;
+      time.textContent = stamp(at);
+    }
+    for (const words of all(root, "[data-zone]")) words.textContent = `Times are in ${zone}; UTC on hover.`;
+  }
+
+  /** A button beside what is made to be pasted elsewhere. */
+  function copies(root) {
+    if (!navigator.clipboard) return;
+    for (const from of all(root, "[data-copy]")) {
+      if (from.nextElementSibling?.classList.contains("copy")) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.textContent = "copy";
+      button.setAttribute("aria-label", `copy ${from.dataset.copy || "this"}`);
+      button.addEventListener("click", async () => {
+        try {
+          await navigator.clipboard.writeText(from.textContent);
+          button.textContent = "copied";
+        } catch {
+          button.textContent = "not allowed";
+        }
+        setTimeout(() => (button.textContent = "copy"), 1500);
+      });
+      from.after(button);
+    }
+  }
+
+  // Charts. The server draws bars; here they become something to zoom into. `data-chart` has columns of equal length:
+  // at (ms), machines, crashes, and low and high where it is known what was to be expected.
+  const charts = new Map();
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const thin = (n) => (n == null ? "" : String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f"));
+
+  function chart(figure) {
+    const plot = figure.querySelector(".plot");
+    if (!plot || charts.has(figure) || typeof uPlot === "undefined") return;
+    const data = JSON.parse(figure.dataset.chart);
+    const expected = Array.isArray(data.low);
+    const step = (data.at[1] - data.at[0]) / 1000 || 60;
+    const columns = [data.at.map((ms) => ms / 1000), data.machines];
+    if (expected) columns.push(data.high, data.low);
+    const alarm = figure.closest(".alarm");
+    const ink = () => css(alarm ? "--bad" : "--bar");
+    const axis = { stroke: () => css("--quiet"), grid: { stroke: () => css("--grid"), width: 1 }, ticks: { show: false } };
+    const series = [
+      { value: (_, s) => (s == null ? "" : stamp(new Date(s * 1000))) },
+      {
+        label: "machines",
+        stroke: ink,
+        fill: ink,
+        width: 0,
+        points: { show: false },
+        paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }),
+        value: (_, n) => thin(n),
+      },
+    ];
+    if (expected) {
+      const line = { stroke: () => css("--quiet"), width: 1, dash: [4, 4], points: { show: false } };
+      series.push({ ...line, label: "expected at most", value: (_, n) => thin(n && Math.round(n)) });
+      series.push({ ...line, label: "at least", value: (_, n) => thin(n && Math.round(n)) });
+    }
+    const size = () => ({ width: Math.max(200, figure.clientWidth), height: window.innerWidth < 640 ? 150 : 210 });
+    const most = Math.max(2, ...data.machines, ...(expected ? data.high : []));
+    const drawn = new uPlot(
+      {
+        ...size(),
+        legend: { live: true },
+        cursor: { drag: { x: true, y: false, setScale: true } },
+        scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
+        bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
+        axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
+        series,
+      },
+      columns,
+      figure,
+    );
+    plot.hidden = true;
+    figure.querySelector(".axis")?.append(" Drag to zoom, double click to go back.");
+    charts.set(figure, drawn);
+    new ResizeObserver(() => drawn.setSize(size())).observe(figure);
+    drawn.root.setAttribute("aria-hidden", "true");
+    figure.dataset.step = step;
+  }
+
+  function drawCharts(root) {
+    for (const [figure, drawn] of charts) {
+      if (!figure.isConnected) {
+        drawn.destroy();
+        charts.delete(figure);
+      }
+    }
+    for (const figure of all(root, "figure[data-chart]")) chart(figure);
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((drawn) => drawn.redraw()));
+
+  // Live updates. The server says that something has changed; the page asks for itself again and takes the parts with an
+  // id of `data-live`. What is being read stays: parts with focus, a selection or the pointer in them wait, and what
+  // grows above moves nothing below.
+  const busy = (part) => {
+    const selection = getSelection();
+    return (
+      part.contains(document.activeElement) ||
+      part.querySelector(":hover, .u-over:hover") !== null ||
+      charts.get(part.querySelector("figure[data-chart]"))?.zoomed ||
+      (selection && !selection.isCollapsed && part.contains(selection.anchorNode))
+    );
+  };
+  let anchor = null;
+  let asked = 0;
+
+  function live() {
+    const main = document.querySelector("main[data-live]");
+    const state = document.getElementById("live");
+    if (!main || !state || typeof EventSource === "undefined" || typeof htmx === "undefined") return;
+    const say = (words, kind) => {
+      state.textContent = words;
+      state.className = `badge ${kind}`;
+    };
+    let waiting = null;
+    const ask = () => {
+      waiting = null;
+      if (document.hidden) return;
+      asked = Date.now();
+      htmx.trigger(document.body, "live");
+    };
+    const soon = () => {
+      waiting ??= setTimeout(ask, Math.max(0, asked + 2000 - Date.now()));
+    };
+    const events = new EventSource("/live");
+    events.addEventListener("open", () => say("live", "good"));
+    events.addEventListener("changed", soon);
+    events.addEventListener("error", () => say("reconnecting", "warn"));
+    document.addEventListener("visibilitychange", soon);
+    // Time passes even where nothing crashes: the window moves.
+    setInterval(soon, 30_000);
+  }
+
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const part = event.detail.target;
+    if (busy(part)) {
+      event.detail.shouldSwap = false;
+      return;
+    }
+    // What stands at the top of the window, below this part, shall stay there.
+    if (anchor === null && window.scrollY > 0) {
+      const below = [...document.querySelectorAll("main [id]")].find((one) => one.getBoundingClientRect().bottom > 60);
+      anchor = below ? { id: below.id, top: below.getBoundingClientRect().top } : null;
+    }
+  });
+  document.addEventListener("htmx:oobAfterSwap", (event) => {
+    const part = document.getElementById(event.detail.target.id) || event.detail.target;
+    enhance(part);
+    if (anchor) {
+      const now = document.getElementById(anchor.id)?.getBoundingClientRect().top;
+      if (now !== undefined && now !== anchor.top) window.scrollBy(0, now - anchor.top);
+    }
+  });
+  document.addEventListener("htmx:afterSettle", () => (anchor = null));
+  document.addEventListener("htmx:sendError", () => {
+    const state = document.getElementById("live");
+    if (state) state.textContent = "reconnecting";
+  });
+
+  /** Completion of what is typed into the search box; the server knows keys and values. */
+  function completion(root) {
+    for (const input of all(root, "input[data-complete]")) {
+      if (input.dataset.completing) continue;
+      input.dataset.completing = "true";
+      const list = document.createElement("datalist");
+      list.id = `${input.id}-list`;
+      input.after(list);
+      input.setAttribute("list", list.id);
+      let timer = null;
+      let under = null;
+      input.addEventListener("input", () => {
+        clearTimeout(timer);
+        timer = setTimeout(async () => {
+          under?.abort();
+          under = new AbortController();
+          const query = new URLSearchParams({ q: input.value, at: input.selectionStart ?? input.value.length });
+          try {
+            const answer = await fetch(`${input.dataset.complete}?${query}`, { signal: under.signal });
+            if (!answer.ok) return;
+            const found = await answer.json();
+            list.replaceChildren(
+              ...found.completions.map((one) => {
+                const option = document.createElement("option");
+                option.value = one.query;
+                option.label = one.label;
+                return option;
+              }),
+            );
+          } catch (error) {
+            if (error.name !== "AbortError") console.warn("completion", error);
+          }
+        }, 120);
+      });
+    }
+  }
+
+  function enhance(root) {
+    times(root);
+    copies(root);
+    drawCharts(root);
+    completion(root);
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    enhance(document.body);
+    live();
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      document.getElementById("search")?.focus();
+    }
+  });
+})();
