@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use storage::questions::{IncidentSummary, Suspicion};
 
+use crate::access;
 use crate::gather::named::CrashLine;
 use crate::range::Span;
 use crate::{link, text};
@@ -52,6 +53,7 @@ pub(crate) fn page(title: &str, here: Here, refresh_s: Option<u32>, body: &Marku
                             a href=(address) aria-current=[(entry == here).then_some("page")] { (name) }
                         }
                     }
+                    (access::signed_in())
                 }
                 main { (body) }
                 footer { "All times are UTC." }
