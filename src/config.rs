@@ -11,10 +11,12 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+mod access;
 mod alerts;
 mod faults;
 mod load;
 
+pub(crate) use self::access::Access;
 pub(crate) use self::alerts::{Alerts, Target};
 pub(crate) use self::load::load;
 
@@ -24,6 +26,8 @@ pub(crate) use self::load::load;
 pub(crate) struct Config {
     /// The HTTP port and the data folder.
     pub server: Server,
+    /// Who may look, respond and administer.
+    pub access: Access,
     /// Logs.
     pub log: Log,
     /// Intake of dumps.
@@ -54,8 +58,8 @@ pub(crate) struct Server {
     pub data: PathBuf,
     /// How people reach the pages: the base of links in notifications. Default: `http://` + `listen`.
     pub public_url: Option<String>,
-    /// Whoever sends it as `Authorization: Bearer` may acknowledge, mute, comment and resolve incidents. None: whoever is at
-    /// this machine may.
+    /// Whoever has it may do what a responder may: a token of before there was `[access]`. Alone, it leaves looking to
+    /// everybody.
     pub acts_token: Option<SecretString>,
     /// Connections at once; the next one waits in the kernel's backlog. 4,096 keeps the file table below the usual
     /// limit of 8,192.

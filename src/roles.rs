@@ -132,6 +132,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {
         let pages = Dashboards::new(database.clone(), queue.clone(), &mut registry)
             .with_upload_url(config.server.public_url())
+            .with_access(config.access.pages()?)
             .with_acts_token(config.server.acts_token.clone())
             .with_stop(stop.clone());
         router = router.merge(pages.router());

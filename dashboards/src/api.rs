@@ -1,21 +1,23 @@
 //! `/api/v1`: what the pages show, as JSON, under the same addresses, and what only programs ask for. Field names are a
 //! contract: add, never rename.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
+use axum::Json;
+use serde::{Deserialize, Serialize};
 
+use crate::access::{self, Means, Role, Who};
 use crate::act;
 use crate::app::App;
 use crate::gather::{
-    crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
+    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
 };
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
+use crate::routes::Routes;
 
 type Answer<T> = Result<Json<T>, ApiFault>;
 
@@ -32,14 +34,21 @@ impl From<QueryRejection> for Fault {
     }
 }
 
+impl From<BytesRejection> for Fault {
+    fn from(_cut_off: BytesRejection) -> Self {
+        Self::BadRequest("The body was cut off or is too long.".to_owned())
+    }
+}
+
 impl From<PathRejection> for Fault {
     fn from(rejection: PathRejection) -> Self {
         Self::BadRequest(rejection.body_text())
     }
 }
 
-pub(crate) fn router() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .route("/audit", get(audit))
         .route("/fleet", get(fleet))
         .route("/drivers", get(drivers))
         .route("/drivers/{name}", get(driver))
@@ -49,6 +58,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/incidents/{id}", get(incident))
         .route("/incidents/{id}/{act}", post(act::post))
         .route("/gate", get(gate))
+        .route("/me", get(me))
         .route("/machines", get(machines))
         .route("/machines/{machine}", get(machine))
         .route("/symbols/missing", get(symbols))
@@ -140,6 +150,28 @@ async fn symbols(
 
 async fn targets(State(app): State<App>) -> Answer<targets::Targets> {
     Ok(Json(targets::gather(&app).await?))
+}
+
+/// Who the sender of a request is taken for.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Me {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) means: Means,
+    /// What JSON of a browser that is signed in carries as `X-CSRF-Token`.
+    pub(crate) csrf: String,
+}
+
+async fn me(Extension(who): Extension<Who>) -> Json<Me> {
+    let csrf = access::current().map(|visit| visit.token().to_owned()).unwrap_or_default();
+    Json(Me { name: who.name, role: who.role, means: who.means, csrf })
+}
+
+async fn audit(
+    State(app): State<App>,
+    query: Result<Query<audit::AuditQuery>, QueryRejection>,
+) -> Answer<audit::Audit> {
+    Ok(Json(audit::gather(&app, query?.0).await?))
 }
 
 async fn status(State(app): State<App>) -> Answer<status::Status> {

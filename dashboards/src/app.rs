@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use storage::questions::AuditRow;
 use storage::{database::Database, queue::Queue};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::act::Permit;
+use crate::access::{Access, Who};
+use crate::gather::audit::Action;
 use crate::gather::fleet::Fleet;
 use crate::gather::hardware::{self, Suspects};
 use crate::live::Live;
+use crate::metrics::DashboardsMetrics;
 use crate::range::Span;
 use crate::respond::Fault;
 
@@ -49,8 +53,9 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
     pub(crate) upload_url: Arc<str>,
-    /// Who may act on incidents.
-    pub(crate) permit: Arc<Permit>,
+    /// Who asks, and what they may.
+    pub(crate) access: Arc<Access>,
+    pub(crate) metrics: DashboardsMetrics,
     pub(crate) gates: Gates,
     pub(crate) live: Live,
     fleets: Arc<Mutex<Kept>>,
@@ -63,7 +68,8 @@ impl App {
         database: Database,
         queue: Queue,
         upload_url: String,
-        permit: Permit,
+        access: Access,
+        metrics: DashboardsMetrics,
         stop: CancellationToken,
     ) -> Self {
         let live = Live::new(database.clone(), stop);
@@ -72,12 +78,35 @@ impl App {
             database,
             queue,
             upload_url: upload_url.into(),
-            permit: Arc::new(permit),
+            access: Arc::new(access),
+            metrics,
             gates: Gates::default(),
             fleets: Arc::default(),
             fleet_size: Arc::default(),
             suspects: Arc::default(),
         }
+    }
+
+    /// Writes a line of the audit log; durable when `Ok`. Asked for before what it is about is done, so that nothing is
+    /// done without its line: where the log cannot be written, it is not done.
+    pub(crate) async fn audit(
+        &self,
+        who: &Who,
+        action: Action,
+        subject: &str,
+        detail: &str,
+    ) -> Result<(), Fault> {
+        let line = AuditRow {
+            audit_id: Uuid::new_v4(),
+            at_ms: now_ms(),
+            who: who.name.clone(),
+            role: who.role.name().to_owned(),
+            peer: who.peer.clone(),
+            action: action.name().to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        };
+        Ok(self.database.put_audit(&line).await?)
     }
 
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.

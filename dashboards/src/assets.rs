@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
+
+use crate::routes::Routes;
 
 struct Asset {
     path: &'static str,
@@ -37,14 +38,19 @@ pub(crate) static LOADED: LazyLock<Loaded> = LazyLock::new(|| {
     Loaded { sheets: of(SHEET), scripts: of(SCRIPT) }
 });
 
+/// Whether a path is one of them.
+pub(crate) fn is(path: &str) -> bool {
+    ASSETS.iter().any(|asset| asset.path == path)
+}
+
 fn address(asset: &Asset) -> String {
     let hash = blake3::hash(asset.text.as_bytes()).to_hex();
     format!("{}?v={}", asset.path, hash.get(..12).unwrap_or_default())
 }
 
 /// `GET` of each.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    ASSETS.iter().fold(Router::new(), |router, asset| {
+pub(crate) fn routes() -> Routes {
+    ASSETS.iter().fold(Routes::default(), |routes, asset| {
         // Without its hash an address is somebody's bookmark, or a style sheet's own.
         let answer = move |uri: axum::http::Uri| async move {
             let keep = if uri.query().is_some_and(|query| query.starts_with("v=")) {
@@ -54,7 +60,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
             };
             ([(CONTENT_TYPE, asset.kind), (CACHE_CONTROL, keep)], asset.text).into_response()
         };
-        router.route(asset.path, get(answer))
+        routes.route(asset.path, get(answer))
     })
 }
 

@@ -1,5 +1,6 @@
 //! What each page shows, as plain structs: asked of storage here, served as JSON as they are, rendered by `pages`.
 
+pub(crate) mod audit;
 pub(crate) mod crash;
 pub(crate) mod crashes;
 pub(crate) mod driver;

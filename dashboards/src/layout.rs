@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use storage::questions::{IncidentSummary, Suspicion};
 
 use crate::assets::LOADED;
+use crate::access;
 use crate::gather::named::CrashLine;
 use crate::range::Span;
 use crate::{link, text};
@@ -80,6 +81,7 @@ pub(crate) fn page(title: &str, here: Here, renew: Option<Renew<'_>>, body: &Mar
                         }
                     }
                     (search())
+                    (access::signed_in())
                 }
                 @if let Some(parts) = &parts {
                     main #main tabindex="-1" data-live="" hx-get="" hx-trigger="live from:body" hx-swap="none"

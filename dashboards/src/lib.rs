@@ -5,6 +5,7 @@
 //! hostile: it is shown through `text` and linked through `link`, and no page has a script of its own.
 #![forbid(unsafe_code)]
 
+mod access;
 mod act;
 mod api;
 mod app;
@@ -20,20 +21,24 @@ mod pages;
 mod range;
 mod report;
 mod respond;
+mod routes;
 mod text;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use storage::{database::Database, queue::Queue};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
-use act::Permit;
+use access::Access;
 use app::App;
 use metrics::DashboardsMetrics;
+use routes::Routes;
+
+pub use access::{AccessConfig, Network, NetworkError};
 
 /// The pages, the JSON API and what they read from.
 #[derive(Clone)]
@@ -42,6 +47,7 @@ pub struct Dashboards {
     queue: Queue,
     metrics: DashboardsMetrics,
     upload_url: String,
+    access: AccessConfig,
     acts_token: Option<SecretString>,
     stop: CancellationToken,
 }
@@ -50,14 +56,10 @@ impl Dashboards {
     /// Pages over `database`; the ledger compares it with `queue`.
     pub fn new(database: Database, queue: Queue, registry: &mut Registry) -> Self {
         let metrics = DashboardsMetrics::new(registry);
-        Self {
-            database,
-            queue,
-            metrics,
-            upload_url: "http://127.0.0.1:8080".to_owned(),
-            acts_token: None,
-            stop: CancellationToken::new(),
-        }
+        let upload_url = "http://127.0.0.1:8080".to_owned();
+        let access = AccessConfig::default();
+        let stop = CancellationToken::new();
+        Self { database, queue, metrics, upload_url, access, acts_token: None, stop }
     }
 
     /// Where machines upload, for the hint on an empty page.
@@ -67,8 +69,15 @@ impl Dashboards {
         self
     }
 
-    /// Whoever sends this token may act on incidents. Without one, whoever is at this machine may: requests then need the
-    /// `ConnectInfo` of their connection.
+    /// Who may look, respond and administer. Where it names nobody, whoever is at this machine may do everything, and
+    /// others may look. Requests need the `ConnectInfo` of their connection.
+    #[must_use]
+    pub fn with_access(mut self, access: AccessConfig) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// A responder's token; alone, it leaves looking to everybody.
     #[must_use]
     pub fn with_acts_token(mut self, token: Option<SecretString>) -> Self {
         self.acts_token = token;
@@ -82,32 +91,49 @@ impl Dashboards {
         self
     }
 
+    /// Every path that has a route, as it was registered.
+    pub fn paths() -> Vec<String> {
+        routes().paths
+    }
+
     /// Every page, the same as JSON, and the style sheet. Its fallback answers unknown paths, in JSON under `/api/v1`;
     /// axum merges it only with routers that have none of their own.
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
-        let permit = Permit::new(self.acts_token.as_ref());
-        let app = App::new(self.database, self.queue, self.upload_url, permit, self.stop);
-        Router::new()
-            .route("/", get(pages::fleet::page))
-            .route("/drivers/{name}", get(pages::driver::page))
-            .route("/crashes", get(pages::crashes::page))
-            .route("/crashes/{id}", get(pages::crash::page))
-            .route("/incidents", get(pages::incidents::page))
-            .route("/incidents/{id}", get(pages::incident::page))
-            .route("/machines/{machine}", get(pages::machine::page))
-            .route("/symbols", get(pages::symbols::page))
-            .route("/status", get(pages::status::page))
-            .route("/targets", get(pages::targets::page))
-            .route("/live", get(live::events))
-            .merge(assets::router())
-            .nest("/api/v1", api::router())
+        let access = Access::new(self.access, self.acts_token.as_ref());
+        let app = App::new(self.database, self.queue, self.upload_url, access, self.metrics, self.stop);
+        routes()
+            .router
             .fallback(not_found)
+            .layer(middleware::from_fn_with_state(app.clone(), access::gate))
             .layer(middleware::from_fn_with_state(metrics, metrics::count))
             .layer(middleware::map_response(respond::guard))
             .layer(CompressionLayer::new())
             .with_state(app)
     }
+}
+
+/// What each needs of who asks is said in `access/needs.rs`.
+fn routes() -> Routes {
+    Routes::default()
+        .route("/", get(pages::fleet::page))
+        .route("/audit", get(pages::audit::page))
+        .route("/drivers/{name}", get(pages::driver::page))
+        .route("/crashes", get(pages::crashes::page))
+        .route("/crashes/{id}", get(pages::crash::page))
+        .route("/incidents", get(pages::incidents::page))
+        .route("/incidents/{id}", get(pages::incident::page))
+        .route("/incidents/{id}/{act}", post(act::form))
+        .route("/login", get(pages::login::page).post(pages::login::sign_in))
+        .route("/logout", post(pages::login::sign_out))
+        .route("/machines/{machine}", get(pages::machine::page))
+        .route("/symbols", get(pages::symbols::page))
+        .route("/status", get(pages::status::page))
+        .route("/targets", get(pages::targets::page))
+        .route("/targets/{name}/test", post(act::test::form))
+        .route("/live", get(live::events))
+        .merge(assets::routes())
+        .nest("/api/v1", api::routes())
 }
 
 /// The page for a path that leads nowhere.

@@ -32,9 +32,14 @@ pub(crate) fn incident(id: Uuid) -> String {
     format!("/incidents/{id}")
 }
 
+/// Where something is done to an incident.
+pub(crate) fn act(id: Uuid, act: &str) -> String {
+    format!("/incidents/{id}/{act}")
+}
+
 /// Where a target of notifications is tried.
 pub(crate) fn test(target: &str) -> String {
-    format!("/api/v1/targets/{}/test", encode(target))
+    format!("/targets/{}/test", encode(target))
 }
 
 /// A page with a query string of these names (ours) and values (anybody's).
@@ -49,7 +54,43 @@ pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     address
 }
 
-fn encode(text: &str) -> String {
+/// A page of the web, where a person's text is its address: it begins with http, and has nothing in it that a browser could
+/// take for anything else.
+pub(crate) fn outside(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`{|}".contains(c);
+    // What stands before an `@` is a name that the host does not have.
+    (!host.is_empty() && !host.contains('@') && text.chars().all(plain)).then_some(text)
+}
+
+/// Our own page that somebody wants to come back to, or the first one: nobody is sent elsewhere.
+pub(crate) fn back(text: &str) -> &str {
+    let plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`{|}".contains(c);
+    let ours = text.starts_with('/') && !text.starts_with("//") && text.chars().all(plain);
+    let page = !text.starts_with("/login") && !text.starts_with("/logout") && !text.starts_with("/api/");
+    if ours && page && text.len() <= 2_000 { text } else { "/" }
+}
+
+/// What [`encode`] made.
+pub(crate) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        bytes.push(match byte {
+            b'%' => match (digit(), digit()) {
+                (Some(high), Some(low)) => u8::try_from(high * 16 + low).unwrap_or(b'?'),
+                _ => b'?',
+            },
+            byte => byte,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whatever it was, it is part of one name now.
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -66,6 +107,42 @@ fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_addresses_of_the_web_lead_out_and_only_our_own_lead_back() {
+        for good in ["https://jira.example/browse/OPS-7?a=b#c", "http://10.0.0.7:8080/x%20y"] {
+            assert_eq!(outside(good), Some(good));
+        }
+        for bad in [
+            "",
+            "https://",
+            "https:///x",
+            "javascript:alert(1)//https://x",
+            "HTTPS://x",
+            "https://a b",
+            "https://good.example@evil.example/",
+            "https://x/\"onmouseover=alert(1)",
+            "https://x/<script>",
+            "https://x/\u{202e}",
+            "//evil.example",
+        ] {
+            assert_eq!(outside(bad), None, "{bad}");
+        }
+        for good in ["/", "/incidents/7?a=b", "/drivers/%2F%2Fevil.example"] {
+            assert_eq!(back(good), good);
+        }
+        for bad in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/\n", "/login?then=/", "/api/v1/me"] {
+            assert_eq!(back(bad), "/", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_was_encoded_comes_back() {
+        for text in ["ada", "Grüße; a=b, \"c\"", "%41%", "\0\u{202e}"] {
+            assert_eq!(decode(&encode(text)), text);
+        }
+        assert_eq!([decode("%"), decode("%4"), decode("%zz"), decode("%ff")], ["?", "?", "?", "\u{fffd}"]);
+    }
 
     #[test]
     fn hostile_names_stay_one_segment() {

@@ -16,6 +16,12 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct DashboardsMetrics {
     requests: Family<Labels, Counter>,
     duration: Histogram,
+    sign_ins: Family<SignIn, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignIn {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,6 +36,7 @@ impl DashboardsMetrics {
         let metrics = Self {
             requests: Family::default(),
             duration: Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
+            sign_ins: Family::default(),
         };
         let to = registry.sub_registry_with_prefix("dashboards");
         to.register("requests", "Requests answered, by route and status", metrics.requests.clone());
@@ -39,7 +46,13 @@ impl DashboardsMetrics {
             Unit::Seconds,
             metrics.duration.clone(),
         );
+        to.register("sign_ins", "Sign-ins, by outcome: in, refused, slowed", metrics.sign_ins.clone());
         metrics
+    }
+
+    /// Counts a sign-in.
+    pub(crate) fn sign_in(&self, outcome: &'static str) {
+        self.sign_ins.get_or_create(&SignIn { outcome }).inc();
     }
 }
 

@@ -1,9 +1,11 @@
 //! Faults and headers: what people get when something is wrong (a code and a safe sentence; the log has the cause),
 //! and what every answer carries so that a hostile name that slipped through could still do nothing.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -13,6 +15,7 @@ use serde::Serialize;
 use storage::database::DatabaseError;
 use storage::queue::QueueError;
 
+use crate::access;
 use crate::layout::{self, Here};
 
 /// Nothing may be loaded, run or asked but what is ours, and nothing that stands in a page itself; forms only lead back.
@@ -37,6 +40,8 @@ pub(crate) enum Fault {
     MediaType(String),
     /// Too many ask at once.
     Busy(String),
+    /// It was tried too often; again after this.
+    TooMany(Duration),
     /// ClickHouse or the queue does not answer.
     Away,
 }
@@ -62,6 +67,11 @@ impl Fault {
             Self::Conflict(why) => (StatusCode::CONFLICT, "conflict", why),
             Self::MediaType(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why),
             Self::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, "busy", why),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "Too many tokens were wrong. Wait a minute, and try again.",
+            ),
             Self::Away => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "storage_unavailable",
@@ -69,6 +79,16 @@ impl Fault {
                  try again in a moment.",
             ),
         }
+    }
+
+    /// What people are told.
+    pub(crate) fn why(&self) -> &str {
+        self.parts().2
+    }
+
+    /// Under this fault's status, a page that says more.
+    pub(crate) fn with(&self, page: Markup) -> Response {
+        self.headed((self.parts().0, page).into_response())
     }
 
     /// As a page.
@@ -79,25 +99,40 @@ impl Fault {
             Self::BadRequest(_) | Self::Conflict(_) | Self::MediaType(_) | Self::Busy(_) => {
                 "That does not work"
             }
-            Self::Unauthorized(_) | Self::Forbidden(_) => "Not allowed",
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::TooMany(_) => "Not allowed",
             Self::Away => "Storage is away",
         };
         let body: Markup = html! {
             section.card.notice {
                 h1 { (title) }
                 p { (crate::text::visible(why)) }
-                p { a href="/" { "To the fleet" } }
+                p {
+                    @if let (Self::Unauthorized(_), Some(link)) = (self, access::sign_in_link()) {
+                        a href=(link) { "Sign in" } " · "
+                    }
+                    a href="/" { "To the fleet" }
+                }
             }
         };
-        (status, layout::page(title, Here::Nowhere, None, &body)).into_response()
+        self.headed((status, layout::page(title, Here::Nowhere, None, &body)).into_response())
     }
 
     /// As JSON.
     pub(crate) fn json(&self) -> Response {
         let (status, code, message) = self.parts();
-        let mut response = (status, Json(Body { error: Detail { code, message } })).into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let response = (status, Json(Body { error: Detail { code, message } })).into_response();
+        self.headed(response)
+    }
+
+    fn headed(&self, mut response: Response) -> Response {
+        match self {
+            Self::Unauthorized(_) => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::TooMany(wait) => {
+                response.headers_mut().insert(RETRY_AFTER, wait.as_secs().saturating_add(1).into());
+            }
+            _ => {}
         }
         response
     }

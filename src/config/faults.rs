@@ -11,6 +11,7 @@ use super::{Config, Database, Ingest, Queue, QueueKind, Server, Signals, Symbols
 pub(super) fn validate(config: &Config) -> Vec<String> {
     let mut faults = Checks(Vec::new());
     server(&mut faults, &config.server);
+    faults.0.extend(config.access.faults());
     ingest(&mut faults, &config.ingest);
     queue(&mut faults, &config.queue);
     signals(&mut faults, &config.signals);

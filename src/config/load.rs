@@ -91,7 +91,12 @@ fn value_of(key: &str, text: String) -> Value {
 
 /// Keys whose values no message may repeat.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "password" | "token" | "secret" | "routing_key")
+    matches!(key, "password" | "token" | "acts_token" | "secret" | "routing_key")
+}
+
+/// Keys of lists of such values.
+fn holds_secrets(key: &str) -> bool {
+    matches!(key, "viewer_tokens" | "responder_tokens" | "admin_tokens")
 }
 
 /// Deserializes, and on a fault notes it, takes the offending key out and goes on: so one run lists them all.
@@ -108,6 +113,9 @@ fn deserialize(mut table: Table, faults: &mut Vec<String>) -> Config {
         // The text of a fault quotes the value; Kafka's options hold passwords too.
         if path.iter().any(|key| is_secret(key) || key == "options") {
             "must be a string in quotes".clone_into(&mut message);
+        }
+        if path.iter().any(|key| holds_secrets(key)) {
+            "must be a list of strings in quotes".clone_into(&mut message);
         }
         if let Some(unknown) = quoted_after(&message, "unknown field `")
             && path.last().map(String::as_str) != Some(unknown)
@@ -203,6 +211,14 @@ mod tests {
         assert!(!text.contains("20240719") && !text.contains("4711"), "{text}");
         let config = check("", &[("BLUESCOPE_DATABASE__PASSWORD", "20240719")]).unwrap();
         assert_eq!(secrecy::ExposeSecret::expose_secret(&config.database.password), "20240719");
+
+        for value in ["4711-is-no-list", "[4711, 4712]", "hunter2"] {
+            let text = check("", &[("BLUESCOPE_ACCESS__ADMIN_TOKENS", value)]).unwrap_err().to_string();
+            assert!(text.contains("access.admin_tokens") && !text.contains("4711"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        let list = r#"["0123456789012345678", "9876543210987654321"]"#;
+        assert_eq!(check("", &[("BLUESCOPE_ACCESS__ADMIN_TOKENS", list)]).unwrap().access.admin_tokens.len(), 2);
 
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[log]\n[database]\npassword = hunter2\n").unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::database::DatabaseError;
 
 mod acts;
+mod audit;
 mod builds;
 mod changes;
 mod crash;
@@ -42,6 +43,7 @@ mod targets;
 mod top_drivers;
 
 pub use acts::{ActCursor, ActRow};
+pub use audit::{AuditCursor, AuditFilter, AuditRow};
 pub use builds::BuildSeen;
 pub use changes::ChangeRow;
 pub use crashes::{CrashFilter, CrashSummary, Cursor};

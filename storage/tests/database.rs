@@ -3,6 +3,8 @@
 
 #[path = "database/acts.rs"]
 mod acts;
+#[path = "database/audit.rs"]
+mod audit;
 #[path = "database/counts.rs"]
 mod counts;
 #[path = "database/deep.rs"]

@@ -111,6 +111,8 @@ async fn read_acts(database: &Database, until: Option<String>, tell: &mpsc::Unbo
             cursor = row.cursor();
             let Ok(text) = serde_json::to_string(&cursor) else { continue };
             let asked = match row.kind.as_str() {
+                // Pages show it beside the incident; it changes nothing of it.
+                "ticket" => continue,
                 "test" => test(&row).map(|wanted| Asked::Test(wanted, text)),
                 _ => act(&row).map(|act| Asked::Act(act, text)),
             };

@@ -1,89 +1,80 @@
-//! `POST /api/v1/targets/{name}/test`: somebody wants to know whether a target is reached. Owns the checks of who asks, and
-//! writes the wish down; the alerts role, which has the targets' secrets, tries it. Takes JSON, and the form of our own page.
+//! Somebody wants to know whether a target is reached: `POST /api/v1/targets/{name}/test` for programs, `POST
+//! /targets/{name}/test` for the button of our own page. Writes the wish down; the alerts role, which has the targets'
+//! secrets, tries it.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use storage::questions::{ActRow, TargetRow};
 use uuid::Uuid;
 
-use super::{Body, by, read};
+use super::body::{Body, by};
+use crate::access::{self, Who, person};
 use crate::app::{App, now_ms};
-use crate::respond::{ApiFault, Fault};
+use crate::gather::audit::Action;
+use crate::respond::{ApiFault, Fault, PageFault};
 
 /// One test of a target within this: nobody needs more, and a channel is not to be flooded.
 const ONE_IN_MS: i64 = 10_000;
-/// Who acts by a form, which asks for no name.
+/// Who acts by a form, which asks for no name, and has not told it anywhere else.
 const BY_FORM: &str = "somebody on the page of targets";
 
-/// What a form has.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Form {
-    token: String,
-}
-
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct Accepted {
     act_id: Uuid,
-    target: &'a str,
+    target: String,
     at_ms: i64,
 }
 
-/// The handler.
+/// With JSON.
 pub(crate) async fn post(
     State(app): State<App>,
+    Extension(who): Extension<Who>,
     path: Result<Path<String>, PathRejection>,
-    request: Request,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiFault> {
     let Path(name) = path?;
-    let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| *peer);
-    let by_form = is_form(&parts.headers);
-    let by = if by_form {
-        // Before the body is read: a page of somebody else's gets no further.
-        app.permit.check_page(&parts.headers)?;
-        let body = read(body).await?;
-        let form: Form = serde_urlencoded::from_bytes(&body)
-            .map_err(|_not_a_form| Fault::BadRequest("The body is no form.".to_owned()))?;
-        app.permit.check_form(&parts.headers, peer, &form.token)?;
-        BY_FORM.to_owned()
-    } else {
-        app.permit.check(&parts.headers, peer)?;
-        let body: Body = serde_json::from_slice(&read(body).await?).map_err(|error| {
-            Fault::BadRequest(format!("The body is no JSON object as expected: {error}."))
-        })?;
-        by(&body)?
+    let by = by(&who, &Body::of_json(&body?)?.by)?;
+    let accepted = wish(&app, &who.called(&by), name).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+}
+
+/// With a form; leads back to the page.
+pub(crate) async fn form(
+    State(app): State<App>,
+    Extension(who): Extension<Who>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, PageFault> {
+    let Path(name) = path?;
+    let remembered = access::current().map(|visit| visit.remembered).unwrap_or_default();
+    let by = match who.is_named() {
+        true => who.name.clone(),
+        false => person(&remembered, "by").unwrap_or_else(|_none| BY_FORM.to_owned()),
     };
+    wish(&app, &who.called(&by), name).await?;
+    Ok(Redirect::to("/targets?asked").into_response())
+}
+
+async fn wish(app: &App, who: &Who, target: String) -> Result<Accepted, Fault> {
     let at_ms = now_ms();
-    let targets = app.database.targets().await.map_err(Fault::from)?;
-    may(&targets, &name, at_ms)?;
+    may(&app.database.targets().await?, &target, at_ms)?;
+    app.audit(who, Action::Test, &target, "").await?;
     let row = ActRow {
         act_id: Uuid::new_v4(),
         incident_id: Uuid::nil(),
         at_ms,
-        by,
+        by: who.name.clone(),
         kind: "test".to_owned(),
-        detail: serde_json::json!({ "target": name }).to_string(),
+        detail: serde_json::json!({ "target": target }).to_string(),
         written_at_ms: 0,
     };
-    app.database.put_act(&row).await.map_err(Fault::from)?;
-    tracing::info!(target_name = name, by = row.by, "somebody wants to try a target");
-    if by_form {
-        return Ok(Redirect::to("/targets?asked").into_response());
-    }
-    let accepted = Accepted { act_id: row.act_id, target: &name, at_ms };
-    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    app.database.put_act(&row).await?;
+    tracing::info!(target_name = target, by = row.by, "somebody wants to try a target");
+    Ok(Accepted { act_id: row.act_id, target, at_ms })
 }
 
 /// Whether there is such a target, and it was not tried just now.

@@ -13,8 +13,10 @@ use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
 
+mod acts;
 mod record;
 
+pub(crate) use acts::{Ticket, Waiting};
 pub(crate) use record::{Happened, Reason, Shares};
 use record::{Record, state};
 
@@ -83,6 +85,10 @@ pub(crate) struct Incident {
     pub(crate) series: Vec<SeriesPoint>,
     pub(crate) range: Span,
     pub(crate) events: Vec<Happened>,
+    /// What people did that is no step yet.
+    pub(crate) waiting: Vec<Waiting>,
+    /// Where else it is worked on, the newest first.
+    pub(crate) tickets: Vec<Ticket>,
     pub(crate) notifications: Vec<NotificationRow>,
     /// What the driver's fault sites are called with symbols.
     pub(crate) deep_sites: Vec<DeepSite>,
@@ -121,8 +127,11 @@ pub(crate) async fn standing(app: &App, id: &str) -> Result<(Uuid, &'static str)
 
 pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
     let incident_id = id_of(id)?;
-    let (events, notifications) =
-        tokio::try_join!(app.database.incident_events(incident_id), app.database.notifications(incident_id))?;
+    let (events, notifications, done) = tokio::try_join!(
+        app.database.incident_events(incident_id),
+        app.database.notifications(incident_id),
+        app.database.incident_acts(incident_id),
+    )?;
     let (Some(first), Some(newest)) = (events.first(), events.last()) else { return Err(unknown()) };
     let record = Record::of(&events);
     let (state, turned_at_ms) = state(&events);
@@ -136,6 +145,7 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
     let crashes = crashes(app, &first.tenant, &subject, between).await?;
     // Rows of the old form know a window that the onset lies in; its first crash is the better beginning.
     let since_ms = if record.is_whole { since_ms } else { since_ms.max(crashes.evidence.first_ms) };
+    let happened: Vec<Happened> = events.iter().map(Happened::of).collect();
     Ok(Incident {
         now_ms,
         incident_id,
@@ -164,7 +174,9 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         evidence: crashes.evidence,
         series: crashes.series,
         range,
-        events: events.iter().map(Happened::of).collect(),
+        waiting: acts::waiting(&done, &happened, now_ms),
+        tickets: acts::tickets(&done),
+        events: happened,
         notifications,
         deep_sites: crashes.deep_sites,
         examples: crashes.examples,

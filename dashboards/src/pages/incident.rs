@@ -1,11 +1,12 @@
 //! `/incidents/{id}`: the page that a notification links to. What, since when, how many, and what they share.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use detector::Subject;
 use detector::incident::Tally;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::Answer;
 use crate::app::App;
@@ -17,12 +18,29 @@ mod acts;
 mod cause;
 mod steps;
 
-/// `GET /incidents/{id}`
-pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer {
+/// An act takes effect within seconds; whoever has just done one sees it come.
+const REFRESH_S: u32 = 3;
+
+/// The query string.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IncidentQuery {
+    /// What was just done.
+    did: Option<String>,
+}
+
+/// `GET /incidents/{id}`; with `?did=` behind it, somebody has just acted.
+pub(crate) async fn page(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<IncidentQuery>, QueryRejection>,
+) -> Answer {
     let incident = one(&app, &id?.0).await?;
+    let did = query?.0.did;
     let title = format!("Incident: {}", incident.driver);
-    let body = render(&incident, &app.upload_url);
-    Ok(Html(layout::page(&title, Here::Incidents, None, &body).into_string()))
+    let body = html! { (acts::note(did.as_deref(), &incident)) (render(&incident, &app.upload_url)) };
+    let refresh_s = (did.is_some() && incident.waiting.iter().any(|one| one.soon)).then_some(REFRESH_S);
+    Ok(Html(layout::page(&title, Here::Incidents, refresh_s, &body).into_string()))
 }
 
 fn render(incident: &Incident, url: &str) -> Markup {
@@ -45,9 +63,9 @@ fn render(incident: &Incident, url: &str) -> Markup {
         } @else {
             (sample(&incident.shares))
         }
-        (steps::timeline(&incident.events))
+        (acts::card(incident, url))
+        (steps::timeline(incident))
         (steps::notifications(&incident.notifications))
-        @if open { (acts::card(incident.incident_id, url)) }
         section.card {
             h2 { "Example crashes" }
             @if incident.examples.is_empty() { p.none { "None is stored." } }
@@ -148,6 +166,15 @@ fn facts(incident: &Incident) -> Markup {
             }
             @if !incident.acknowledged_by.is_empty() {
                 dt { "Acknowledged by" } dd { (text::name(&incident.acknowledged_by)) }
+            }
+            @if !incident.tickets.is_empty() {
+                dt { "Ticket" }
+                dd {
+                    @for (index, ticket) in incident.tickets.iter().enumerate() {
+                        @if index > 0 { ", " }
+                        (steps::linked(ticket))
+                    }
+                }
             }
             @if let Some(until_ms) = incident.muted_until_ms { dt { "Muted until" } dd { (text::time(until_ms)) } }
             @if !incident.tenant.is_empty() { dt { "Tenant" } dd { (text::name(&incident.tenant)) } }

@@ -8,6 +8,7 @@ use storage::questions::TargetRow;
 use super::Answer;
 use crate::app::App;
 use crate::gather::targets::{Targets, gather};
+use crate::access::{self, Role, csrf_field};
 use crate::layout::{self, Here, Renew};
 use crate::{link, text};
 
@@ -23,12 +24,13 @@ pub(crate) async fn page(State(app): State<App>, RawQuery(query): RawQuery) -> A
         target.tested_at_ms.is_some_and(|at_ms| targets.now_ms.saturating_sub(at_ms) < LATELY_MS)
     };
     let waits = query.as_deref() == Some("asked") && !targets.targets.iter().any(has_come);
-    let body = render(&targets, app.permit.wants_token());
+    let may = access::current().is_some_and(|visit| visit.may(Role::Responder));
+    let body = render(&targets, may);
     let renew = waits.then_some(Renew::After(REFRESH_S));
     Ok(Html(layout::page("Targets", Here::Targets, renew, &body).into_string()))
 }
 
-fn render(targets: &Targets, token: bool) -> Markup {
+fn render(targets: &Targets, may: bool) -> Markup {
     html! {
         @if let Some(at_ms) = targets.silent_since_ms() {
             section.card.alarm {
@@ -55,8 +57,11 @@ fn render(targets: &Targets, token: bool) -> Markup {
                                 th { "Last error" } th { "Last test" } th { "Try it" }
                             }
                         }
-                        tbody { @for target in &targets.targets { (line(target, targets.now_ms, token)) } }
+                        tbody { @for target in &targets.targets { (line(target, targets.now_ms, may)) } }
                     }
+                }
+                @if let (false, Some(link)) = (may, access::sign_in_link()) {
+                    p { a href=(link) { "Sign in" } " as a responder to try one." }
                 }
                 p.quiet {
                     "A test says clearly that it is one. It goes out within seconds, past what is queued, and is not "
@@ -67,7 +72,7 @@ fn render(targets: &Targets, token: bool) -> Markup {
     }
 }
 
-fn line(target: &TargetRow, now_ms: i64, token: bool) -> Markup {
+fn line(target: &TargetRow, now_ms: i64, may: bool) -> Markup {
     html! {
         tr {
             td { (text::name(&target.name)) }
@@ -86,12 +91,13 @@ fn line(target: &TargetRow, now_ms: i64, token: bool) -> Markup {
                 }
             }
             td {
-                form.filter method="post" action=(link::test(&target.name)) {
-                    @if token {
-                        input type="password" name="token" placeholder="acts token" aria-label="acts token"
-                            autocomplete="current-password" required;
+                @if may {
+                    form.filter method="post" action=(link::test(&target.name)) {
+                        (csrf_field())
+                        button type="submit" { "Send a test" }
                     }
-                    button type="submit" { "Send a test" }
+                } @else {
+                    span.quiet { "responders only" }
                 }
             }
         }

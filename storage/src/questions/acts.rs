@@ -30,9 +30,9 @@ pub struct ActRow {
     pub at_ms: i64,
     /// Who.
     pub by: String,
-    /// `acknowledge`, `resolve`, `mute`, `unmute`, `comment`; `test` of a target of notifications.
+    /// `acknowledge`, `resolve`, `mute`, `unmute`, `comment`, `ticket`; `test` of a target of notifications.
     pub kind: String,
-    /// JSON object: `until_ms` of a `mute`, `words` of a `comment`, `target` of a `test`.
+    /// JSON object: `until_ms` of a `mute`, `words` of a `comment`, `ticket` of a `ticket`, `target` of a `test`.
     pub detail: String,
     /// When it was written, by the server's clock; the server sets it.
     pub written_at_ms: i64,

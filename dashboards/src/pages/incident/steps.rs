@@ -3,25 +3,58 @@
 use maud::{Markup, html};
 use storage::questions::NotificationRow;
 
-use crate::gather::incidents::Happened;
+use crate::act::Kind;
+use crate::gather::incidents::{Happened, Incident, Ticket, Waiting};
 use crate::{layout, text};
 
-pub(super) fn timeline(events: &[Happened]) -> Markup {
+pub(super) fn timeline(incident: &Incident) -> Markup {
+    let steps = incident.events.iter().map(|one| (one.event.at_ms, step(one)));
+    let waiting = incident.waiting.iter().map(|one| (one.at_ms, act(one)));
+    let tickets = incident.tickets.iter().map(|one| (one.at_ms, ticket(one)));
+    let mut all: Vec<(i64, Markup)> = steps.chain(waiting).chain(tickets).collect();
+    all.sort_by_key(|(at_ms, _)| *at_ms);
     html! {
         section.card {
             h2 { "What happened" }
-            ol.timeline {
-                @for happened in events {
-                    li {
-                        (text::time(happened.event.at_ms)) " "
-                        strong { (words(happened)) }
-                        @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
-                        @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
-                        @if happened.tell { span.quiet { ", told" } }
-                        @if !happened.words.is_empty() { div.words { (text::lines(&happened.words)) } }
-                    }
-                }
-            }
+            ol.timeline { @for (at_ms, what) in &all { li { (text::time(*at_ms)) " " (what) } } }
+        }
+    }
+}
+
+fn step(happened: &Happened) -> Markup {
+    html! {
+        strong { (words(happened)) }
+        @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
+        @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
+        @if happened.tell { span.quiet { ", told" } }
+        @if !happened.words.is_empty() { div.words { (text::lines(&happened.words)) } }
+    }
+}
+
+/// Something that the alerts role has not taken yet, or only words.
+fn act(waiting: &Waiting) -> Markup {
+    let kind = Kind::named(&waiting.kind);
+    let step = match kind {
+        Some(Kind::Comment) => "comment",
+        other => other.and_then(Kind::step).unwrap_or_default(),
+    };
+    html! {
+        strong { (step) } " by " (text::name(&waiting.by))
+        @if waiting.soon && kind != Some(Kind::Comment) { span.quiet { ", takes effect within seconds" } }
+        @if !waiting.words.is_empty() { div.words { (text::lines(&waiting.words)) } }
+    }
+}
+
+fn ticket(ticket: &Ticket) -> Markup {
+    html! { strong { "ticket linked" } " by " (text::name(&ticket.by)) ": " (linked(ticket)) }
+}
+
+/// A ticket, as a link where it is an address. Whoever is there learns nothing of where it was.
+pub(super) fn linked(ticket: &Ticket) -> Markup {
+    html! {
+        @match &ticket.url {
+            Some(url) => { a href=(url) rel="noopener noreferrer" { (text::name(&ticket.ticket)) } }
+            None => { (text::name(&ticket.ticket)) }
         }
     }
 }
