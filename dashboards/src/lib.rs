@@ -14,6 +14,7 @@ mod layout;
 mod link;
 mod metrics;
 mod pages;
+mod query;
 mod range;
 mod report;
 mod respond;
@@ -70,7 +71,8 @@ impl Dashboards {
         Router::new()
             .route("/", get(pages::fleet::page))
             .route("/drivers/{name}", get(pages::driver::page))
-            .route("/crashes", get(pages::crashes::page))
+            .route("/search", get(pages::search::page))
+            .route("/crashes", get(pages::search::of_old))
             .route("/crashes/{id}", get(pages::crash::page))
             .route("/incidents", get(pages::incidents::page))
             .route("/incidents/{id}", get(pages::incident::page))

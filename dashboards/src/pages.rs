@@ -1,12 +1,12 @@
 //! One file per page: a handler that gathers, and a pure function that renders.
 
 pub(crate) mod crash;
-pub(crate) mod crashes;
 pub(crate) mod driver;
 pub(crate) mod fleet;
 pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod machine;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod symbols;
 pub(crate) mod targets;
