@@ -11,7 +11,7 @@ use storage::questions::{Condition, Range};
 
 use crate::text;
 
-pub(crate) use complete::{Wanted, wanted};
+pub(crate) use complete::wanted;
 pub(crate) use key::Key;
 use moment::Stretch;
 
@@ -153,7 +153,9 @@ impl Query {
 
     /// The stretch of time it looks at.
     pub(crate) fn range(&self, now_ms: i64) -> Range {
-        self.time.as_ref().map_or(Range { from_ms: now_ms - USUAL_MS, to_ms: now_ms }, |time| time.range(now_ms))
+        self.time
+            .as_ref()
+            .map_or(Range { from_ms: now_ms - USUAL_MS, to_ms: now_ms }, |time| time.range(now_ms))
     }
 
     /// Whether it has a term for this value of a key by itself.
@@ -167,7 +169,9 @@ impl Query {
         let wanted = written(false, key, value);
         if self.asks_for(key, value) {
             let wanted = wanted.to_lowercase();
-            return joined(self.terms.iter().map(Term::to_string).filter(|term| term.to_lowercase() != wanted));
+            return joined(
+                self.terms.iter().map(Term::to_string).filter(|term| term.to_lowercase() != wanted),
+            );
         }
         joined(self.terms.iter().map(Term::to_string).chain([wanted]))
     }
@@ -176,7 +180,11 @@ impl Query {
     pub(crate) fn excluding(&self, key: Key, value: &str) -> String {
         let (with, without) = (written(false, key, value).to_lowercase(), written(true, key, value));
         let others = self.terms.iter().map(Term::to_string);
-        joined(others.filter(|term| ![&with, &without.to_lowercase()].contains(&&term.to_lowercase())).chain([without.clone()]))
+        joined(
+            others
+                .filter(|term| ![&with, &without.to_lowercase()].contains(&&term.to_lowercase()))
+                .chain([without.clone()]),
+        )
     }
 
     /// The query over another stretch of time.
@@ -226,7 +234,8 @@ impl fmt::Display for Pattern {
 
 /// A text as one value: in quotes where it would be read as something else, with what nobody could see spelt out.
 fn quote(f: &mut fmt::Formatter<'_>, text: &str, beside_a_star: bool) -> fmt::Result {
-    let special = |c: char| c.is_whitespace() || matches!(c, '"' | ',' | '\\' | '*' | ':') || text::is_hidden(c);
+    let special =
+        |c: char| c.is_whitespace() || matches!(c, '"' | ',' | '\\' | '*' | ':') || text::is_hidden(c);
     let must = (text.is_empty() && !beside_a_star)
         || text.starts_with(['-', '<', '>'])
         || text.contains("..")

@@ -54,8 +54,8 @@ pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 pub use rollout_counts::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
 pub use search::{
-    Condition, Facet, FacetValue, KnownValue, NumberField, Pattern, Place, ROWS_AT_ONCE, SearchCursor, SearchFilter,
-    SearchKey, SearchTotals, TextField, ValuesOf,
+    Condition, Facet, FacetValue, KnownValue, NumberField, Pattern, Place, ROWS_AT_ONCE, SearchCursor,
+    SearchFilter, SearchKey, SearchTotals, TextField, ValuesOf,
 };
 pub use signal_rows::SignalRows;
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};

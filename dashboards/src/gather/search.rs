@@ -96,7 +96,10 @@ pub(crate) struct Search {
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The query is wrong.
-    Query { query: String, fault: QueryFault },
+    Query {
+        query: String,
+        fault: QueryFault,
+    },
     Other(Fault),
 }
 
@@ -247,7 +250,10 @@ mod tests {
     fn a_chart_has_few_enough_bars() {
         let of_days = |days: i64| Range { from_ms: 0, to_ms: days * 86_400_000 };
         assert_eq!(step_s(Range { from_ms: 0, to_ms: 3_600_000 }), 60);
-        assert_eq!([1, 7, 30, 90, 400].map(|days| step_s(of_days(days))), [1_800, 7_200, 43_200, 86_400, 604_800]);
+        assert_eq!(
+            [1, 7, 30, 90, 400].map(|days| step_s(of_days(days))),
+            [1_800, 7_200, 43_200, 86_400, 604_800]
+        );
     }
 
     #[test]
@@ -261,6 +267,15 @@ mod tests {
         };
         assert_eq!(from(None), 60_000, "5, 20 and 40 are a page and one more");
         assert_eq!(from(Some(130_000)), 10_000, "of the step of the cursor nothing may be left");
-        assert_eq!(newest(&series[..2], range, 60, Some(SearchCursor { happened_at_ms: 61_000, crash_id: Uuid::nil() })).from_ms, 10_000);
+        assert_eq!(
+            newest(
+                &series[..2],
+                range,
+                60,
+                Some(SearchCursor { happened_at_ms: 61_000, crash_id: Uuid::nil() })
+            )
+            .from_ms,
+            10_000
+        );
     }
 }

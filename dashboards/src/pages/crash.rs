@@ -24,7 +24,7 @@ pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRe
         "" => "Crash".to_owned(),
         driver => format!("Crash in {driver}"),
     };
-    Ok(Html(layout::page(&title, Here::Crashes, None, &render(&crash)).into_string()))
+    Ok(Html(layout::page(&title, Here::Search, None, &render(&crash)).into_string()))
 }
 
 fn render(crash: &Crash) -> Markup {

@@ -276,7 +276,9 @@ fn nothing(search: &Search, upload_url: &str) -> Markup {
 
 /// The query with its wrong part marked.
 fn wrong(query: &str, fault: &QueryFault) -> Markup {
-    let part = |from: usize, length: usize| text::visible(&query.chars().skip(from).take(length).collect::<String>());
+    let part = |from: usize, length: usize| {
+        text::visible(&query.chars().skip(from).take(length).collect::<String>())
+    };
     html! {
         section.card {
             h1 { "Search" }

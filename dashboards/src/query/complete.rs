@@ -41,7 +41,10 @@ impl Wanted {
     /// Values that need no database.
     pub(crate) fn fixed(&self) -> Vec<(String, &'static str)> {
         let times = TIMES.into_iter().filter(|_| self.key == Some(Key::Time));
-        times.filter(|(text, _)| text.starts_with(&self.part)).map(|(text, hint)| (text.to_owned(), hint)).collect()
+        times
+            .filter(|(text, _)| text.starts_with(&self.part))
+            .map(|(text, hint)| (text.to_owned(), hint))
+            .collect()
     }
 
     /// Whose values to look for. A word without a key may become a driver.

@@ -65,12 +65,19 @@ fn value(raw: &Raw, key: Option<Key>) -> Result<Value, QueryFault> {
         return raw.pattern().map(Value::Pattern);
     }
     let text = raw.text();
-    let signs =
-        [(">=", Comparison::AtLeast), ("<=", Comparison::AtMost), (">", Comparison::Above), ("<", Comparison::Below)];
-    let compared = signs.into_iter().find_map(|(sign, comparison)| Some((comparison, text.strip_prefix(sign)?)));
+    let signs = [
+        (">=", Comparison::AtLeast),
+        ("<=", Comparison::AtMost),
+        (">", Comparison::Above),
+        ("<", Comparison::Below),
+    ];
+    let compared =
+        signs.into_iter().find_map(|(sign, comparison)| Some((comparison, text.strip_prefix(sign)?)));
     let is_plain = |text: &str| !text.is_empty() && !text.contains(['<', '>', '*']) && !text.contains("..");
     let (from, to) = match compared {
-        Some((comparison, rest)) if is_plain(rest) => return Ok(Value::Compared(comparison, rest.to_owned())),
+        Some((comparison, rest)) if is_plain(rest) => {
+            return Ok(Value::Compared(comparison, rest.to_owned()));
+        }
         Some(_) => return Err(QueryFault::new(raw.span, "One value stands after a sign: >7, <=1h.")),
         None => match text.split_once("..") {
             None => return raw.pattern().map(Value::Pattern),
@@ -174,7 +181,9 @@ fn tag(word: &Pattern) -> Result<Condition, Wrong> {
             let value = Pattern { text: text.to_owned(), ..word.clone() };
             Ok(Condition::Tag { key: key.to_owned(), value: Some(pattern(&value)) })
         }
-        None if word.open_end => Err(Wrong::new("A tag is written tag:key=value; a star stands only at its end.")),
+        None if word.open_end => {
+            Err(Wrong::new("A tag is written tag:key=value; a star stands only at its end."))
+        }
         None => Ok(Condition::Tag { key: word.text.clone(), value: None }),
     }
 }
@@ -250,14 +259,23 @@ fn build(value: &Value) -> Result<Condition, Wrong> {
 
 /// Codes are hexadecimal with or without `0x`, because nobody says them otherwise. What is no code is a name.
 fn bugcheck(value: &Value) -> Result<Condition, Wrong> {
-    let code = |text: &str| hexadecimal(text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text));
-    let read = |text: &str| code(text).ok_or_else(|| Wrong::new("A range of bug checks has codes: 0x100..0x1ff."));
+    let code =
+        |text: &str| hexadecimal(text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text));
+    let read =
+        |text: &str| code(text).ok_or_else(|| Wrong::new("A range of bug checks has codes: 0x100..0x1ff."));
     match value {
         Value::Pattern(word) if word.open_start || word.open_end || code(&word.text).is_none() => {
             if !word.open_end && word.text.starts_with("0x") {
                 return Err(Wrong::new("This is no bug check: write 0x50, or its name."));
             }
             Ok(Condition::Text(TextField::BugcheckName, pattern(word)))
+        }
+        // An exception that has no name is called by its code, and a program's crash has no bug check.
+        Value::Pattern(word) if code(&word.text).is_some_and(|code| code >= 0x8000_0000) => {
+            Ok(Condition::Any(vec![
+                number(NumberField::Bugcheck, value, &read)?,
+                Condition::Text(TextField::BugcheckName, pattern(word)),
+            ]))
         }
         _ => number(NumberField::Bugcheck, value, &read),
     }

@@ -43,14 +43,16 @@ impl Stretch {
     /// Understands the value of a `time` term.
     pub(super) fn of(value: &Value) -> Result<Self, &'static str> {
         let stretch = match value {
-            Value::Pattern(pattern) => match (pattern.open_start || pattern.open_end, length_s(&pattern.text)) {
-                (true, _) => return Err("There are no stars in times."),
-                (false, Some(seconds)) => Self { from: Some(Moment::Ago(ms(seconds))), to: None },
-                (false, None) => {
-                    let (from, unit) = moment(&pattern.text)?;
-                    Self { from: Some(Moment::At(from)), to: Some(Moment::At(from + unit)) }
+            Value::Pattern(pattern) => {
+                match (pattern.open_start || pattern.open_end, length_s(&pattern.text)) {
+                    (true, _) => return Err("There are no stars in times."),
+                    (false, Some(seconds)) => Self { from: Some(Moment::Ago(ms(seconds))), to: None },
+                    (false, None) => {
+                        let (from, unit) = moment(&pattern.text)?;
+                        Self { from: Some(Moment::At(from)), to: Some(Moment::At(from + unit)) }
+                    }
                 }
-            },
+            }
             Value::Compared(comparison, text) => {
                 if length_s(text).is_some() {
                     return Err("A length of time is told from now: 24h are the last 24 hours.");
@@ -75,8 +77,12 @@ impl Stretch {
             }
         };
         match (stretch.from, stretch.to) {
-            (Some(Moment::At(from)), Some(Moment::At(to))) if to <= from => Err("This ends before it begins."),
-            (Some(Moment::Ago(from)), Some(Moment::Ago(to))) if to >= from => Err("This ends before it begins."),
+            (Some(Moment::At(from)), Some(Moment::At(to))) if to <= from => {
+                Err("This ends before it begins.")
+            }
+            (Some(Moment::Ago(from)), Some(Moment::Ago(to))) if to >= from => {
+                Err("This ends before it begins.")
+            }
             (Some(Moment::At(from)), Some(Moment::At(to))) if to - from > LONGEST_MS => {
                 Err("A search looks at 400 days at most.")
             }
@@ -120,8 +126,7 @@ pub(super) fn length_s(text: &str) -> Option<u64> {
 
 /// A moment, and the length of what was named: a day, a minute, a second.
 fn moment(text: &str) -> Result<(i64, i64), &'static str> {
-    const USAGE: &str =
-        "This is no time. Write a length such as 24h or 7d, a day such as 2026-11-20, or 2026-11-20T04:09 (UTC).";
+    const USAGE: &str = "This is no time. Write a length such as 24h or 7d, a day such as 2026-11-20, or 2026-11-20T04:09 (UTC).";
     let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
     let parsed: Option<(DateTime, i64)> = match text.len() {
         10 => text.parse::<Date>().ok().map(|day| (day.into(), DAY_MS)),
@@ -132,7 +137,11 @@ fn moment(text: &str) -> Result<(i64, i64), &'static str> {
     let (at, unit) = parsed.ok_or(USAGE)?;
     let at = at.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| USAGE)?.timestamp().as_millisecond();
     // What a DateTime64 of the database can hold.
-    if (0..10_413_000_000_000).contains(&at) { Ok((at, unit)) } else { Err("Times are between 1970 and 2299.") }
+    if (0..10_413_000_000_000).contains(&at) {
+        Ok((at, unit))
+    } else {
+        Err("Times are between 1970 and 2299.")
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +171,9 @@ mod tests {
         assert_eq!(moment("2024-07-19"), Ok((1_721_347_200_000, DAY_MS)));
         assert_eq!(moment("2024-07-19T04:09"), Ok((1_721_362_140_000, 60_000)));
         assert_eq!(moment("2024-07-19T04:09:00Z"), Ok((1_721_362_140_000, 1_000)));
-        for wrong in ["", "yesterday", "2024-13-01", "2024-07-19T25:00", "1066-10-14", "9999-01-01", "ünïcödé"] {
+        for wrong in
+            ["", "yesterday", "2024-13-01", "2024-07-19T25:00", "1066-10-14", "9999-01-01", "ünïcödé"]
+        {
             assert!(moment(wrong).is_err(), "{wrong}");
         }
     }

@@ -115,7 +115,8 @@ impl Scanner<'_> {
     /// Letters up to a colon.
     fn key(&mut self) -> Option<(String, Span)> {
         let rest = self.chars.get(self.at..)?;
-        let length = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')).count();
+        let length =
+            rest.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')).count();
         if length == 0 || rest.get(length) != Some(&':') {
             return None;
         }

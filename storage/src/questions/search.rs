@@ -33,7 +33,7 @@ macro_rules! within {
     AND "
     };
 }
-pub(self) use within;
+use within;
 
 /// What a search asks of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,9 @@ impl Database {
     ) -> Result<(SearchTotals, Vec<SeriesPoint>), DatabaseError> {
         let step = i64::from(step_s.max(1)) * 1000;
         if filter.range.to_ms.saturating_sub(filter.range.from_ms) / step > MAX_POINTS {
-            return Err(DatabaseError::Invalid("the series would have more than 10000 points: use a longer step"));
+            return Err(DatabaseError::Invalid(
+                "the series would have more than 10000 points: use a longer step",
+            ));
         }
         let rows: Vec<StepRow> = self
             .search(SERIES, filter)
@@ -147,7 +149,8 @@ impl Database {
             crashes: row.crashes,
             machines: row.machines,
         });
-        let point = |row: &StepRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
+        let point =
+            |row: &StepRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
         let points: Vec<SeriesPoint> = steps.iter().map(point).collect();
         Ok((totals, fill(&points, filter.range, step)))
     }

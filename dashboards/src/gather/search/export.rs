@@ -12,7 +12,6 @@ use storage::questions::{CrashSummary, ROWS_AT_ONCE, SearchCursor, SearchFilter,
 use super::{Refused, understand};
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
-use csv::Csv;
 use json::Json;
 
 mod csv;
@@ -59,28 +58,28 @@ struct Export {
 }
 
 enum Form {
-    Csv(Csv),
+    Csv,
     Json(Json),
 }
 
 impl Form {
-    fn head(&mut self) -> String {
+    fn head(&self) -> String {
         match self {
-            Self::Csv(_) => csv::head(),
+            Self::Csv => csv::head(),
             Self::Json(json) => json.head(),
         }
     }
 
     fn rows(&mut self, rows: &[CrashSummary]) -> Result<String, Fault> {
         match self {
-            Self::Csv(csv) => Ok(csv.rows(rows)),
+            Self::Csv => Ok(csv::rows(rows)),
             Self::Json(json) => json.rows(rows),
         }
     }
 
-    fn tail(&mut self, written: usize, cut: bool) -> String {
+    fn tail(&self, written: usize, cut: bool) -> String {
         match self {
-            Self::Csv(_) => csv::tail(written, cut),
+            Self::Csv => csv::tail(written, cut),
             Self::Json(_) => json::tail(written, cut),
         }
     }
@@ -89,7 +88,9 @@ impl Form {
 /// Answers with a stream. The first page is read before, so that what is wrong is said with a status.
 pub(crate) async fn answer(app: &App, asked: ExportQuery) -> Result<Response, Refused> {
     let (kind, disposition) = match asked.format {
-        Format::Csv => ("text/csv; charset=utf-8; header=present", "attachment; filename=\"bluescope-crashes.csv\""),
+        Format::Csv => {
+            ("text/csv; charset=utf-8; header=present", "attachment; filename=\"bluescope-crashes.csv\"")
+        }
         Format::Json => ("application/json", "attachment; filename=\"bluescope-crashes.json\""),
     };
     let mut export = Export::new(app, &asked, MOST)?;
@@ -112,7 +113,7 @@ impl Export {
         let query = understand(&asked.q)?;
         let filter = SearchFilter { range: query.range(now_ms()), condition: query.condition() };
         let form = match asked.format {
-            Format::Csv => Form::Csv(Csv),
+            Format::Csv => Form::Csv,
             Format::Json => Form::Json(Json::new(query.to_string(), filter.range)),
         };
         let app = app.clone();

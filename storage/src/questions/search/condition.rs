@@ -281,7 +281,9 @@ impl Sql {
         self.push(field.column());
         self.push(" IN (");
         let lower = pattern.text.to_lowercase();
-        for (index, text) in [pattern.text.clone(), lower, pattern.text.to_uppercase()].into_iter().enumerate() {
+        for (index, text) in
+            [pattern.text.clone(), lower, pattern.text.to_uppercase()].into_iter().enumerate()
+        {
             self.push(if index == 0 { "" } else { ", " });
             self.value(Bound::Text(text));
         }

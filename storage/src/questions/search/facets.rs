@@ -55,7 +55,9 @@ struct FacetRow {
     driver: String,
     driver_timestamp: u32,
     bugcheck: u32,
-    bugcheck_name: String,
+    /// The exception's name, where there is no bug check.
+    #[serde(rename = "exception")]
+    _exception: String,
     bucket: String,
     os_build: u32,
     model: String,
@@ -63,12 +65,13 @@ struct FacetRow {
     site: String,
     kind: String,
     confidence: String,
+    bugcheck_name: String,
     machines: u64,
 }
 
 macro_rules! columns {
     () => {
-        "driver, driver_timestamp, bugcheck, bugcheck_name, bucket, os_build, model, ring, site, kind, confidence"
+        "driver, driver_timestamp, bugcheck, exception, bucket, os_build, model, ring, site, kind, confidence"
     };
 }
 const COLUMNS: u64 = 11;
@@ -84,11 +87,12 @@ const SQL: [&str; 2] = [
     ",
         columns!(),
         ",
+    any(name) AS bugcheck_name,
     uniqCombined64(12)(who) AS machines
 FROM (
     SELECT ",
         columns!(),
-        ", sipHash64(tenant, machine) AS who
+        ", if(bugcheck = 0, bugcheck_name, '') AS exception, bugcheck_name AS name, sipHash64(tenant, machine) AS who
     FROM crashes FINAL
     WHERE sipHash64(tenant, machine) % {one_in:UInt64} = 0 AND ",
         within!()
@@ -96,9 +100,9 @@ FROM (
     "
 )
 GROUP BY GROUPING SETS (
-    (driver), (driver_timestamp), (bugcheck, bugcheck_name), (bucket), (os_build), (model), (ring), (site), (kind),
+    (driver), (driver_timestamp), (bugcheck, exception), (bucket), (os_build), (model), (ring), (site), (kind),
     (confidence))
-ORDER BY grouping_set, machines DESC, driver, driver_timestamp, bugcheck, bugcheck_name, bucket, os_build, model, ring, site, kind,
+ORDER BY grouping_set, machines DESC, driver, driver_timestamp, bugcheck, exception, bucket, os_build, model, ring, site, kind,
     confidence
 LIMIT {most:UInt32} BY grouping_set",
 ];
@@ -107,7 +111,8 @@ impl FacetRow {
     fn value(self) -> Option<FacetValue> {
         let columns = (1 << COLUMNS) - 1;
         let grouped_by = |column: u64| self.grouping_set & (1 << (COLUMNS - 1 - column)) == 0;
-        let column = (0..COLUMNS).find(|column| grouped_by(*column)).filter(|_| self.grouping_set <= columns)?;
+        let column =
+            (0..COLUMNS).find(|column| grouped_by(*column)).filter(|_| self.grouping_set <= columns)?;
         let (facet, text, number) = match column {
             0 => (Facet::Driver, self.driver, 0),
             1 => (Facet::Version, String::new(), self.driver_timestamp),
@@ -140,7 +145,8 @@ impl Database {
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("count facets"))?;
-        let scaled = |value: FacetValue| FacetValue { machines: value.machines.saturating_mul(one_in), ..value };
+        let scaled =
+            |value: FacetValue| FacetValue { machines: value.machines.saturating_mul(one_in), ..value };
         Ok(rows.into_iter().filter_map(FacetRow::value).map(scaled).collect())
     }
 }
