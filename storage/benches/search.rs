@@ -13,6 +13,7 @@ use bluescope_storage::questions::{
 use bed::Bed;
 
 #[macro_use]
+#[path = "shared/bed.rs"]
 mod bed;
 
 /// Few drivers have most of the crashes.
