@@ -234,7 +234,7 @@
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      document.getElementById("search")?.focus();
+      document.getElementById("find")?.focus();
     }
   });
 })();

@@ -3,6 +3,7 @@
 
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
+use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,8 +14,9 @@ use crate::access::{self, Means, Role, Who};
 use crate::act;
 use crate::app::App;
 use crate::gather::{
-    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
+    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, search, status, symbols, targets,
 };
+use crate::query::QueryFault;
 use crate::range::RangeQuery;
 use crate::respond::{ApiFault, Fault};
 use crate::routes::Routes;
@@ -62,6 +64,9 @@ pub(crate) fn routes() -> Routes {
         .route("/machines", get(machines))
         .route("/machines/{machine}", get(machine))
         .route("/symbols/missing", get(symbols))
+        .route("/search", get(search))
+        .route("/search/complete", get(complete))
+        .route("/search/export", get(export))
         .route("/status", get(status))
         .route("/targets", get(targets))
         .route("/targets/{name}/test", post(act::test::post))
@@ -146,6 +151,60 @@ async fn symbols(
     query: Result<Query<symbols::SymbolsQuery>, QueryRejection>,
 ) -> Answer<symbols::Symbols> {
     Ok(Json(symbols::gather(&app, query?.0).await?))
+}
+
+async fn search(
+    State(app): State<App>,
+    query: Result<Query<search::SearchQuery>, QueryRejection>,
+) -> Result<Json<search::Search>, SearchFault> {
+    Ok(Json(search::gather(&app, query?.0).await?))
+}
+
+async fn complete(
+    State(app): State<App>,
+    query: Result<Query<search::complete::CompleteQuery>, QueryRejection>,
+) -> Answer<search::complete::Completion> {
+    Ok(Json(search::complete::gather(&app, query?.0).await?))
+}
+
+async fn export(
+    State(app): State<App>,
+    query: Result<Query<search::export::ExportQuery>, QueryRejection>,
+) -> Result<Response, SearchFault> {
+    Ok(search::export::answer(&app, query?.0).await?)
+}
+
+/// Why a search has no answer: as any fault, with the place where a query is wrong.
+struct SearchFault(search::Refused);
+
+impl<F: Into<search::Refused>> From<F> for SearchFault {
+    fn from(refused: F) -> Self {
+        Self(refused.into())
+    }
+}
+
+#[derive(Serialize)]
+struct QueryBody<'a> {
+    error: QueryDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct QueryDetail<'a> {
+    code: &'static str,
+    #[serde(flatten)]
+    fault: &'a QueryFault,
+}
+
+impl IntoResponse for SearchFault {
+    fn into_response(self) -> Response {
+        match self.0 {
+            search::Refused::Other(fault) => fault.json(),
+            search::Refused::Query { fault, .. } => {
+                let error = QueryDetail { code: "bad_query", fault: &fault };
+                (StatusCode::BAD_REQUEST, Json(QueryBody { error })).into_response()
+            }
+        }
+    }
 }
 
 async fn targets(State(app): State<App>) -> Answer<targets::Targets> {

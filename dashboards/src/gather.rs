@@ -11,6 +11,7 @@ pub(crate) mod incidents;
 pub(crate) mod ledger;
 pub(crate) mod machine;
 pub(crate) mod named;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod symbols;
 pub(crate) mod targets;

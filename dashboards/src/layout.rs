@@ -14,7 +14,7 @@ use crate::{link, text};
 pub(crate) enum Here {
     Fleet,
     Incidents,
-    Crashes,
+    Search,
     Symbols,
     Targets,
     Status,
@@ -24,7 +24,7 @@ pub(crate) enum Here {
 const NAVIGATION: [(Here, &str, &str); 6] = [
     (Here::Fleet, "/", "Fleet"),
     (Here::Incidents, "/incidents", "Incidents"),
-    (Here::Crashes, "/crashes", "Crashes"),
+    (Here::Search, "/search", "Search"),
     (Here::Symbols, "/symbols", "Symbols"),
     (Here::Targets, "/targets", "Targets"),
     (Here::Status, "/status", "Status"),
@@ -101,9 +101,9 @@ pub(crate) fn page(title: &str, here: Here, renew: Option<Renew<'_>>, body: &Mar
 /// From every page to any crash.
 fn search() -> Markup {
     html! {
-        form.search action="/search" method="get" role="search" {
-            label for="search" { "Search crashes" }
-            input #search type="search" name="q" placeholder="driver:csagent.sys build:19045" autocomplete="off"
+        form.finder action="/search" method="get" role="search" {
+            label for="find" { "Search crashes" }
+            input #find type="search" name="q" placeholder="driver:csagent.sys build:19045" autocomplete="off"
                 spellcheck="false" data-complete="/api/v1/search/complete";
         }
     }
@@ -277,7 +277,8 @@ pub(crate) fn symbol_id(id: &str) -> Markup {
     html! { (text::name(name)) @if !key.is_empty() { span.quiet { "/" wbr; (text::visible(key)) } } }
 }
 
-fn blamed(line: &CrashLine) -> Markup {
+/// What a crash is blamed on, and where in it.
+pub(crate) fn blamed(line: &CrashLine) -> Markup {
     let row = &line.summary;
     html! {
         @if row.driver.is_empty() {

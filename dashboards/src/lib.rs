@@ -18,6 +18,7 @@ mod link;
 mod live;
 mod metrics;
 mod pages;
+mod query;
 mod range;
 mod report;
 mod respond;
@@ -119,7 +120,8 @@ fn routes() -> Routes {
         .route("/", get(pages::fleet::page))
         .route("/audit", get(pages::audit::page))
         .route("/drivers/{name}", get(pages::driver::page))
-        .route("/crashes", get(pages::crashes::page))
+        .route("/search", get(pages::search::page))
+        .route("/crashes", get(pages::search::of_old))
         .route("/crashes/{id}", get(pages::crash::page))
         .route("/incidents", get(pages::incidents::page))
         .route("/incidents/{id}", get(pages::incident::page))

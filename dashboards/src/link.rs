@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
+use crate::query::{Key, written};
+
 /// A driver's page.
 pub(crate) fn driver(name: &str) -> String {
     match name {
         // Browsers resolve these segments away, however they are written.
-        "" | "." | ".." => format!("/crashes?driver={}", encode(name)),
+        "" | "." | ".." => search(&[(Key::Driver, name)]),
         _ => format!("/drivers/{}", encode(name)),
     }
 }
@@ -17,7 +19,7 @@ pub(crate) fn driver(name: &str) -> String {
 /// A machine's page.
 pub(crate) fn machine(tenant: &str, machine: &str) -> String {
     match machine {
-        "" | "." | ".." => format!("/crashes?tenant={}&machine={}", encode(tenant), encode(machine)),
+        "" | "." | ".." => search(&[(Key::Tenant, tenant), (Key::Machine, machine)]),
         _ => format!("/machines/{}?tenant={}", encode(machine), encode(tenant)),
     }
 }
@@ -25,6 +27,17 @@ pub(crate) fn machine(tenant: &str, machine: &str) -> String {
 /// A crash's page.
 pub(crate) fn crash(id: Uuid) -> String {
     format!("/crashes/{id}")
+}
+
+/// The search for crashes of which all of this holds.
+pub(crate) fn search(terms: &[(Key, &str)]) -> String {
+    let terms: Vec<String> = terms.iter().map(|(key, value)| written(false, *key, value)).collect();
+    query(&terms.join(" "))
+}
+
+/// The search with a query as it stands.
+pub(crate) fn query(query: &str) -> String {
+    if query.is_empty() { "/search".to_owned() } else { with_query("/search", &[("q", query)]) }
 }
 
 /// An incident's page.
@@ -149,8 +162,8 @@ mod tests {
         for (name, link) in [
             ("csagent.sys", "/drivers/csagent.sys"),
             ("../../status", "/drivers/..%2F..%2Fstatus"),
-            ("..", "/crashes?driver=.."),
-            ("", "/crashes?driver="),
+            ("..", "/search?q=driver%3A%22..%22"),
+            ("", "/search?q=driver%3A%22%22"),
             ("a?b#c&d=e", "/drivers/a%3Fb%23c%26d%3De"),
             ("\"><script>", "/drivers/%22%3E%3Cscript%3E"),
             ("\0\u{202e}", "/drivers/%00%E2%80%AE"),
@@ -159,6 +172,7 @@ mod tests {
         ] {
             assert_eq!(driver(name), link);
         }
+        assert_eq!(machine("", ".."), "/search?q=tenant%3A%22%22%20machine%3A%22..%22");
         assert_eq!(machine("a&b", "x/y"), "/machines/x%2Fy?tenant=a%26b");
         assert_eq!(
             with_query("/crashes", &[("driver", "a b"), ("range", "1h")]),

@@ -2,13 +2,13 @@
 
 pub(crate) mod audit;
 pub(crate) mod crash;
-pub(crate) mod crashes;
 pub(crate) mod driver;
 pub(crate) mod fleet;
 pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod login;
 pub(crate) mod machine;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod symbols;
 pub(crate) mod targets;

@@ -33,18 +33,25 @@ pub(crate) fn visible(text: &str) -> String {
             shown.push('…');
             break;
         }
-        match c {
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{061c}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' => shown.extend(c.escape_unicode()),
-            c if c.is_control() => shown.extend(c.escape_unicode()),
-            c => shown.push(c),
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
         }
     }
     shown
+}
+
+/// Whether a character cannot be seen, or reorders what can.
+pub(crate) fn is_hidden(c: char) -> bool {
+    let marks = matches!(c,
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{061c}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}');
+    marks || c.is_control()
 }
 
 /// A moment: date and time to the second, UTC, machine-readable too.

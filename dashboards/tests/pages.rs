@@ -11,6 +11,8 @@ mod hardware;
 mod incidents;
 #[path = "pages/named.rs"]
 mod named;
+#[path = "pages/search.rs"]
+mod search;
 #[path = "pages/targets.rs"]
 mod targets;
 
@@ -75,7 +77,7 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         fixture.incident(&name, true).await;
     }
     let mut todo: VecDeque<String> =
-        ["/", "/?range=24h", "/?range=7d", "/incidents", "/crashes", "/symbols", "/status"]
+        ["/", "/?range=24h", "/?range=7d", "/incidents", "/search", "/symbols", "/status"]
             .map(str::to_owned)
             .into();
     let mut seen: BTreeSet<String> = todo.iter().cloned().collect();
@@ -83,7 +85,9 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
     while let Some(address) = todo.pop_front() {
         let page = fixture.get(&address).await;
         assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
-        if address.starts_with("/api/") {
+        if address.contains("format=csv") {
+            assert!(page.body.starts_with("crash_id,"), "{address}");
+        } else if address.starts_with("/api/") {
             serde_json::from_str::<serde_json::Value>(&page.body).unwrap();
         } else if !address.starts_with("/style.css") && !address.starts_with("/favicon.svg") {
             check_page(&address, &page);
@@ -97,7 +101,7 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         }
     }
     println!("{} pages were read", seen.len());
-    for kind in ["drivers", "crashes", "incidents", "machines", "symbols", "targets", "status"] {
+    for kind in ["drivers", "crashes", "incidents", "machines", "search", "symbols", "targets", "status"] {
         assert!(kinds.contains(kind), "no page of {kind} was reached");
     }
     fixture.stop().await;
@@ -146,7 +150,7 @@ async fn a_crash_page_is_this() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_installation_says_what_to_do() {
     let Some(fixture) = Fixture::new().await else { return };
-    for address in ["/", "/crashes"] {
+    for address in ["/", "/search"] {
         let page = fixture.get(address).await;
         check_page(address, &page);
         assert!(page.body.contains("curl -H 'X-Bluescope-Machine: pc-0001'"), "{address}");
@@ -172,7 +176,7 @@ async fn what_is_not_there_or_makes_no_sense_is_said_in_a_page_and_in_json() {
     ] {
         check(&fixture, &path, StatusCode::NOT_FOUND, "not_found").await;
     }
-    for path in ["/crashes?before=tomorrow", "/drivers/%ff", "/machines/%ff"] {
+    for path in ["/search?before=tomorrow", "/drivers/%ff", "/machines/%ff"] {
         check(&fixture, path, StatusCode::BAD_REQUEST, "bad_request").await;
     }
     check(&fixture, "/drivers/x.sys?range=5y", StatusCode::BAD_REQUEST, "bad_request").await;
@@ -226,7 +230,7 @@ async fn lists_are_filtered_and_paged() {
 async fn a_database_that_is_away_is_a_503() {
     let Some(fixture) = Fixture::new().await else { return };
     fixture.database.clone().close().await;
-    for address in ["/", "/crashes", "/status", "/symbols", "/incidents", "/drivers/x.sys"] {
+    for address in ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys"] {
         let page = fixture.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         check_page(address, &page);

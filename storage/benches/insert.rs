@@ -91,6 +91,7 @@ impl Rows {
             third_party: drivers.iter().take(theirs).cloned().collect(),
             third_party_timestamps: (0..theirs).map(|index| 0x6690_0000 + index as u32).collect(),
             third_party_sizes: (0..theirs).map(|index| 0x1000 * index as u32).collect(),
+            stack_modules: drivers.iter().take(6).cloned().collect(),
             report: if report { report_text(&drivers, numbers) } else { String::new() },
             facts: if report { facts_text(numbers) } else { String::new() },
             hardware_sign: String::new(),

@@ -210,6 +210,11 @@ impl Database {
         self.client.query_raw(sql).with_setting("max_execution_time", QUESTION_SECONDS)
     }
 
+    /// The same where the SQL is put together from texts of ours, as a search's condition is. What anybody wrote is bound.
+    pub(crate) fn ask_built(&self, sql: &str) -> Query {
+        self.client.query_raw(sql).with_setting("max_execution_time", QUESTION_SECONDS)
+    }
+
     pub(crate) async fn insert<R>(&self, table: &'static str, rows: &[R]) -> Result<(), DatabaseError>
     where
         R: clickhouse::RowOwned + clickhouse::RowWrite,

@@ -34,6 +34,7 @@ mod outcomes;
 mod pulse;
 mod replay;
 mod rollout_counts;
+mod search;
 mod signal_rows;
 mod sparklines;
 mod suspect_machines;
@@ -62,6 +63,10 @@ pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 pub use rollout_counts::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
+pub use search::{
+    Condition, Facet, FacetValue, KnownValue, NumberField, Pattern, Place, ROWS_AT_ONCE, SearchCursor,
+    SearchFilter, SearchKey, SearchTotals, TextField, ValuesOf,
+};
 pub use signal_rows::SignalRows;
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
 pub use tables::{DiskRoom, TableSize};

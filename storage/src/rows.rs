@@ -114,6 +114,9 @@ pub struct CrashRow {
     pub third_party_timestamps: Vec<u32>,
     /// Their PE sizes.
     pub third_party_sizes: Vec<u32>,
+    /// Modules on the stack, lower-case base names, each once, as far down as the report lists it. Empty in rows from
+    /// before there was such a column.
+    pub stack_modules: Vec<String>,
     /// The whole analysis as JSON.
     pub report: String,
     /// What the verdict was decided on, as JSON: changed rules are replayed on it. Empty where nothing was analysed, and

@@ -23,6 +23,8 @@ mod reblame;
 mod rollout;
 #[path = "database/schema.rs"]
 mod schema;
+#[path = "database/search.rs"]
+mod search;
 #[path = "database/signals.rs"]
 mod signals;
 #[path = "database/suspects.rs"]

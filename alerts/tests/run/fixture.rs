@@ -323,6 +323,7 @@ fn crash(driver: &str, number: u32, round: i64, received_at: i64) -> CrashRow {
         third_party: Vec::new(),
         third_party_timestamps: Vec::new(),
         third_party_sizes: Vec::new(),
+        stack_modules: Vec::new(),
         report: String::new(),
         facts: String::new(),
         hardware_sign: String::new(),

@@ -5,7 +5,7 @@ use storage::queue::Position;
 use storage::rows::{CrashRow, Outcome};
 use uuid::Uuid;
 
-use crate::analysis::{Analysis, ModuleReport, Verdict};
+use crate::analysis::{Analysis, Frame, ModuleReport, Verdict};
 use crate::{ANALYZER_VERSION, text};
 
 /// Longest text of the `problem` column.
@@ -135,6 +135,7 @@ pub(super) fn analysed(
         drivers: listed.iter().map(|module| module.name.to_lowercase()).collect(),
         driver_timestamps: listed.iter().map(|module| module.timestamp).collect(),
         driver_sizes: listed.iter().map(|module| module.size).collect(),
+        stack_modules: on_stack(&analysis.stack),
         report: report(analysis, report_bytes),
         facts: analysis.facts.clone(),
         ..with_verdict(of_message(origin, meta, Outcome::Analysed), &analysis.verdict)
@@ -171,6 +172,21 @@ fn listed(modules: &[ModuleReport]) -> &[ModuleReport] {
     };
     let count = modules.iter().take_while(fits).count();
     modules.get(..count).unwrap_or(modules)
+}
+
+/// The modules of a stack, each once, from the top.
+fn on_stack(stack: &[Frame]) -> Vec<String> {
+    let mut left = NAME_BYTES;
+    let mut modules: Vec<String> = Vec::new();
+    for name in stack.iter().map(|frame| frame.module.to_lowercase()).filter(|name| !name.is_empty()) {
+        // At most 200 frames are listed, so looking through what is there costs nothing.
+        if !modules.contains(&name) {
+            let Some(rest) = left.checked_sub(name.len()) else { break };
+            left = rest;
+            modules.push(name);
+        }
+    }
+    modules
 }
 
 fn whole_seconds(seconds: f64) -> u64 {
@@ -227,6 +243,13 @@ mod tests {
     fn time_is_the_first_48_bits() {
         let id = Uuid::from_u128(0x0190_c9f0_1234_8000_8000_0000_0000_0001);
         assert_eq!(crashed_at(id), 0x0190_c9f0_1234);
+    }
+
+    #[test]
+    fn modules_of_a_stack_are_listed_once_from_the_top() {
+        let frame = |module: &str| Frame { module: module.to_owned(), ..Frame::default() };
+        let stack = ["CSAgent.sys", "", "csagent.sys", "ntoskrnl.exe", "CSAgent.sys"].map(frame);
+        assert_eq!(on_stack(&stack), ["csagent.sys", "ntoskrnl.exe"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::gather::crash::{Crash, Deep, gather};
 use crate::gather::hardware::effective;
 use crate::layout::{self, Here};
+use crate::query::Key;
 use crate::report::{Exception, Module, Report, Verdict};
 use crate::{link, text};
 
@@ -23,7 +24,7 @@ pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRe
         "" => "Crash".to_owned(),
         driver => format!("Crash in {driver}"),
     };
-    Ok(Html(layout::page(&title, Here::Crashes, None, &render(&crash)).into_string()))
+    Ok(Html(layout::page(&title, Here::Search, None, &render(&crash)).into_string()))
 }
 
 fn render(crash: &Crash) -> Markup {
@@ -82,7 +83,7 @@ fn verdict(crash: &Crash) -> Markup {
                 @if !row.bucket.is_empty() {
                     dt { "Bucket" }
                     dd.mono {
-                        a href=(link::with_query("/crashes", &[("bucket", &row.bucket)])) { (text::name(&row.bucket)) }
+                        a href=(link::search(&[(Key::Bucket, &row.bucket)])) { (text::name(&row.bucket)) }
                         div.quiet { (text::name(&row.bucket_hash)) }
                     }
                 }

@@ -12,6 +12,7 @@ use super::Answer;
 use crate::app::App;
 use crate::gather::driver::{Driver, gather};
 use crate::layout::{self, Here};
+use crate::query::Key;
 use crate::range::RangeQuery;
 use crate::{chart, link, text};
 
@@ -50,7 +51,7 @@ fn render(driver: &Driver) -> Markup {
         section.card {
             div.head {
                 h2 { "Recent crashes" }
-                a href=(link::with_query("/crashes", &[("driver", &driver.driver)])) { "All" }
+                a href=(link::search(&[(Key::Driver, &driver.driver)])) { "All" }
             }
             (layout::crashes(&driver.recent))
         }
@@ -177,7 +178,7 @@ fn buckets(driver: &str, rows: &[BucketRow], names: &[DeepSite]) -> Markup {
                         @for row in rows {
                             tr {
                                 td.mono {
-                                    a href=(link::with_query("/crashes", &[("bucket", &row.bucket)])) { (text::name(&row.bucket)) }
+                                    a href=(link::search(&[(Key::Bucket, &row.bucket)])) { (text::name(&row.bucket)) }
                                     (functions(driver, names, |name| name.bucket == row.bucket))
                                 }
                                 td.mono.quiet { (text::name(&row.bucket_hash)) }

@@ -12,6 +12,7 @@ use super::Answer;
 use crate::app::App;
 use crate::gather::incidents::{Incident, Shares, one};
 use crate::layout::{self, Here};
+use crate::query::Key;
 use crate::{chart, link, text};
 
 mod acts;
@@ -95,7 +96,7 @@ fn named(subject: &Subject) -> Markup {
             Subject::BugCheck(code) => { "Bug check " code { (format!("0x{code:X}")) } }
             Subject::OsBuild(build) => { "Windows build " (build) }
             Subject::Bucket(bucket) => {
-                "Bucket " a href=(link::with_query("/crashes", &[("bucket", bucket)])) { (text::name(bucket)) }
+                "Bucket " a href=(link::search(&[(Key::Bucket, bucket)])) { (text::name(bucket)) }
             }
             Subject::Unattributed => { "Crashes that are blamed on nobody" }
             Subject::Everything => { "All crashes" }

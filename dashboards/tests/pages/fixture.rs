@@ -374,6 +374,7 @@ pub(crate) fn crash(driver: &str, number: u32, received_at: i64) -> CrashRow {
         third_party: vec![driver.to_owned()],
         third_party_timestamps: vec![0x6690_2C2A],
         third_party_sizes: vec![0x0035_0000],
+        stack_modules: vec![driver.to_owned(), "ntoskrnl.exe".to_owned()],
         report: csagent_report(driver),
         facts: String::new(),
         hardware_sign: String::new(),

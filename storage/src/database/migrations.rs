@@ -31,8 +31,9 @@ const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_blame.sql"),
     migration!(8, "0008_alerts.sql"),
     migration!(9, "0009_targets.sql"),
-    migration!(15, "0015_fleet_hours.sql"),
     migration!(11, "0011_audit.sql"),
+    migration!(12, "0012_search.sql"),
+    migration!(15, "0015_fleet_hours.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn numbers_count_up_and_match_the_names() {
-        assert!(MIGRATIONS.windows(2).all(|two| two[0].number < two[1].number));
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.number < next.number));
         for migration in MIGRATIONS {
             assert!(migration.file.starts_with(&format!("{:04}_", migration.number)), "{}", migration.file);
         }

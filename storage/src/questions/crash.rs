@@ -13,7 +13,7 @@ macro_rules! whole_crashes {
             bugcheck, bugcheck_name, parameters, exception_code, culprit, driver, driver_timestamp, driver_size,
             fault_offset, bucket, bucket_hash, confidence, rule, process, os_build, os_ubr, arch, cpu, vendor, model,
             bios, uptime_s, drivers, driver_timestamps, driver_sizes, third_party, third_party_timestamps,
-            third_party_sizes, report, facts, hardware_sign, analyzer_version, raw_len, blob, revision, queue_id, queue_partition, queue_offset ",
+            third_party_sizes, stack_modules, report, facts, hardware_sign, analyzer_version, raw_len, blob, revision, queue_id, queue_partition, queue_offset ",
             $from
         )
     };

@@ -105,15 +105,24 @@ impl CrashSummary {
     }
 }
 
-const SQL: &str = "
-SELECT
-    crash_id,
+/// Every column of [`CrashSummary`], in its order.
+macro_rules! summary_columns {
+    () => {
+        "crash_id,
     toUnixTimestamp64Milli(crashed_at) AS crashed_at_ms,
     toUnixTimestamp64Milli(happened_at) AS happened_at_ms,
     toUnixTimestamp64Milli(received_at) AS received_at_ms,
     tenant, machine, ring, site, outcome, problem, kind, bugcheck, bugcheck_name, culprit, driver,
     driver_timestamp, fault_offset, lower(hex(crashes.fault_site)) AS fault_site, bucket, confidence, os_build, os_ubr,
-    model
+    model"
+    };
+}
+pub(super) use summary_columns;
+
+const SQL: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    "
 FROM crashes FINAL
 WHERE ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
     AND ({driver_timestamp:Nullable(UInt32)} IS NULL OR driver_timestamp = {driver_timestamp:Nullable(UInt32)})
@@ -130,7 +139,8 @@ WHERE ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
     AND received_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND (received_at, crash_id) < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'), {before_id:UUID})
 ORDER BY received_at DESC, crash_id DESC
-LIMIT {limit:UInt32}";
+LIMIT {limit:UInt32}"
+);
 
 /// The last instant that a `DateTime64(3)` can hold: 2299-12-31.
 const END_OF_TIME_MS: i64 = 10_413_791_999_999;

@@ -152,6 +152,7 @@ pub(crate) fn crash(number: u64, at_ms: i64) -> CrashRow {
         third_party: vec!["csagent.sys".to_owned()],
         third_party_timestamps: vec![0x6690_2C2A],
         third_party_sizes: vec![0x0035_0000],
+        stack_modules: vec!["csagent.sys".to_owned(), "ntoskrnl.exe".to_owned()],
         report: r#"{"verdict":{}}"#.to_owned(),
         facts: r#"{"bugcheck":80}"#.to_owned(),
         hardware_sign: String::new(),
