@@ -95,8 +95,11 @@ async fn crash(State(app): State<App>, id: Result<Path<String>, PathRejection>) 
     Ok(Json(crash::gather(&app, &id?.0).await?))
 }
 
-async fn incidents(State(app): State<App>) -> Answer<incidents::Incidents> {
-    Ok(Json(incidents::list(&app).await?))
+async fn incidents(
+    State(app): State<App>,
+    query: Result<Query<incidents::IncidentsQuery>, QueryRejection>,
+) -> Answer<incidents::Incidents> {
+    Ok(Json(incidents::list(&app, query?.0).await?))
 }
 
 async fn incident(

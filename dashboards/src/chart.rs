@@ -1,10 +1,14 @@
 //! Series as pictures: bars in SVG, drawn on the server. The bars stretch with the page; the labels around them are
 //! text, so that they stay readable on a phone. Pure.
 
+mod marks;
+
 use maud::{Markup, html};
-use storage::questions::SeriesPoint;
+use storage::questions::{Range, SeriesPoint};
 
 use crate::text;
+
+pub(crate) use marks::Mark;
 
 /// Width of one bar in units of the picture, and of the gap after it.
 const BAR: usize = 8;
@@ -16,6 +20,12 @@ const TICKS: usize = 5;
 
 /// A chart of distinct machines for each step, with axes and a title.
 pub(crate) fn machines(title: &str, points: &[SeriesPoint], step: &str) -> Markup {
+    marked(title, points, step, &[])
+}
+
+/// The same with what happened meanwhile drawn into it.
+pub(crate) fn marked(title: &str, points: &[SeriesPoint], step: &str, marks: &[Mark]) -> Markup {
+    let range = range(points);
     let top = nice(points.iter().map(|point| point.machines).max().unwrap_or(0));
     let width = points.len() * (BAR + GAP);
     let of_a_week = span_ms(points) > 2 * 86_400_000;
@@ -37,11 +47,13 @@ pub(crate) fn machines(title: &str, points: &[SeriesPoint], step: &str) -> Marku
                         }
                     }
                 }
+                @if !marks.is_empty() { (marks::lines(marks, range)) }
                 div.x aria-hidden="true" {
                     @for at_ms in ticks(points) { span { (text::tick(at_ms, of_a_week)) } }
                 }
             }
             p.axis { "Machines per " (step) ", by the time of the crash (UTC)" }
+            (marks::legend(marks, range))
         }
     }
 }
@@ -80,6 +92,18 @@ fn nice(most: u64) -> u64 {
             return top;
         }
         power = power.saturating_mul(10);
+    }
+}
+
+/// From the beginning of the first step to the end of the last.
+fn range(points: &[SeriesPoint]) -> Range {
+    match points {
+        [first, second, .., last] => {
+            let step = second.at_ms.saturating_sub(first.at_ms);
+            Range { from_ms: first.at_ms, to_ms: last.at_ms.saturating_add(step) }
+        }
+        [first, last] => Range { from_ms: first.at_ms, to_ms: last.at_ms.saturating_mul(2) - first.at_ms },
+        _ => Range { from_ms: 0, to_ms: 0 },
     }
 }
 

@@ -17,6 +17,7 @@ mod pages;
 mod range;
 mod report;
 mod respond;
+mod stats;
 mod text;
 
 use axum::Router;

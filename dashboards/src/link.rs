@@ -22,6 +22,13 @@ pub(crate) fn machine(tenant: &str, machine: &str) -> String {
     }
 }
 
+/// Where a bucket's crashes are; of one tenant, or of all.
+pub(crate) fn bucket(tenant: Option<&str>, bucket: &str) -> String {
+    let tenant = tenant.map(|tenant| ("tenant", tenant));
+    let pairs: Vec<(&str, &str)> = [Some(("bucket", bucket)), tenant].into_iter().flatten().collect();
+    with_query("/crashes", &pairs)
+}
+
 /// A crash's page.
 pub(crate) fn crash(id: Uuid) -> String {
     format!("/crashes/{id}")
@@ -82,6 +89,7 @@ mod tests {
         ] {
             assert_eq!(driver(name), link);
         }
+        assert_eq!(bucket(Some("a&b"), "AV_a!b"), "/crashes?bucket=AV_a%21b&tenant=a%26b");
         assert_eq!(machine("a&b", "x/y"), "/machines/x%2Fy?tenant=a%26b");
         assert_eq!(
             with_query("/crashes", &[("driver", "a b"), ("range", "1h")]),

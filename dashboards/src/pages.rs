@@ -7,6 +7,7 @@ pub(crate) mod fleet;
 pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod machine;
+mod stands_out;
 pub(crate) mod status;
 pub(crate) mod symbols;
 pub(crate) mod targets;

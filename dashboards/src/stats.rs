@@ -83,6 +83,29 @@ pub(crate) struct StandsOut {
     pub(crate) lift: Lift,
 }
 
+/// The sides of a comparison.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Against {
+    /// Machines that crash so, and those that crashed otherwise meanwhile, as far as they were counted.
+    pub(crate) machines: u64,
+    pub(crate) others: u64,
+    /// Of the others one in so many was counted.
+    pub(crate) others_one_in: u64,
+    /// Where only the newest crashes were looked at: those since then.
+    pub(crate) since_ms: Option<i64>,
+}
+
+impl Against {
+    pub(crate) fn of(facets: &Facets) -> Self {
+        Self {
+            machines: facets.machines,
+            others: facets.others,
+            others_one_in: facets.others_one_in,
+            since_ms: facets.since_ms,
+        }
+    }
+}
+
 /// What stands out, the surest first, a few.
 pub(crate) fn stand_out(facets: &Facets) -> Vec<StandsOut> {
     let mut found: Vec<StandsOut> = facets
@@ -159,7 +182,8 @@ mod tests {
             crashes: machines,
             others,
         };
-        let values = vec![value("canary", 60, 30), value("", 60, 1), value("broad", 40, 970), value("early", 90, 30)];
+        let values =
+            vec![value("canary", 60, 30), value("", 60, 1), value("broad", 40, 970), value("early", 90, 30)];
         let facets = Facets { machines: 100, others: 1_000, values, ..Facets::default() };
         let found: Vec<String> = stand_out(&facets).into_iter().map(|one| one.name).collect();
         assert_eq!(found, ["early", "canary"]);

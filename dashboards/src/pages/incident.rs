@@ -7,7 +7,7 @@ use detector::Subject;
 use detector::incident::Tally;
 use maud::{Markup, html};
 
-use super::Answer;
+use super::{Answer, stands_out};
 use crate::app::App;
 use crate::gather::incidents::{Incident, Shares, one};
 use crate::layout::{self, Here};
@@ -40,12 +40,18 @@ fn render(incident: &Incident, url: &str) -> Markup {
             }
         }
         @if let Some(attribution) = &incident.attribution { (cause::card(attribution, incident.since_ms)) }
+        @let tenant = incident.tenant.as_str();
         @if incident.evidence.machines > 0 {
-            (super::driver::facts(&incident.driver, &incident.evidence, &incident.deep_sites))
+            (super::driver::crashed_versions(&incident.evidence.versions, incident.evidence.machines))
+            (super::driver::facts(Some(tenant), &incident.driver, &incident.evidence, &incident.deep_sites))
         } @else {
             (sample(&incident.shares))
         }
-        (steps::timeline(&incident.events))
+        @if incident.against.machines > 0 {
+            (stands_out::card(&incident.stands_out, incident.against))
+        }
+        @if incident.evidence.machines > 0 { (super::driver::shares(&incident.evidence)) }
+        (steps::timeline(&incident.timeline, incident.times))
         (steps::notifications(&incident.notifications))
         @if open { (acts::card(incident.incident_id, url)) }
         section.card {
@@ -96,15 +102,21 @@ fn figures(incident: &Incident) -> Markup {
     let machines = incident.machines;
     html! {
         div.figures {
-            (layout::figure(&html! { (text::number(machines)) }, "machines"))
+            @if !over && (incident.now.is_some() || !incident.severity.is_empty()) {
+                (layout::figure(&html! { (text::number(last_minute(incident).0)) }, "machines in the last minute"))
+            }
+            (layout::figure(&html! { (text::number(machines)) }, "machines in total"))
+            @if let Some(now) = incident.now {
+                (layout::figure(&html! { "+" (text::decimal(now.growth_per_minute)) }, "new machines a minute"))
+            }
             @if let Some(exposed) = incident.exposed.filter(|exposed| *exposed > 0) {
                 (layout::figure(
                     &html! { (text::share(machines.min(exposed), exposed)) },
                     &format!("of {} exposed", text::number(exposed)),
                 ))
             }
-            @if incident.evidence.crashes > 0 {
-                (layout::figure(&html! { (text::number(incident.evidence.crashes)) }, "crashes"))
+            @if incident.crashes > 0 {
+                (layout::figure(&html! { (text::number(incident.crashes)) }, "crashes"))
             }
             (layout::figure(&html! { (text::number(incident.sites)) }, "sites"))
             (layout::figure(
@@ -112,6 +124,14 @@ fn figures(incident: &Incident) -> Markup {
                 if over { "from onset to end" } else { "since its onset" },
             ))
         }
+    }
+}
+
+/// Machines of the last minute and of the one before: as of now where crashes tell, else as of the newest step.
+fn last_minute(incident: &Incident) -> (u64, u64) {
+    match incident.now {
+        Some(now) => (now.last_minute, now.minute_before),
+        None => (incident.last_minute, incident.minute_before),
     }
 }
 
@@ -134,13 +154,8 @@ fn facts(incident: &Incident) -> Markup {
             @if let Some(other) = incident.merged_into {
                 dt { "Part of" } dd { a href=(link::incident(other)) { "another incident" } }
             }
-            @if !incident.is_over() && !incident.severity.is_empty() {
-                dt { "Growth" }
-                dd {
-                    (text::counted(incident.last_minute, "machine")) " in the last minute, "
-                    (text::number(incident.minute_before)) " in the one before"
-                    span.quiet { " (at " (text::time(incident.known_at_ms)) ")" }
-                }
+            @if !incident.is_over() && (incident.now.is_some() || !incident.severity.is_empty()) {
+                (growth(incident))
             }
             @if !incident.also.is_empty() {
                 dt { "Also alarmed" }
@@ -152,6 +167,20 @@ fn facts(incident: &Incident) -> Markup {
             @if let Some(until_ms) = incident.muted_until_ms { dt { "Muted until" } dd { (text::time(until_ms)) } }
             @if !incident.tenant.is_empty() { dt { "Tenant" } dd { (text::name(&incident.tenant)) } }
             dt { "Why it opened" } dd { (cause::reason(&incident.reason)) }
+        }
+    }
+}
+
+fn growth(incident: &Incident) -> Markup {
+    let (last, before) = last_minute(incident);
+    html! {
+        dt { "Growth" }
+        dd {
+            (text::counted(last, "machine")) " in the last minute, " (text::number(before)) " in the one before"
+            @match incident.now {
+                Some(now) => { "; " (text::decimal(now.growth_per_minute)) " new ones a minute over the last five" }
+                None => { span.quiet { " (at " (text::time(incident.known_at_ms)) ")" } }
+            }
         }
     }
 }

@@ -108,8 +108,7 @@ impl Database {
     /// Who has which build within a range, and crashed in it there. Nothing where no inventory names the driver.
     pub async fn driver_exposure(&self, driver: &str, range: Range) -> Result<Exposure, DatabaseError> {
         let failed = DatabaseError::while_("count the machines with a driver");
-        let rows: u64 =
-            self.ask(ROWS).param("driver", driver).fetch_one().await.map_err(&failed)?;
+        let rows: u64 = self.ask(ROWS).param("driver", driver).fetch_one().await.map_err(&failed)?;
         if rows == 0 {
             return Ok(Exposure::default());
         }

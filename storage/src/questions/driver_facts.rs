@@ -1,5 +1,7 @@
 //! One driver's crashes from every side that its rollup knows: versions, bug checks, buckets, fault sites.
 
+use std::collections::BTreeMap;
+
 use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
@@ -121,18 +123,18 @@ const BUGCHECK: u64 = 0b1101;
 const OFFSET: u64 = 0b1011;
 const SIZE: u64 = 0b0111;
 
-/// The newest crash of each of the commonest buckets. An id begins with the dump's time, so ids sort as text by it.
+/// The newest crash of each bucket. An id begins with the dump's time, so ids sort as text by it. Only rows of the last
+/// minutes are read whole: a driver's week has some hundred thousand.
 const EXAMPLES: &str = concat!(
-    "SELECT arrayReverseSort(id -> toString(id), finalizeAggregation(newest))[1] AS example
-FROM (
-    SELECT bucket, uniqCombined64Merge(14)(driver_minutes.machines) AS machines,
-        argMax(driver_minutes.examples, (last_seen, minute)) AS newest",
+    "SELECT toString(bucket) AS bucket,
+    arrayReverseSort(id -> toString(id), groupUniqArrayMerge(20)(driver_minutes.examples))[1] AS example",
     of_driver!(),
     "
-    GROUP BY bucket
-)
-ORDER BY machines DESC, bucket
-LIMIT 10"
+    AND (minute, bucket) IN (SELECT max(minute), bucket",
+    of_driver!(),
+    " GROUP BY bucket)
+GROUP BY bucket
+LIMIT 1000"
 );
 
 /// In the order of the key, backwards: this reads little more than it gives, however long the driver's past.
@@ -152,6 +154,13 @@ FROM (
 )
 LIMIT {limit:UInt32}"
 );
+
+#[derive(Row, Deserialize)]
+struct BucketExample {
+    bucket: String,
+    #[serde(with = "clickhouse::serde::uuid")]
+    example: Uuid,
+}
 
 #[derive(Row, Deserialize)]
 struct Example {
@@ -210,13 +219,17 @@ impl Database {
         Ok(Facts::of(lines))
     }
 
-    pub(super) async fn driver_examples(&self, which: Which<'_>) -> Result<Vec<Uuid>, DatabaseError> {
-        let found: Vec<Example> = which
+    /// The newest crash of each bucket.
+    pub(super) async fn driver_examples(
+        &self,
+        which: Which<'_>,
+    ) -> Result<BTreeMap<String, Uuid>, DatabaseError> {
+        let found: Vec<BucketExample> = which
             .bind(self.ask(EXAMPLES))
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("look for examples of a driver's crashes"))?;
-        Ok(found.into_iter().map(|row| row.example).collect())
+        Ok(found.into_iter().map(|row| (row.bucket, row.example)).collect())
     }
 
     /// The newest crashes of a driver, up to 20 of each minute and fault site.

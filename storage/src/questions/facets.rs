@@ -8,6 +8,8 @@ use crate::database::{Database, DatabaseError};
 /// Crashes that are looked at, the newest. Enough to tell a share to a fraction of a percent, and a tenth of a second on two
 /// cores; in an outage these are minutes, and the page says since when.
 const MOST: u32 = 400_000;
+/// Crashes among which all of the others are counted.
+const ENOUGH: u32 = 50_000;
 /// How long before its row a crash may have happened for an incident: machines upload when they are up again.
 const UPLOAD_MS: i64 = 86_400_000;
 
@@ -58,14 +60,14 @@ pub struct Facets {
     pub since_ms: Option<i64>,
     /// Distinct machines of ours.
     pub machines: u64,
-    /// Distinct machines that crashed otherwise.
+    /// Distinct machines that crashed otherwise, of those that were counted.
     pub others: u64,
     /// Distinct sites of ours, by tenant.
     pub sites: u64,
     /// The first 50 of each facet by machines of ours, and no value that none of ours has.
     pub values: Vec<FacetValue>,
-    /// How many values of a facet were compared, by [`FacetKind`]'s order: rings, sites, models, builds.
-    pub compared: [u64; 4],
+    /// Of the others one machine in so many was counted, picked by a hash of its name.
+    pub others_one_in: u64,
 }
 
 /// Which stretch of time, and of what.
@@ -80,18 +82,19 @@ pub(super) struct Window<'a> {
 
 #[derive(Row, Deserialize)]
 struct Line {
-    facet: u8,
+    list: u64,
     name: String,
     machines: u64,
     crashes: u64,
     others: u64,
     sites: u64,
-    compared: u64,
     since_ms: i64,
+    one_in: u64,
 }
 
 /// The time is the first part of the key, so that where to begin is found by reading nothing else. A dump without a time
-/// (0) is looked for at the key's other end. `FINAL`, or a verdict that was changed would count on both sides.
+/// (0) is looked for at the key's other end. `FINAL`, or a verdict that was changed would count on both sides. All of ours
+/// are counted, and of the others a sample of machines: their shares are what is asked, and one in some is enough for that.
 const SQL: &str = "
 WITH
     fromUnixTimestamp64Milli({from:Int64}, 'UTC') AS begin,
@@ -101,29 +104,32 @@ WITH
             SELECT crashed_at FROM crashes WHERE crashed_at >= begin AND crashed_at < end
             ORDER BY crashed_at DESC LIMIT 1 OFFSET {most:UInt32}
         )
-    ) AS cut
-SELECT facet, name, machines, crashes, others, sites,
-    count() OVER (PARTITION BY facet) AS compared, if(cut > 0, cut, 0) AS since_ms
+    ) AS cut,
+    (
+        SELECT greatest(1, intDiv(count(), {enough:UInt32})) FROM crashes
+        WHERE crashed_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND crashed_at < end
+    ) AS apart
+SELECT list, name, machines, crashes, others, sites,
+    toInt64(if(cut > 0, cut, 0)) AS since_ms,
+    toUInt64(apart) AS one_in
 FROM (
     SELECT
-        pair.1 AS facet,
-        pair.2 AS name,
+        grouping(ring, site, model, os_build) AS list,
+        multiIf(list = 7, toString(ring), list = 11, toString(site), list = 13, toString(model),
+            list = 14, concat(toString(os_build), '.', toString(os_ubr)), '') AS name,
         uniqExactIf(who, ours) AS machines,
         uniqExactIf(crash_id, ours) AS crashes,
         uniqExactIf(who, NOT ours) AS others,
-        uniqExactIf(place, ours AND pair.1 = 0) AS sites
+        uniqExactIf(place, ours) AS sites
     FROM (
         SELECT
-            crash_id,
+            crash_id, ring, site, model, os_build, os_ubr,
             sipHash64(tenant, machine) AS who,
             sipHash64(tenant, site) AS place,
             ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
                 AND ({bucket:Nullable(String)} IS NULL OR bucket = {bucket:Nullable(String)})
-                AND ({bugcheck:Nullable(UInt32)} IS NULL OR bugcheck = {bugcheck:Nullable(UInt32)}) AS ours,
-            arrayJoin([
-                (0, ''), (1, toString(ring)), (2, toString(site)), (3, toString(model)),
-                (4, concat(toString(os_build), '.', toString(os_ubr)))
-            ]) AS pair
+                AND ({bugcheck:Nullable(UInt32)} IS NULL OR bugcheck = {bugcheck:Nullable(UInt32)}) AS is_ours,
+            ifNull(is_ours, false) AS ours
         FROM crashes FINAL
         WHERE outcome = 'analysed'
             AND (crashed_at = fromUnixTimestamp64Milli(0, 'UTC')
@@ -131,31 +137,34 @@ FROM (
             AND happened_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND happened_at < end
             AND stored_at >= fromUnixTimestamp64Milli({stored:Int64}, 'UTC')
             AND ({any_tenant:Bool} OR tenant = {tenant:String})
+            AND (ours OR who % apart = 0)
     )
-    GROUP BY facet, name
+    GROUP BY GROUPING SETS ((ring), (site), (model), (os_build, os_ubr), ())
 )
-ORDER BY facet, machines DESC, crashes DESC, name
-LIMIT 50 BY facet";
+ORDER BY list DESC, machines DESC, crashes DESC, name
+LIMIT 50 BY list";
+
+const WHOLE: u64 = 0b1111;
+const RING: u64 = 0b0111;
+const SITE: u64 = 0b1011;
+const MODEL: u64 = 0b1101;
 
 impl Facets {
     fn of(lines: Vec<Line>) -> Self {
         let mut facets = Self::default();
         for line in lines {
-            let facet = match line.facet {
-                0 => {
+            let facet = match line.list {
+                WHOLE => {
                     (facets.machines, facets.others) = (line.machines, line.others);
-                    facets.sites = line.sites;
+                    (facets.sites, facets.others_one_in) = (line.sites, line.one_in);
                     facets.since_ms = (line.since_ms > 0).then_some(line.since_ms);
                     continue;
                 }
-                1 => FacetKind::Ring,
-                2 => FacetKind::Site,
-                3 => FacetKind::Model,
+                RING => FacetKind::Ring,
+                SITE => FacetKind::Site,
+                MODEL => FacetKind::Model,
                 _ => FacetKind::OsBuild,
             };
-            if let Some(compared) = facets.compared.get_mut(usize::from(line.facet) - 1) {
-                *compared = line.compared;
-            }
             if line.machines > 0 {
                 facets.values.push(FacetValue {
                     facet,
@@ -205,6 +214,7 @@ impl Database {
             .param("to", window.to_ms.max(0))
             .param("stored", stored_ms.max(0))
             .param("most", MOST)
+            .param("enough", ENOUGH)
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("hold an incident's machines against others"))?;

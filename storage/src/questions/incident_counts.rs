@@ -83,10 +83,7 @@ FROM (
 
 impl Database {
     /// What incidents about a driver came to; one without any crash is left out. Some hundreds at most.
-    pub async fn incident_counts(
-        &self,
-        spans: &[IncidentSpan],
-    ) -> Result<Vec<IncidentCount>, DatabaseError> {
+    pub async fn incident_counts(&self, spans: &[IncidentSpan]) -> Result<Vec<IncidentCount>, DatabaseError> {
         let Some(from_ms) = spans.iter().map(|span| span.from_ms.max(0)).min() else { return Ok(Vec::new()) };
         let of = |value: fn(&IncidentSpan) -> i64| spans.iter().map(value).collect::<Vec<i64>>();
         self.ask(COUNTS)

@@ -13,6 +13,9 @@ use crate::database::{Database, DatabaseError};
 /// Later than anything that happened: the last second that the rollup's minutes can hold, in 2106.
 const EVER_MS: i64 = 4_294_967_295_000;
 
+/// Crashes to look at, one of each of so many buckets.
+const EXAMPLES: usize = 10;
+
 /// One driver's crashes of a stretch of time, seen from every side. Lists are by machines, the first 50. Sites, rings,
 /// builds and models are of no more crashes than `facets` looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +200,8 @@ impl Database {
         if facts.crashes == 0 {
             return Ok(Evidence::default());
         }
+        let commonest = facts.buckets.iter().take(EXAMPLES);
+        let examples = commonest.filter_map(|row| examples.get(&row.bucket).copied()).collect();
         let evidence = Evidence {
             machines: facts.machines,
             crashes: facts.crashes,

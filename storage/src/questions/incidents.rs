@@ -64,6 +64,8 @@ pub struct IncidentSummary {
     pub acknowledged_by: String,
     /// Nobody is told until then.
     pub muted_until_ms: Option<i64>,
+    /// First machine beyond the usual; a minute before it opened, where its events are of the old form.
+    pub since_ms: i64,
 }
 
 impl IncidentSummary {
@@ -150,7 +152,9 @@ SELECT
     JSONExtractUInt(newest, 'incident', 'sites') AS sites,
     JSONExtractString(newest, 'incident', 'attribution', 'sentence') AS sentence,
     JSONExtractString(newest, 'incident', 'acknowledged_by') AS acknowledged_by,
-    JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms
+    JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms,
+    if(JSONExtractInt(newest, 'incident', 'onset_ms') > 0,
+        JSONExtractInt(newest, 'incident', 'onset_ms'), opened.3 - 60000) AS since_ms
 FROM chosen
 INNER JOIN (
     SELECT
@@ -193,8 +197,7 @@ impl Database {
         limit: u32,
         before: Option<IncidentCursor>,
     ) -> Result<Vec<IncidentSummary>, DatabaseError> {
-        let before =
-            before.unwrap_or(IncidentCursor { opened_at_ms: i64::MAX, incident_id: Uuid::nil() });
+        let before = before.unwrap_or(IncidentCursor { opened_at_ms: i64::MAX, incident_id: Uuid::nil() });
         self.ask(SUMMARIES)
             .param("open", filter.state != IncidentState::Over)
             .param("over", filter.state != IncidentState::Open)

@@ -3,26 +3,72 @@
 use maud::{Markup, html};
 use storage::questions::NotificationRow;
 
-use crate::gather::incidents::Happened;
+use crate::gather::incidents::{Happened, Kind, Moment, Times};
 use crate::{layout, text};
 
-pub(super) fn timeline(events: &[Happened]) -> Markup {
+/// One list, from the first crash to the last word, with the time that each step took.
+pub(super) fn timeline(moments: &[Moment], times: Times) -> Markup {
     html! {
         section.card {
             h2 { "What happened" }
-            ol.timeline {
-                @for happened in events {
-                    li {
-                        (text::time(happened.event.at_ms)) " "
-                        strong { (words(happened)) }
-                        @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
-                        @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
-                        @if happened.tell { span.quiet { ", told" } }
-                        @if !happened.words.is_empty() { div.words { (text::lines(&happened.words)) } }
-                    }
-                }
+            (stations(times))
+            ol.moments { @for moment in moments { (line(moment)) } }
+        }
+    }
+}
+
+fn stations(times: Times) -> Markup {
+    let Times { to_detect_s, to_notify_s, to_acknowledge_s, to_resolve_s } = times;
+    let stations = [
+        ("detect", to_detect_s),
+        ("notify", to_notify_s),
+        ("acknowledge", to_acknowledge_s),
+        ("resolve", to_resolve_s),
+    ];
+    html! {
+        div.figures {
+            @for (name, took_s) in stations {
+                (layout::figure(
+                    &html! { @match took_s { Some(took_s) => { (text::length_s(took_s)) } None => { span.none { "not yet" } } } },
+                    &format!("from onset to {name}"),
+                ))
             }
         }
+    }
+}
+
+fn line(moment: &Moment) -> Markup {
+    let is_station = match &moment.step {
+        Some(step) => {
+            matches!(step.event.kind.as_str(), "opened" | "acknowledged" | "resolved" | "merged" | "reopened")
+        }
+        None => true,
+    };
+    html! {
+        li.key[is_station] {
+            (text::time(moment.at_ms)) " "
+            @match (moment.kind, &moment.step) {
+                (Kind::FirstCrash, _) => { strong { "first crash" } }
+                (Kind::Onset, _) => { strong { "onset" } ", the first machine beyond the usual" }
+                (Kind::Notified, _) => { strong { "notified" } " " (text::name(&moment.target)) }
+                (Kind::NotDelivered, _) => { strong { "not delivered" } " to " (text::name(&moment.target)) }
+                (Kind::Step, Some(happened)) => { (step(happened)) }
+                (Kind::Step, None) => {}
+            }
+            @if moment.after_s > 0 { span.after { " · " (text::length_s(moment.after_s)) " later" } }
+            @if let Some(happened) = &moment.step && !happened.words.is_empty() {
+                div.words { (text::lines(&happened.words)) }
+            }
+        }
+    }
+}
+
+fn step(happened: &Happened) -> Markup {
+    html! {
+        strong { (words(happened)) }
+        @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
+        @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
+        @if happened.tell { span.quiet { ", told" } }
     }
 }
 
@@ -46,7 +92,7 @@ fn words(happened: &Happened) -> String {
 pub(super) fn notifications(rows: &[NotificationRow]) -> Markup {
     html! {
         section.card {
-            h2 { "Notifications" }
+            h2 { "Who was told, and whether it arrived" }
             @if rows.is_empty() {
                 p.none {
                     "Nobody was told. Who is told of what is configured under " code { "[[alerts.targets]]" } " and "
@@ -58,7 +104,7 @@ pub(super) fn notifications(rows: &[NotificationRow]) -> Markup {
                         thead {
                             tr {
                                 th { "Receiver" } th { "Kind" } th { "Severity" } th { "What" } th { "State" }
-                                th.n { "Attempts" } th { "Last change" } th { "Last error" }
+                                th.n { "Attempts" } th { "Queued" } th { "Last change" } th { "Last error" }
                             }
                         }
                         tbody { @for row in rows { (notification(row)) } }
@@ -78,7 +124,13 @@ fn notification(row: &NotificationRow) -> Markup {
             td { (kind(&row.payload)) }
             td { (layout::state(&row.state)) }
             td.n { (row.attempts) }
-            td.nowrap { (text::time(row.updated_at_ms)) }
+            td.nowrap { (text::time(row.created_at_ms)) }
+            td.nowrap {
+                (text::time(row.updated_at_ms))
+                @if row.state == "delivered" {
+                    div.quiet { "after " (text::length_s(row.updated_at_ms.saturating_sub(row.created_at_ms) / 1000)) }
+                }
+            }
             td { (text::visible(&row.last_error)) }
         }
     }
