@@ -7,7 +7,7 @@ use crate::database::{Database, DatabaseError};
 
 /// Crashes that are looked at, the newest. Enough to tell a share to a fraction of a percent, and a tenth of a second on two
 /// cores; in an outage these are minutes, and the page says since when.
-const MOST: u32 = 400_000;
+const MOST: u32 = 250_000;
 /// Crashes among which all of the others are counted.
 const ENOUGH: u32 = 50_000;
 /// How long before its row a crash may have happened for an incident: machines upload when they are up again.
@@ -110,8 +110,8 @@ WITH
         WHERE crashed_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND crashed_at < end
     ) AS apart
 SELECT list, name, machines, crashes, others, sites,
-    toInt64(if(cut > 0, cut, 0)) AS since_ms,
-    toUInt64(apart) AS one_in
+    ifNull(toInt64(cut), 0) AS since_ms,
+    ifNull(toUInt64(apart), 1) AS one_in
 FROM (
     SELECT
         grouping(ring, site, model, os_build) AS list,

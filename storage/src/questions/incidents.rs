@@ -132,7 +132,8 @@ WITH chosen AS (
     GROUP BY incident_id
     HAVING ({open:Bool} OR turn.1 IN ('resolved', 'merged')) AND ({over:Bool} OR turn.1 NOT IN ('resolved', 'merged'))
         AND ({any_driver:Bool} OR opened.2 = {driver:String})
-        AND (opened.3 < {before_ms:Int64} OR (opened.3 = {before_ms:Int64} AND incident_id > {before_id:UUID}))
+        AND (toUnixTimestamp64Milli(opened.3) < {before_ms:Int64}
+            OR (toUnixTimestamp64Milli(opened.3) = {before_ms:Int64} AND incident_id > {before_id:UUID}))
     ORDER BY opened.3 DESC, incident_id
     LIMIT {limit:UInt32}
 )
@@ -154,7 +155,7 @@ SELECT
     JSONExtractString(newest, 'incident', 'acknowledged_by') AS acknowledged_by,
     JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms,
     if(JSONExtractInt(newest, 'incident', 'onset_ms') > 0,
-        JSONExtractInt(newest, 'incident', 'onset_ms'), opened.3 - 60000) AS since_ms
+        JSONExtractInt(newest, 'incident', 'onset_ms'), toUnixTimestamp64Milli(opened.3) - 60000) AS since_ms
 FROM chosen
 INNER JOIN (
     SELECT

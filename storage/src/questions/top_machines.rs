@@ -7,7 +7,7 @@ use super::Range;
 use crate::database::{Database, DatabaseError};
 
 /// Crashes of the fleet that are looked at, the newest: as in `facets.rs`.
-const MOST: u32 = 400_000;
+const MOST: u32 = 250_000;
 
 /// A machine.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
