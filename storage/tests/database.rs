@@ -7,6 +7,8 @@ mod acts;
 mod counts;
 #[path = "database/deep.rs"]
 mod deep;
+#[path = "database/drivers.rs"]
+mod drivers;
 #[path = "database/exposed.rs"]
 mod exposed;
 #[path = "database/fixture.rs"]
