@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("analyzer", &["blame", "dump", "storage", "symbols"]),
     ("detector", &[]),
     ("alerts", &["detector", "storage"]),
-    ("dashboards", &["detector", "storage"]),
+    ("dashboards", &["blame", "detector", "storage"]),
     ("fleet", &["detector", "dump"]),
 ];
 

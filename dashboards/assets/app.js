@@ -92,6 +92,27 @@
         bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
         axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
         series,
+        hooks: {
+          draw: [
+            (u) => {
+              const { ctx, bbox } = u;
+              ctx.save();
+              ctx.strokeStyle = ctx.fillStyle = css("--ink");
+              ctx.font = `${11 * devicePixelRatio}px system-ui`;
+              ctx.setLineDash([4, 3]);
+              for (const [ms, letter] of data.marks) {
+                const x = u.valToPos(ms / 1000, "x", true);
+                if (x < bbox.left || x > bbox.left + bbox.width) continue;
+                ctx.beginPath();
+                ctx.moveTo(x, bbox.top);
+                ctx.lineTo(x, bbox.top + bbox.height);
+                ctx.stroke();
+                ctx.fillText(letter, x + 3, bbox.top + 11 * devicePixelRatio);
+              }
+              ctx.restore();
+            },
+          ],
+        },
       },
       columns,
       figure,
@@ -118,12 +139,16 @@
   // Live updates. The server says that something has changed; the page asks for itself again and takes the parts with an
   // id of `data-live`. What is being read stays: parts with focus, a selection or the pointer in them wait, and what
   // grows above moves nothing below.
+  const isZoomed = (drawn) => {
+    const [at] = drawn.data;
+    return drawn.scales.x.min > at[0] || drawn.scales.x.max < at[at.length - 1];
+  };
   const busy = (part) => {
     const selection = getSelection();
     return (
       part.contains(document.activeElement) ||
       part.querySelector(":hover, .u-over:hover") !== null ||
-      charts.get(part.querySelector("figure[data-chart]"))?.zoomed ||
+      [...charts].some(([figure, drawn]) => part.contains(figure) && isZoomed(drawn)) ||
       (selection && !selection.isCollapsed && part.contains(selection.anchorNode))
     );
   };
@@ -205,10 +230,10 @@
             if (!answer.ok) return;
             const found = await answer.json();
             list.replaceChildren(
-              ...found.completions.map((one) => {
+              ...found.suggestions.map((one) => {
                 const option = document.createElement("option");
                 option.value = one.query;
-                option.label = one.label;
+                option.label = one.machines == null ? one.hint : `${one.hint}, ${thin(one.machines)} machines`;
                 return option;
               }),
             );

@@ -161,12 +161,17 @@ impl Access {
         let peer = peer.map(|peer| peer.ip().to_canonical());
         let address = self.proxies.client(headers, peer);
         let secure = self.proxies.is_https(headers, peer);
-        let visitor = |who: Option<Who>, bound: String| Visitor { who, address, secure, session: None, bound };
+        let visitor =
+            |who: Option<Who>, bound: String| Visitor { who, address, secure, session: None, bound };
         let shown = address.map(|address| address.to_string()).unwrap_or_default();
-        let someone = |name: &str, role, means| Who { name: name.to_owned(), role, means, peer: shown.clone() };
+        let someone =
+            |name: &str, role, means| Who { name: name.to_owned(), role, means, peer: shown.clone() };
         if self.mode == Mode::Open {
             return Ok(match here::is_here(headers, peer) {
-                true => visitor(Some(someone("somebody at this machine", Role::Admin, Means::Here)), "here".into()),
+                true => visitor(
+                    Some(someone("somebody at this machine", Role::Admin, Means::Here)),
+                    "here".into(),
+                ),
                 false => visitor(Some(someone("somebody", Role::Viewer, Means::Anyone)), "anyone".into()),
             });
         }

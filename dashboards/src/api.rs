@@ -1,20 +1,21 @@
 //! `/api/v1`: what the pages show, as JSON, under the same addresses, and what only programs ask for. Field names are a
 //! contract: add, never rename.
 
+use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Means, Role, Who};
 use crate::act;
 use crate::app::App;
 use crate::gather::{
-    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, search, status, symbols, targets,
+    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, search, status, symbols,
+    targets,
 };
 use crate::query::QueryFault;
 use crate::range::RangeQuery;
@@ -110,8 +111,11 @@ async fn crash(State(app): State<App>, id: Result<Path<String>, PathRejection>) 
     Ok(Json(crash::gather(&app, &id?.0).await?))
 }
 
-async fn incidents(State(app): State<App>) -> Answer<incidents::Incidents> {
-    Ok(Json(incidents::list(&app).await?))
+async fn incidents(
+    State(app): State<App>,
+    query: Result<Query<incidents::IncidentsQuery>, QueryRejection>,
+) -> Answer<incidents::Incidents> {
+    Ok(Json(incidents::list(&app, query?.0).await?))
 }
 
 async fn incident(

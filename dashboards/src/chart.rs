@@ -1,14 +1,18 @@
 //! Series as pictures: bars in SVG, drawn on the server. The bars stretch with the page; the labels around them are
 //! text, so that they stay readable on a phone. Pure.
 
+mod marks;
+
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use serde::Serialize;
-use storage::questions::SeriesPoint;
+use storage::questions::{Range, SeriesPoint};
 
 use crate::expected::Expected;
 use crate::text;
+
+pub(crate) use marks::Mark;
 
 /// Width of one bar in units of the picture, and of the gap after it.
 const BAR: usize = 8;
@@ -26,11 +30,18 @@ struct Columns<'a> {
     crashes: Vec<u64>,
     #[serde(flatten)]
     expected: Option<&'a Expected>,
+    /// Moments with the letters that stand for them.
+    marks: Vec<(i64, char)>,
 }
 
 /// A chart of distinct machines for each step, with axes and a title.
 pub(crate) fn machines(title: &str, points: &[SeriesPoint], step: &str) -> Markup {
-    beside_expected(title, points, None, step)
+    draw(title, points, None, step, &[])
+}
+
+/// The same with what happened meanwhile drawn into it.
+pub(crate) fn marked(title: &str, points: &[SeriesPoint], step: &str, marks: &[Mark]) -> Markup {
+    draw(title, points, None, step, marks)
 }
 
 /// The same over the band in which the machines were to be expected.
@@ -40,6 +51,17 @@ pub(crate) fn beside_expected(
     expected: Option<&Expected>,
     step: &str,
 ) -> Markup {
+    draw(title, points, expected, step, &[])
+}
+
+fn draw(
+    title: &str,
+    points: &[SeriesPoint],
+    expected: Option<&Expected>,
+    step: &str,
+    marks: &[Mark],
+) -> Markup {
+    let range = range(points);
     let highest = expected.iter().flat_map(|band| &band.high).copied().fold(0.0, f64::max);
     let most = points.iter().map(|point| point.machines).max().unwrap_or(0);
     let top = nice(most.max(whole(highest)));
@@ -48,6 +70,7 @@ pub(crate) fn beside_expected(
         machines: points.iter().map(|point| point.machines).collect(),
         crashes: points.iter().map(|point| point.crashes).collect(),
         expected,
+        marks: marks::letters(marks, range),
     };
     // Numbers only: nothing that JSON cannot hold.
     let columns = serde_json::to_string(&columns).unwrap_or_default();
@@ -72,6 +95,7 @@ pub(crate) fn beside_expected(
                         }
                     }
                 }
+                @if !marks.is_empty() { (marks::lines(marks, range)) }
                 div.x aria-hidden="true" {
                     @for at_ms in ticks(points) { span { (text::tick(at_ms, of_a_week)) } }
                 }
@@ -81,6 +105,7 @@ pub(crate) fn beside_expected(
                 @if expected.is_some() { "; grey: what the same hours of the last weeks let expect" }
                 "."
             }
+            (marks::legend(marks, range))
         }
     }
 }
@@ -140,6 +165,18 @@ fn nice(most: u64) -> u64 {
             return top;
         }
         power = power.saturating_mul(10);
+    }
+}
+
+/// From the beginning of the first step to the end of the last.
+fn range(points: &[SeriesPoint]) -> Range {
+    match points {
+        [first, second, .., last] => {
+            let step = second.at_ms.saturating_sub(first.at_ms);
+            Range { from_ms: first.at_ms, to_ms: last.at_ms.saturating_add(step) }
+        }
+        [first, last] => Range { from_ms: first.at_ms, to_ms: last.at_ms.saturating_mul(2) - first.at_ms },
+        _ => Range { from_ms: 0, to_ms: 0 },
     }
 }
 

@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, html};
 use storage::questions::{IncidentSummary, Suspicion};
 
-use crate::assets::LOADED;
 use crate::access;
+use crate::assets::LOADED;
 use crate::gather::named::CrashLine;
 use crate::range::Span;
 use crate::{link, text};

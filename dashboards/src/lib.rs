@@ -23,6 +23,7 @@ mod range;
 mod report;
 mod respond;
 mod routes;
+mod stats;
 mod text;
 
 use axum::Router;

@@ -24,6 +24,13 @@ pub(crate) fn machine(tenant: &str, machine: &str) -> String {
     }
 }
 
+/// Where a bucket's crashes are; of one tenant, or of all.
+pub(crate) fn bucket(tenant: Option<&str>, bucket: &str) -> String {
+    let tenant = tenant.map(|tenant| ("tenant", tenant));
+    let pairs: Vec<(&str, &str)> = [Some(("bucket", bucket)), tenant].into_iter().flatten().collect();
+    with_query("/crashes", &pairs)
+}
+
 /// A crash's page.
 pub(crate) fn crash(id: Uuid) -> String {
     format!("/crashes/{id}")
@@ -144,7 +151,15 @@ mod tests {
         for good in ["/", "/incidents/7?a=b", "/drivers/%2F%2Fevil.example"] {
             assert_eq!(back(good), good);
         }
-        for bad in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/\n", "/login?then=/", "/api/v1/me"] {
+        for bad in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\n",
+            "/login?then=/",
+            "/api/v1/me",
+        ] {
             assert_eq!(back(bad), "/", "{bad}");
         }
     }
@@ -173,6 +188,7 @@ mod tests {
             assert_eq!(driver(name), link);
         }
         assert_eq!(machine("", ".."), "/search?q=tenant%3A%22%22%20machine%3A%22..%22");
+        assert_eq!(bucket(Some("a&b"), "AV_a!b"), "/crashes?bucket=AV_a%21b&tenant=a%26b");
         assert_eq!(machine("a&b", "x/y"), "/machines/x%2Fy?tenant=a%26b");
         assert_eq!(
             with_query("/crashes", &[("driver", "a b"), ("range", "1h")]),

@@ -9,6 +9,7 @@ pub(crate) mod incidents;
 pub(crate) mod login;
 pub(crate) mod machine;
 pub(crate) mod search;
+mod stands_out;
 pub(crate) mod status;
 pub(crate) mod symbols;
 pub(crate) mod targets;

@@ -117,6 +117,19 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", (share * 100.0).clamp(0.0, 100.0))
 }
 
+/// A share between 0 and 1 with as many digits as it needs to be told from nothing: `4.1 %`, `0.012 %`.
+pub(crate) fn fine_percent(share: f64) -> String {
+    let percent = share.clamp(0.0, 1.0) * 100.0;
+    match percent {
+        _ if percent == 0.0 => "0 %".to_owned(),
+        _ if percent >= 10.0 => format!("{percent:.0} %"),
+        _ if percent >= 1.0 => format!("{percent:.1} %"),
+        _ if percent >= 0.1 => format!("{percent:.2} %"),
+        _ if percent >= 0.001 => format!("{percent:.3} %"),
+        _ => "< 0.001 %".to_owned(),
+    }
+}
+
 /// As many digits as anybody reads: `0.3`, `22.8`, `130`.
 pub(crate) fn decimal(value: f64) -> String {
     match value {
@@ -199,6 +212,8 @@ mod tests {
         assert_eq!([share(413, 1000), share(1, 3), share(1, 0)], ["41.3 %", "33.3 %", ""]);
         assert_eq!([0.0, 0.26, 22.84, 99.9, 130.4].map(decimal), ["0", "0.3", "22.8", "99.9", "130"]);
         assert_eq!([percent(0.984), percent(7.0), percent(f64::NAN)], ["98 %", "100 %", "NaN %"]);
+        let fine = [0.0, 0.000_001, 0.000_12, 0.004_1, 0.041, 0.41, 2.0].map(fine_percent);
+        assert_eq!(fine, ["0 %", "< 0.001 %", "0.012 %", "0.41 %", "4.1 %", "41 %", "100 %"]);
         assert_eq!([odds(41.26), odds(1e9), odds(0.5)], ["41.3", "> 1,000", "0.5"]);
         let rates = [12.34, 0.05, 0.000_7, 0.000_1].map(per_minute);
         assert_eq!(rates, ["12.3 a minute", "3.0 an hour", "1.0 a day", "4.3 a month"]);

@@ -32,6 +32,8 @@ pub struct Mended {
     pub minutes: u64,
     /// Of `arrivals`, which the detector reads.
     pub arrivals: u64,
+    /// Of `driver_minutes`, which a driver's page and an incident's ask.
+    pub drivers: u64,
 }
 
 /// The revision of a row that was judged again by `version`. It beats the row's present one even where only the
@@ -52,13 +54,13 @@ impl Database {
     /// Makes the rollups of crashes that happened within `range` say what the crashes say. Where they do already, nothing
     /// is written. A rollup that holds anything else is made anew there, whoever left it so.
     pub async fn mend_rollups(&self, range: Range) -> Result<Mended, DatabaseError> {
-        let mut stale = Vec::new();
-        for stretch in self.rollup_stretches(Rollup::Minutes, range).await? {
-            if self.stale(Rollup::Minutes, stretch).await?.is_some() {
-                stale.push(stretch);
-            }
-        }
         let mut mended = Mended::default();
+        // By itself: a fault site may move where driver and bucket stay.
+        let drivers = self.stale_stretches(Rollup::Drivers, range).await?;
+        for some in drivers.chunks(rollup::MOST_STRETCHES) {
+            mended.drivers += self.mend(Rollup::Drivers, some).await?;
+        }
+        let stale = self.stale_stretches(Rollup::Minutes, range).await?;
         let Some(first) = stale.first() else { return Ok(mended) };
         // A crash becomes a row at any time after it happened, and a machine's clock may be some minutes ahead.
         let arrived = Range { from_ms: first.from_ms.saturating_sub(AHEAD_MS), to_ms: rollup::FAR_MS };
@@ -71,6 +73,16 @@ impl Database {
             mended.minutes += self.mend(Rollup::Minutes, some).await?;
         }
         Ok(mended)
+    }
+
+    async fn stale_stretches(&self, rollup: Rollup, range: Range) -> Result<Vec<Range>, DatabaseError> {
+        let mut stale = Vec::new();
+        for stretch in self.rollup_stretches(rollup, range).await? {
+            if self.stale(rollup, stretch).await?.is_some() {
+                stale.push(stretch);
+            }
+        }
+        Ok(stale)
     }
 }
 

@@ -9,6 +9,8 @@ mod audit;
 mod counts;
 #[path = "database/deep.rs"]
 mod deep;
+#[path = "database/drivers.rs"]
+mod drivers;
 #[path = "database/exposed.rs"]
 mod exposed;
 #[path = "database/fixture.rs"]

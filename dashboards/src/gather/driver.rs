@@ -1,25 +1,51 @@
 //! One driver or module.
 
 use serde::Serialize;
-use storage::questions::{CrashFilter, DeepSite, Evidence, IncidentSummary, Range, SeriesPoint};
+use storage::questions::{
+    DeepSite, Evidence, IncidentFilter, IncidentState, IncidentSummary, Range, SeriesPoint, TopMachine,
+};
 
 use super::FEW;
-use super::fleet::count_up;
+use super::incidents::count_crashes;
 use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
+use crate::stats::{StandsOut, stand_out};
+
+mod versions;
+
+pub(crate) use versions::{Release, Source, Version};
+
+/// Incidents shown, changes asked for, machines listed.
+const INCIDENTS: u32 = 10;
+const CHANGES: u32 = 1_000;
+const MACHINES: u32 = 10;
 
 /// Everything on a driver's page.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Driver {
     pub(crate) now_ms: i64,
     pub(crate) driver: String,
+    /// Who makes it, where that is known.
+    pub(crate) known: Option<Known>,
     pub(crate) range: Span,
     pub(crate) between: Range,
     pub(crate) series: Vec<SeriesPoint>,
-    /// What its crashes that arrived within the range have in common.
+    /// What its crashes that happened within the range have in common.
     pub(crate) evidence: Evidence,
+    /// Its versions side by side, the newest first.
+    pub(crate) versions: Vec<Version>,
+    /// Whether inventories name it: without, no rate can be known.
+    pub(crate) exposure_known: bool,
+    /// Exposure is told from one machine in so many.
+    pub(crate) exposure_one_in: u64,
+    /// What was released within the range, oldest first.
+    pub(crate) releases: Vec<Release>,
+    /// What its machines have more often than those that crashed in something else.
+    pub(crate) stands_out: Vec<StandsOut>,
+    /// Machines that crashed in it more than once within the range.
+    pub(crate) top_machines: Vec<TopMachine>,
     pub(crate) incidents: Vec<IncidentSummary>,
     /// The newest, whatever the range.
     pub(crate) recent: Vec<CrashLine>,
@@ -27,28 +53,61 @@ pub(crate) struct Driver {
     pub(crate) deep_sites: Vec<DeepSite>,
 }
 
+/// What the table of drivers says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Known {
+    pub(crate) vendor: String,
+    /// Whether it comes with Windows.
+    pub(crate) inbox: bool,
+    /// How far it is blamed: `definite`, `maybe`, `ignore`.
+    pub(crate) blame: blame::Owner,
+}
+
+fn known(driver: &str) -> Option<Known> {
+    let found = blame::known(driver)?;
+    Some(Known { vendor: found.vendor.clone(), inbox: found.inbox, blame: found.owner })
+}
+
 pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driver, Fault> {
     let now_ms = now_ms();
     let between = span.range(now_ms);
-    let filter = CrashFilter { driver: Some(driver.clone()), ..CrashFilter::default() };
     let database = &app.database;
-    let (series, evidence, incidents, recent, deep_sites) = tokio::try_join!(
+    let filter = IncidentFilter { state: IncidentState::All, driver: Some(driver.clone()) };
+    let (series, evidence, recent, builds, exposure, incidents, changes, deep_sites, top_machines) = tokio::try_join!(
         database.driver_series(&driver, between, span.step_s()),
-        database.incident_evidence(None, &driver, between.from_ms, between.to_ms),
-        database.incidents(false, 1000),
-        database.crashes(&filter, FEW, None),
+        database.driver_evidence(&driver, between),
+        database.newest_of_driver(None, &driver, None, FEW),
+        database.driver_builds(&driver),
+        database.driver_exposure(&driver, between),
+        database.some_incidents(&filter, INCIDENTS * 2, None),
+        database.changes(None, between, CHANGES),
         database.deep_sites(&driver),
+        database.top_machines(&driver, between, MACHINES),
     )?;
-    if recent.is_empty() {
+    if recent.is_empty() && exposure.builds.is_empty() {
         return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(&driver))));
     }
-    let is_its = |incident: &IncidentSummary| incident.driver == driver && incident.is_of_driver();
-    let mut incidents: Vec<IncidentSummary> = incidents.into_iter().filter(is_its).take(10).collect();
-    for incident in incidents.iter_mut().filter(|incident| !incident.is_over()) {
-        count_up(app, incident).await?;
-    }
-    let recent = named(app, recent).await?;
-    Ok(Driver { now_ms, driver, range: span, between, series, evidence, incidents, recent, deep_sites })
+    let mut incidents: Vec<IncidentSummary> =
+        incidents.into_iter().filter(IncidentSummary::is_of_driver).take(INCIDENTS as usize).collect();
+    count_crashes(app, &mut incidents, now_ms).await?;
+    Ok(Driver {
+        now_ms,
+        known: known(&driver),
+        range: span,
+        between,
+        series,
+        versions: versions::side_by_side(&evidence.versions, &builds, &exposure),
+        exposure_known: !exposure.builds.is_empty(),
+        exposure_one_in: exposure.one_in,
+        releases: versions::releases(&driver, &builds, &changes, between),
+        stands_out: stand_out(&evidence.facets),
+        evidence,
+        top_machines,
+        incidents,
+        recent: named(app, recent).await?,
+        deep_sites,
+        driver,
+    })
 }
 
 /// Enough of a name to recognise it in a sentence.

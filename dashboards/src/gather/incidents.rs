@@ -3,39 +3,28 @@
 use detector::Subject;
 use detector::attribution::Attribution;
 use serde::Serialize;
-use storage::questions::{CrashFilter, DeepSite, Evidence, IncidentSummary, NotificationRow, SeriesPoint};
+use storage::questions::{
+    CrashFilter, DeepSite, DriverNow, Evidence, Facets, NotificationRow, Ours, Range, SeriesPoint,
+};
 use uuid::Uuid;
 
 use super::FEW;
-use super::fleet::count_up;
 use super::named::{CrashLine, named};
 use crate::app::{App, now_ms};
 use crate::range::Span;
 use crate::respond::Fault;
+use crate::stats::{Against, StandsOut, stand_out};
 
 mod acts;
+mod list;
 mod record;
+mod timeline;
 
 pub(crate) use acts::{Ticket, Waiting};
+pub(crate) use list::{Incidents, IncidentsQuery, count_crashes, list};
 pub(crate) use record::{Happened, Reason, Shares};
 use record::{Record, state};
-
-/// The list.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Incidents {
-    pub(crate) now_ms: i64,
-    /// Open ones first, then newest first.
-    pub(crate) incidents: Vec<IncidentSummary>,
-}
-
-pub(crate) async fn list(app: &App) -> Result<Incidents, Fault> {
-    let mut incidents = app.database.incidents(false, 200).await?;
-    for incident in incidents.iter_mut().filter(|incident| !incident.is_over()) {
-        count_up(app, incident).await?;
-    }
-    incidents.sort_by_key(IncidentSummary::is_over);
-    Ok(Incidents { now_ms: now_ms(), incidents })
-}
+pub(crate) use timeline::{Kind, Moment, Times};
 
 /// One incident.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +82,17 @@ pub(crate) struct Incident {
     /// What the driver's fault sites are called with symbols.
     pub(crate) deep_sites: Vec<DeepSite>,
     pub(crate) examples: Vec<CrashLine>,
+    /// Crashes that arrived since its onset; 0 where they cannot be told from others.
+    pub(crate) crashes: u64,
+    /// What arrives now, while it is open and about a driver.
+    pub(crate) now: Option<DriverNow>,
+    /// What its machines have more often than those that crashed otherwise.
+    pub(crate) stands_out: Vec<StandsOut>,
+    /// Both sides of that: how many machines, and since when they were looked at.
+    pub(crate) against: Against,
+    /// From the first crash to the last word.
+    pub(crate) timeline: Vec<Moment>,
+    pub(crate) times: Times,
 }
 
 impl Incident {
@@ -108,6 +108,8 @@ struct Crashes {
     series: Vec<SeriesPoint>,
     deep_sites: Vec<DeepSite>,
     examples: Vec<CrashLine>,
+    facets: Facets,
+    now: Option<DriverNow>,
 }
 
 fn unknown() -> Fault {
@@ -141,11 +143,14 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
     let since_ms = if record.onset_ms > 0 { record.onset_ms } else { first.at_ms };
     let until_ms = resolved_at_ms.unwrap_or(now_ms).saturating_add(1);
     let range = span_of(until_ms.saturating_sub(since_ms));
-    let between = Between { since_ms, until_ms, range };
+    let between = Between { since_ms, until_ms, range, is_open: resolved_at_ms.is_none(), now_ms };
     let crashes = crashes(app, &first.tenant, &subject, between).await?;
     // Rows of the old form know a window that the onset lies in; its first crash is the better beginning.
     let since_ms = if record.is_whole { since_ms } else { since_ms.max(crashes.evidence.first_ms) };
     let happened: Vec<Happened> = events.iter().map(Happened::of).collect();
+    let stations =
+        timeline::Stations { onset_ms: since_ms, first_crash_ms: crashes.evidence.first_ms, resolved_at_ms };
+    let (timeline, times) = timeline::of(stations, &happened, &notifications);
     Ok(Incident {
         now_ms,
         incident_id,
@@ -165,6 +170,12 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         machines: record.machines.max(crashes.evidence.machines),
         exposed: record.exposed,
         sites: record.sites.max(crashes.evidence.site_count),
+        crashes: crashes.evidence.crashes,
+        now: crashes.now,
+        stands_out: stand_out(&crashes.facets),
+        against: Against::of(&crashes.facets),
+        timeline,
+        times,
         last_minute: record.last_minute,
         minute_before: record.minute_before,
         known_at_ms: newest.at_ms,
@@ -188,37 +199,64 @@ struct Between {
     since_ms: i64,
     until_ms: i64,
     range: Span,
+    is_open: bool,
+    now_ms: i64,
 }
 
 /// Asks only what the subject has an answer to: a bug check's incident is not that of a driver of this name, and machines
 /// that went dark have sent nothing.
 async fn crashes(app: &App, tenant: &str, subject: &Subject, between: Between) -> Result<Crashes, Fault> {
-    let Between { since_ms, until_ms, range } = between;
+    let Between { since_ms, until_ms, .. } = between;
     let filter = CrashFilter {
         tenant: Some(tenant.to_owned()),
         from_ms: Some(since_ms),
         to_ms: Some(until_ms),
         ..CrashFilter::default()
     };
-    let filter = match subject {
-        Subject::Driver(driver) => {
-            let filter = CrashFilter { driver: Some(driver.clone()), ..filter };
-            let (evidence, series, examples, deep_sites) = tokio::try_join!(
-                app.database.incident_evidence(Some(tenant), driver, since_ms, until_ms),
-                app.database.driver_series(driver, range.range(until_ms), range.step_s()),
-                app.database.crashes(&filter, FEW, None),
-                app.database.deep_sites(driver),
-            )?;
-            return Ok(Crashes { evidence, series, deep_sites, examples: named(app, examples).await? });
+    let (filter, ours) = match subject {
+        Subject::Driver(driver) => return of_driver(app, tenant, driver, between).await,
+        Subject::BugCheck(code) => {
+            (CrashFilter { bugcheck: Some(*code), ..filter }, Some(Ours::BugCheck(*code)))
         }
-        Subject::BugCheck(code) => CrashFilter { bugcheck: Some(*code), ..filter },
-        Subject::Bucket(bucket) => CrashFilter { bucket: Some(bucket.clone()), ..filter },
-        Subject::Unattributed => CrashFilter { driver: Some(String::new()), ..filter },
-        Subject::Everything => filter,
+        Subject::Bucket(bucket) => {
+            (CrashFilter { bucket: Some(bucket.clone()), ..filter }, Some(Ours::Bucket(bucket.clone())))
+        }
+        Subject::Unattributed => {
+            (CrashFilter { driver: Some(String::new()), ..filter }, Some(Ours::Driver(String::new())))
+        }
+        // All of them: there is nobody left to hold them against.
+        Subject::Everything => (filter, None),
         Subject::OsBuild(_) | Subject::Silence(..) => return Ok(Crashes::default()),
     };
-    let examples = app.database.crashes(&filter, FEW, None).await?;
-    Ok(Crashes { examples: named(app, examples).await?, ..Crashes::default() })
+    let facets = async {
+        match &ours {
+            Some(ours) => app.database.incident_facets(Some(tenant), ours, since_ms, until_ms).await,
+            None => Ok(Facets::default()),
+        }
+    };
+    let (examples, facets) = tokio::try_join!(app.database.crashes(&filter, FEW, None), facets)?;
+    Ok(Crashes { examples: named(app, examples).await?, facets, ..Crashes::default() })
+}
+
+async fn of_driver(app: &App, tenant: &str, driver: &str, between: Between) -> Result<Crashes, Fault> {
+    let Between { since_ms, until_ms, range, is_open, now_ms } = between;
+    let database = &app.database;
+    let stretch = Range { from_ms: since_ms, to_ms: until_ms };
+    let now = async {
+        if !is_open {
+            return Ok(None);
+        }
+        database.driver_now(tenant, driver, since_ms, now_ms).await.map(Some)
+    };
+    let (evidence, series, examples, deep_sites, now) = tokio::try_join!(
+        database.incident_evidence(Some(tenant), driver, since_ms, until_ms),
+        database.tenant_driver_series(Some(tenant), driver, range.range(until_ms), range.step_s()),
+        database.newest_of_driver(Some(tenant), driver, Some(stretch), FEW),
+        database.deep_sites(driver),
+        now,
+    )?;
+    let facets = evidence.facets.clone();
+    Ok(Crashes { evidence, series, deep_sites, examples: named(app, examples).await?, facets, now })
 }
 
 /// The shortest range that shows the whole incident and what was before it.

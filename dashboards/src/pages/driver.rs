@@ -6,15 +6,18 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use storage::questions::{BucketRow, DeepSite, Evidence, Share, SiteRow, VersionRow};
+use storage::questions::{BucketRow, DeepSite, Evidence, Share, SiteRow, TopMachine, VersionRow};
 
-use super::Answer;
+use super::{Answer, stands_out};
 use crate::app::App;
-use crate::gather::driver::{Driver, gather};
+use crate::gather::driver::{Driver, Known, gather};
 use crate::layout::{self, Here};
 use crate::query::Key;
 use crate::range::RangeQuery;
+use crate::stats::Against;
 use crate::{chart, link, text};
+
+mod versions;
 
 /// `GET /drivers/{name}`
 pub(crate) async fn page(
@@ -34,35 +37,104 @@ fn render(driver: &Driver) -> Markup {
                 h1 { (text::name(&driver.driver)) }
                 (layout::ranges(&link::driver(&driver.driver), driver.range))
             }
+            (known(driver.known.as_ref()))
             div.figures {
                 (layout::figure(&html! { (text::number(evidence.machines)) }, "machines"))
                 (layout::figure(&html! { (text::number(evidence.crashes)) }, "crashes"))
-                (layout::figure(&html! { (text::number(evidence.versions.len() as u64)) }, "versions"))
+                (layout::figure(&html! { (text::number(evidence.versions.len() as u64)) }, "versions that crashed"))
                 (layout::figure(&html! { (text::number(evidence.site_count)) }, "sites"))
             }
-            (chart::machines(
+            (chart::marked(
                 &format!("Machines taken down in {}", driver.range.words()), &driver.series, driver.range.step_words(),
+                &versions::marks(&driver.releases),
             ))
         }
         @if !driver.incidents.is_empty() {
             section.card { h2 { "Incidents" } (layout::incidents(&driver.incidents, driver.now_ms)) }
         }
-        (facts(&driver.driver, evidence, &driver.deep_sites))
+        (versions::card(driver))
+        @if evidence.crashes == 0 {
+            section.card {
+                h2 { "No crash in " (driver.range.words()) }
+                p { "Its newest crashes are below; a longer range may have more." }
+            }
+        } @else {
+            (facts(None, &driver.driver, evidence, &driver.deep_sites))
+            (stands_out::card(&driver.stands_out, Against::of(&evidence.facets)))
+            (shares(evidence))
+            (top_machines(&driver.top_machines))
+        }
         section.card {
             div.head {
                 h2 { "Recent crashes" }
                 a href=(link::search(&[(Key::Driver, &driver.driver)])) { "All" }
             }
-            (layout::crashes(&driver.recent))
+            @if driver.recent.is_empty() { p.none { "None is blamed on it." } }
+            @else { (layout::crashes(&driver.recent)) }
         }
     }
 }
 
-/// Tables of what a driver's crashes have in common; on the incident's page too.
-pub(super) fn facts(driver: &str, evidence: &Evidence, names: &[DeepSite]) -> Markup {
+/// Vendor and role, as far as the table of drivers has them.
+fn known(known: Option<&Known>) -> Markup {
+    html! {
+        p.quiet {
+            @match known {
+                Some(known) => {
+                    (text::visible(&known.vendor)) ", "
+                    @if known.inbox { "comes with Windows" } @else { "third party" } ". "
+                    @match known.blame {
+                        blame::Owner::Ignore => { "Part of what serves all others: never blamed while anybody else is in sight." }
+                        blame::Owner::Maybe => { "A framework that runs other people's drivers: a driver below it on the stack is blamed first." }
+                        blame::Owner::Definite => { "Blamed where the fault is in it or it was last on the stack." }
+                    }
+                }
+                None => { "Not in the table of known drivers: taken for third party, and blamed as such." }
+            }
+        }
+    }
+}
+
+fn top_machines(rows: &[TopMachine]) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section.card {
+                h2 { "Machines that crash in it again and again" }
+                div.scroll {
+                    table {
+                        thead { tr { th { "Machine" } th.n { "Crashes" } th { "Last" } th { "Tenant" } } }
+                        tbody {
+                            @for row in rows {
+                                tr {
+                                    td { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
+                                    td.n { (text::number(row.crashes)) }
+                                    td.nowrap { (text::time(row.last_seen_ms)) }
+                                    td { @if !row.tenant.is_empty() { (text::name(&row.tenant)) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Fault sites, bug checks and buckets; on the incident's page too. `tenant` narrows what is linked.
+pub(super) fn facts(tenant: Option<&str>, driver: &str, evidence: &Evidence, names: &[DeepSite]) -> Markup {
     let whole = evidence.machines;
     let bugchecks: Vec<(Markup, u64)> =
         evidence.bugchecks.iter().map(|row| (layout::bugcheck(row.code, &row.name), row.machines)).collect();
+    html! {
+        (fault_sites(driver, &evidence.fault_sites, whole, names))
+        (layout::shares("Bug checks", "Bug check", &bugchecks, whole))
+        (buckets(tenant, driver, &evidence.buckets, names))
+    }
+}
+
+/// What its machines are: builds, sites, rings and models by machines. On the incident's page too.
+pub(super) fn shares(evidence: &Evidence) -> Markup {
+    let whole = evidence.facets.machines;
     let named = |rows: &[Share]| -> Vec<(Markup, u64)> {
         rows.iter()
             .filter(|row| !row.name.is_empty())
@@ -78,10 +150,6 @@ pub(super) fn facts(driver: &str, evidence: &Evidence, names: &[DeepSite]) -> Ma
         .take(10)
         .collect();
     html! {
-        (versions(&evidence.versions, whole))
-        (layout::shares("Bug checks", "Bug check", &bugchecks, whole))
-        (fault_sites(driver, &evidence.fault_sites, whole, names))
-        (buckets(driver, &evidence.buckets, names))
         div.columns {
             (layout::shares("OS builds", "Build", &builds, whole))
             (layout::shares("Sites", "Site", &named(&evidence.sites), whole))
@@ -91,7 +159,8 @@ pub(super) fn facts(driver: &str, evidence: &Evidence, names: &[DeepSite]) -> Ma
     }
 }
 
-fn versions(rows: &[VersionRow], whole: u64) -> Markup {
+/// Versions by machines alone, for the incident's page.
+pub(super) fn crashed_versions(rows: &[VersionRow], whole: u64) -> Markup {
     html! {
         section.card {
             h2 { "Versions" }
@@ -166,7 +235,7 @@ fn fault_sites(driver: &str, rows: &[SiteRow], whole: u64, names: &[DeepSite]) -
     }
 }
 
-fn buckets(driver: &str, rows: &[BucketRow], names: &[DeepSite]) -> Markup {
+fn buckets(tenant: Option<&str>, driver: &str, rows: &[BucketRow], names: &[DeepSite]) -> Markup {
     html! {
         section.card {
             h2 { "Buckets" }
@@ -178,7 +247,7 @@ fn buckets(driver: &str, rows: &[BucketRow], names: &[DeepSite]) -> Markup {
                         @for row in rows {
                             tr {
                                 td.mono {
-                                    a href=(link::search(&[(Key::Bucket, &row.bucket)])) { (text::name(&row.bucket)) }
+                                    a href=(link::bucket(tenant, &row.bucket)) { (text::name(&row.bucket)) }
                                     (functions(driver, names, |name| name.bucket == row.bucket))
                                 }
                                 td.mono.quiet { (text::name(&row.bucket_hash)) }

@@ -8,10 +8,10 @@ use detector::incident::Tally;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Answer;
+use super::{Answer, stands_out};
 use crate::app::App;
 use crate::gather::incidents::{Incident, Shares, one};
-use crate::layout::{self, Here};
+use crate::layout::{self, Here, Renew};
 use crate::query::Key;
 use crate::{chart, link, text};
 
@@ -21,6 +21,8 @@ mod steps;
 
 /// An act takes effect within seconds; whoever has just done one sees it come.
 const REFRESH_S: u32 = 3;
+/// The parts that are renewed while the page is open: not the forms.
+const PARTS: &[&str] = &["summary", "details", "happened"];
 
 /// The query string.
 #[derive(Debug, Default, Deserialize)]
@@ -40,11 +42,32 @@ pub(crate) async fn page(
     let did = query?.0.did;
     let title = format!("Incident: {}", incident.driver);
     let body = html! { (acts::note(did.as_deref(), &incident)) (render(&incident, &app.upload_url)) };
-    let refresh_s = (did.is_some() && incident.waiting.iter().any(|one| one.soon)).then_some(REFRESH_S);
-    Ok(Html(layout::page(&title, Here::Incidents, refresh_s, &body).into_string()))
+    let waits = did.is_some() && incident.waiting.iter().any(|one| one.soon);
+    let renew = if waits { Renew::After(REFRESH_S) } else { Renew::Parts(PARTS) };
+    Ok(Html(layout::page(&title, Here::Incidents, Some(renew), &body).into_string()))
 }
 
 fn render(incident: &Incident, url: &str) -> Markup {
+    html! {
+        div #summary.stack {
+            (summary(incident))
+            @if let Some(attribution) = &incident.attribution { (cause::card(attribution, incident.since_ms)) }
+        }
+        (acts::card(incident, url))
+        div #details.stack { (details(incident)) }
+        div #happened.stack {
+            (steps::timeline(incident))
+            (steps::notifications(&incident.notifications))
+            section.card {
+                h2 { "Example crashes" }
+                @if incident.examples.is_empty() { p.none { "None is stored." } }
+                @else { (layout::crashes(&incident.examples)) }
+            }
+        }
+    }
+}
+
+fn summary(incident: &Incident) -> Markup {
     let open = !incident.is_over();
     html! {
         section.card.alarm[open] {
@@ -58,20 +81,20 @@ fn render(incident: &Incident, url: &str) -> Markup {
                 (chart::machines("Machines taken down", &incident.series, incident.range.step_words()))
             }
         }
-        @if let Some(attribution) = &incident.attribution { (cause::card(attribution, incident.since_ms)) }
+    }
+}
+
+fn details(incident: &Incident) -> Markup {
+    let tenant = incident.tenant.as_str();
+    html! {
         @if incident.evidence.machines > 0 {
-            (super::driver::facts(&incident.driver, &incident.evidence, &incident.deep_sites))
+            (super::driver::crashed_versions(&incident.evidence.versions, incident.evidence.machines))
+            (super::driver::facts(Some(tenant), &incident.driver, &incident.evidence, &incident.deep_sites))
         } @else {
             (sample(&incident.shares))
         }
-        (acts::card(incident, url))
-        (steps::timeline(incident))
-        (steps::notifications(&incident.notifications))
-        section.card {
-            h2 { "Example crashes" }
-            @if incident.examples.is_empty() { p.none { "None is stored." } }
-            @else { (layout::crashes(&incident.examples)) }
-        }
+        @if incident.against.machines > 0 { (stands_out::card(&incident.stands_out, incident.against)) }
+        @if incident.evidence.machines > 0 { (super::driver::shares(&incident.evidence)) }
     }
 }
 
@@ -115,15 +138,21 @@ fn figures(incident: &Incident) -> Markup {
     let machines = incident.machines;
     html! {
         div.figures {
-            (layout::figure(&html! { (text::number(machines)) }, "machines"))
+            @if !over && (incident.now.is_some() || !incident.severity.is_empty()) {
+                (layout::figure(&html! { (text::number(last_minute(incident).0)) }, "machines in the last minute"))
+            }
+            (layout::figure(&html! { (text::number(machines)) }, "machines in total"))
+            @if let Some(now) = incident.now {
+                (layout::figure(&html! { "+" (text::decimal(now.growth_per_minute)) }, "new machines a minute"))
+            }
             @if let Some(exposed) = incident.exposed.filter(|exposed| *exposed > 0) {
                 (layout::figure(
                     &html! { (text::share(machines.min(exposed), exposed)) },
                     &format!("of {} exposed", text::number(exposed)),
                 ))
             }
-            @if incident.evidence.crashes > 0 {
-                (layout::figure(&html! { (text::number(incident.evidence.crashes)) }, "crashes"))
+            @if incident.crashes > 0 {
+                (layout::figure(&html! { (text::number(incident.crashes)) }, "crashes"))
             }
             (layout::figure(&html! { (text::number(incident.sites)) }, "sites"))
             (layout::figure(
@@ -131,6 +160,14 @@ fn figures(incident: &Incident) -> Markup {
                 if over { "from onset to end" } else { "since its onset" },
             ))
         }
+    }
+}
+
+/// Machines of the last minute and of the one before: as of now where crashes tell, else as of the newest step.
+fn last_minute(incident: &Incident) -> (u64, u64) {
+    match incident.now {
+        Some(now) => (now.last_minute, now.minute_before),
+        None => (incident.last_minute, incident.minute_before),
     }
 }
 
@@ -153,13 +190,8 @@ fn facts(incident: &Incident) -> Markup {
             @if let Some(other) = incident.merged_into {
                 dt { "Part of" } dd { a href=(link::incident(other)) { "another incident" } }
             }
-            @if !incident.is_over() && !incident.severity.is_empty() {
-                dt { "Growth" }
-                dd {
-                    (text::counted(incident.last_minute, "machine")) " in the last minute, "
-                    (text::number(incident.minute_before)) " in the one before"
-                    span.quiet { " (at " (text::time(incident.known_at_ms)) ")" }
-                }
+            @if !incident.is_over() && (incident.now.is_some() || !incident.severity.is_empty()) {
+                (growth(incident))
             }
             @if !incident.also.is_empty() {
                 dt { "Also alarmed" }
@@ -180,6 +212,20 @@ fn facts(incident: &Incident) -> Markup {
             @if let Some(until_ms) = incident.muted_until_ms { dt { "Muted until" } dd { (text::time(until_ms)) } }
             @if !incident.tenant.is_empty() { dt { "Tenant" } dd { (text::name(&incident.tenant)) } }
             dt { "Why it opened" } dd { (cause::reason(&incident.reason)) }
+        }
+    }
+}
+
+fn growth(incident: &Incident) -> Markup {
+    let (last, before) = last_minute(incident);
+    html! {
+        dt { "Growth" }
+        dd {
+            (text::counted(last, "machine")) " in the last minute, " (text::number(before)) " in the one before"
+            @match incident.now {
+                Some(now) => { "; " (text::decimal(now.growth_per_minute)) " new ones a minute over the last five" }
+                None => { span.quiet { " (at " (text::time(incident.known_at_ms)) ")" } }
+            }
         }
     }
 }

@@ -169,7 +169,11 @@ async fn an_incident_is_shown_with_all_that_the_detector_knows() {
         "1m 0s before the onset",
         "channel file 291",
         "failed before on other versions",
-        "31 machines in the last minute, 12 in the one before",
+        "machines in the last minute",
+        "new ones a minute over the last five",
+        "from onset to detect",
+        "What stands out",
+        "Who was told, and whether it arrived",
         "62 machines at 14 sites within 10s, where at most 0.3 were to be expected.",
         "50 times the usual stood at 130; 22.8 opens",
         "opened as SEV1",
@@ -194,8 +198,16 @@ async fn an_incident_is_shown_with_all_that_the_detector_knows() {
     );
     assert_eq!(json["events"][0]["detail"], "", "the incident is there once, not once a step");
 
+    assert_eq!((&json["crashes"], &json["now"]["growth_per_minute"].is_number()), (&40.into(), &true));
+    let kinds: Vec<&str> =
+        json["timeline"].as_array().unwrap().iter().map(|moment| moment["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "step").count(), 3, "{kinds:?}");
+    assert!(kinds.contains(&"onset") && kinds.contains(&"first_crash"), "{kinds:?}");
+    assert_eq!((&json["times"]["to_detect_s"], &json["times"]["to_resolve_s"]), (&10.into(), &Value::Null));
+
     let list = fixture.json("/api/v1/incidents").await;
     let line = &list["incidents"][0];
+    assert_eq!(line["crashes"], 40);
     assert_eq!(
         (&line["severity"], &line["subject"], &line["exposed"]),
         (&"sev1".into(), &"driver".into(), &8000.into())
@@ -242,6 +254,61 @@ async fn what_is_of_no_driver_is_not_looked_up_as_one() {
     let list = fixture.json("/api/v1/incidents").await;
     for line in list["incidents"].as_array().unwrap() {
         assert_eq!((&line["crashes"], &line["machines"]), (&0.into(), &62.into()), "{line}");
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_keeps_its_crashes() {
+    let Some(fixture) = Fixture::new().await else { return };
+    fixture.insert(history(40)).await;
+    let begun = incident(Subject::Driver("csagent.sys".to_owned()), "x");
+    // The steps name machines and no crashes. An hour later, by the clock of the steps, it is over.
+    let mut steps = vec![("opened", "", "")];
+    steps.extend(std::iter::repeat_n(("grew", "", ""), 299));
+    steps.push(("resolved", "", ""));
+    let id = fixture.steps(&begun, &steps).await;
+    let list = fixture.json("/api/v1/incidents").await;
+    let line = &list["incidents"][0];
+    assert_eq!((&line["state"], &line["crashes"]), (&"resolved".into(), &40.into()), "{line}");
+    let one = fixture.json(&format!("/api/v1/incidents/{id}")).await;
+    assert_eq!((&one["crashes"], &one["now"]), (&40.into(), &Value::Null));
+    assert_eq!(one["times"]["to_resolve_s"], 310);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_filtered_and_paged() {
+    let Some(fixture) = Fixture::new().await else { return };
+    for number in 0..63_i64 {
+        let mut begun = incident(Subject::BugCheck(0x1A), "x");
+        (begun.opened_at_ms, begun.onset_ms) =
+            (begun.opened_at_ms - number * 1_000, begun.onset_ms - number * 1_000);
+        let steps = [("opened", "", ""), ("resolved", "", "")];
+        fixture.steps(&begun, if number % 20 == 10 { &steps[..1] } else { &steps }).await;
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    let mut lengths = Vec::new();
+    let mut address = "/api/v1/incidents".to_owned();
+    loop {
+        let list = fixture.json(&address).await;
+        let lines = list["incidents"].as_array().unwrap();
+        lengths.push(lines.len());
+        if lengths.len() == 1 {
+            assert!(lines[..3].iter().all(|line| line["state"] == "open"), "open ones first");
+        }
+        ids.extend(lines.iter().map(|line| line["incident_id"].as_str().unwrap().to_owned()));
+        let Some(next) = list["next"].as_str() else { break };
+        address = format!("/api/v1/incidents?before={next}");
+    }
+    assert_eq!((ids.len(), lengths), (63, vec![53, 10]));
+    let open = fixture.json("/api/v1/incidents?state=open").await;
+    assert_eq!((open["incidents"].as_array().unwrap().len(), &open["next"]), (3, &Value::Null));
+    let page = fixture.get("/incidents?state=over").await;
+    check_page("/incidents?state=over", &page);
+    assert!(page.body.contains("Older"), "{}", page.body);
+    for wrong in ["/incidents?state=odd", "/incidents?before=yesterday"] {
+        assert_eq!(fixture.get(wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
     fixture.stop().await;
 }

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_targets.sql"),
     migration!(11, "0011_audit.sql"),
     migration!(12, "0012_search.sql"),
+    migration!(13, "0013_driver_minutes.sql"),
     migration!(15, "0015_fleet_hours.sql"),
 ];
 

@@ -65,7 +65,7 @@ impl Database {
 }
 
 /// The first 48 bits of a crash id: the dump's own time, ms since 1970.
-fn milliseconds(crash_id: Uuid) -> i64 {
+pub(super) fn milliseconds(crash_id: Uuid) -> i64 {
     i64::try_from(crash_id.as_u128() >> 80).unwrap_or_default()
 }
 

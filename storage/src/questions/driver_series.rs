@@ -7,9 +7,10 @@ const SQL: &str = "
 SELECT
     intDiv(toInt64(toUnixTimestamp(minute)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
     uniqCombined64Merge(14)(machines) AS machines,
-    uniqExactMerge(crashes) AS crashes
-FROM crash_minutes
+    uniqCombined64Merge(17)(crashes) AS crashes
+FROM driver_minutes
 WHERE driver = {driver:String}
+    AND ({any_tenant:Bool} OR tenant = {tenant:String})
     AND minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
     AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY at_ms
@@ -23,10 +24,23 @@ impl Database {
         range: Range,
         step_s: u32,
     ) -> Result<Vec<SeriesPoint>, DatabaseError> {
+        self.tenant_driver_series(None, driver, range, step_s).await
+    }
+
+    /// The same of one tenant, or of all.
+    pub async fn tenant_driver_series(
+        &self,
+        tenant: Option<&str>,
+        driver: &str,
+        range: Range,
+        step_s: u32,
+    ) -> Result<Vec<SeriesPoint>, DatabaseError> {
         let step = step_ms(range, step_s)?;
         let found: Vec<SeriesPoint> = self
             .ask(SQL)
             .param("driver", driver)
+            .param("any_tenant", tenant.is_none())
+            .param("tenant", tenant.unwrap_or_default())
             .param("from", range.from_ms)
             .param("to", range.to_ms)
             .param("step", step)

@@ -1,13 +1,23 @@
-//! What the crashes of an incident have in common: what a person wants to see when paged.
+//! What one driver's crashes have in common: what a person wants to see when paged.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Range;
+use super::crashes::CrashSummary;
+use super::driver_facts::{By, Which};
+use super::facets::{FacetKind, Facets, Ours, Window};
 use crate::database::{Database, DatabaseError};
 
-/// One driver's crashes that arrived within a stretch of time, seen from every side. Lists are by machines, the
-/// first 50.
+/// Later than anything that happened: the last second that the rollup's minutes can hold, in 2106.
+const EVER_MS: i64 = 4_294_967_295_000;
+
+/// Crashes to look at, one of each of so many buckets.
+const EXAMPLES: usize = 10;
+
+/// One driver's crashes of a stretch of time, seen from every side. Lists are by machines, the first 50. Sites, rings,
+/// builds and models are of no more crashes than `facets` looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Distinct machines.
@@ -38,6 +48,8 @@ pub struct Evidence {
     pub models: Vec<Share>,
     /// Crashes to look at: the newest of each of the 10 commonest buckets.
     pub examples: Vec<Uuid>,
+    /// The same sites, rings, builds and models, against the machines that crashed otherwise.
+    pub facets: Facets,
 }
 
 /// One version of an image, as its PE header names it.
@@ -122,75 +134,28 @@ pub struct BuildRow {
     pub crashes: u64,
 }
 
-#[derive(Row, Deserialize)]
-struct Totals {
-    machines: u64,
-    crashes: u64,
-    first_ms: i64,
-    last_ms: i64,
-    site_count: u64,
+impl Evidence {
+    /// Sites, rings, builds and models.
+    fn with(mut self, facets: Facets) -> Self {
+        self.site_count = facets.sites;
+        for value in &facets.values {
+            let (machines, crashes) = (value.machines, value.crashes);
+            let share = Share { name: value.name.clone(), machines, crashes };
+            match value.facet {
+                FacetKind::Ring => self.rings.push(share),
+                FacetKind::Site => self.sites.push(share),
+                FacetKind::Model => self.models.push(share),
+                FacetKind::OsBuild => {
+                    let (build, ubr) = value.name.split_once('.').unwrap_or((&value.name, ""));
+                    let number = |text: &str| text.parse().unwrap_or(0);
+                    self.builds.push(BuildRow { build: number(build), ubr: number(ubr), machines, crashes });
+                }
+            }
+        }
+        self.facets = facets;
+        self
+    }
 }
-
-#[derive(Row, Deserialize)]
-struct Example {
-    #[serde(with = "clickhouse::serde::uuid")]
-    example: Uuid,
-}
-
-/// One driver's crashes by arrival: what to select, and what follows the conditions.
-macro_rules! arrived {
-    ($($select:literal)* ; $($tail:literal)*) => {
-        concat!(
-            "SELECT ",
-            $($select,)*
-            " FROM crashes",
-            " WHERE driver = {driver:String} AND outcome = 'analysed'",
-            " AND ({any_tenant:Bool} OR tenant = {tenant:String})",
-            " AND stored_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')",
-            " AND stored_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')",
-            $($tail),*
-        )
-    };
-}
-
-/// The same in groups, the one with the most machines first.
-macro_rules! arrived_by {
-    ($select:literal, $group:literal) => {
-        arrived!(
-            $select ", uniqCombined64(14)((tenant, machine)) AS machines, uniqExact(crash_id) AS crashes";
-            " GROUP BY " $group " ORDER BY machines DESC, crashes DESC, " $group " LIMIT 50"
-        )
-    };
-}
-
-const TOTALS: &str = arrived!(
-    "toUnixTimestamp64Milli(min(happened_at)) AS first_ms,
-     toUnixTimestamp64Milli(max(happened_at)) AS last_ms,
-     uniqExact((tenant, site)) AS site_count,
-     uniqCombined64(14)((tenant, machine)) AS machines, uniqExact(crash_id) AS crashes";
-);
-const VERSIONS: &str = arrived_by!(
-    "driver_timestamp AS timestamp, driver_size AS size,
-     toUnixTimestamp64Milli(min(happened_at)) AS first_seen_ms,
-     toUnixTimestamp64Milli(max(happened_at)) AS last_seen_ms",
-    "timestamp, size"
-);
-const BUGCHECKS: &str = arrived_by!("bugcheck AS code, bugcheck_name AS name", "code, name");
-const BUCKETS: &str = arrived_by!(
-    "bucket, bucket_hash, toUnixTimestamp64Milli(max(happened_at)) AS last_seen_ms",
-    "bucket, bucket_hash"
-);
-const FAULT_SITES: &str =
-    arrived_by!("driver_timestamp AS timestamp, fault_offset AS offset", "timestamp, offset");
-const SITES: &str = arrived_by!("site AS name", "name");
-const RINGS: &str = arrived_by!("ring AS name", "name");
-const BUILDS: &str = arrived_by!("os_build AS build, os_ubr AS ubr", "build, ubr");
-const MODELS: &str = arrived_by!("model AS name", "name");
-/// The newest crash of each bucket, the commonest buckets first.
-const EXAMPLES: &str = arrived!(
-    "argMax(crash_id, received_at) AS example";
-    " GROUP BY bucket ORDER BY uniqCombined64(14)((tenant, machine)) DESC, bucket LIMIT 10"
-);
 
 impl Database {
     /// What one driver's crashes that arrived within a stretch of time have in common: those of one tenant, or of all.
@@ -201,40 +166,54 @@ impl Database {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Evidence, DatabaseError> {
-        let failed = DatabaseError::while_("gather an incident's evidence");
-        let ask = |sql| {
-            let ask = self.ask(sql).param("driver", driver).param("from", from_ms).param("to", to_ms);
-            ask.param("any_tenant", tenant.is_none()).param("tenant", tenant.unwrap_or_default())
+        self.evidence(Which { tenant, driver, from_ms, to_ms, by: By::Arrival }).await
+    }
+
+    /// The same of its crashes that happened within a range, of all tenants.
+    pub async fn driver_evidence(&self, driver: &str, range: Range) -> Result<Evidence, DatabaseError> {
+        let Range { from_ms, to_ms } = range;
+        self.evidence(Which { tenant: None, driver, from_ms, to_ms, by: By::Crash }).await
+    }
+
+    /// The newest crashes of a driver that arrived from then on: of all times, or of one tenant's stretch of time.
+    pub async fn newest_of_driver(
+        &self,
+        tenant: Option<&str>,
+        driver: &str,
+        range: Option<Range>,
+        limit: u32,
+    ) -> Result<Vec<CrashSummary>, DatabaseError> {
+        let Range { from_ms, to_ms } = range.unwrap_or(Range { from_ms: 0, to_ms: EVER_MS });
+        let which = Which { tenant, driver, from_ms, to_ms, by: By::Arrival };
+        self.crash_lines(&self.driver_newest(which, limit).await?).await
+    }
+
+    async fn evidence(&self, which: Which<'_>) -> Result<Evidence, DatabaseError> {
+        let Which { tenant, driver, from_ms, to_ms, by } = which;
+        let window = Window { tenant, from_ms, to_ms, by_arrival: by == By::Arrival };
+        let ours = Ours::Driver(driver.to_owned());
+        let (facts, examples, facets) = tokio::try_join!(
+            self.driver_facts(which),
+            self.driver_examples(which),
+            self.facets(&ours, window),
+        )?;
+        if facts.crashes == 0 {
+            return Ok(Evidence::default());
+        }
+        let commonest = facts.buckets.iter().take(EXAMPLES);
+        let examples = commonest.filter_map(|row| examples.get(&row.bucket).copied()).collect();
+        let evidence = Evidence {
+            machines: facts.machines,
+            crashes: facts.crashes,
+            first_ms: facts.first_ms,
+            last_ms: facts.last_ms,
+            versions: facts.versions,
+            bugchecks: facts.bugchecks,
+            buckets: facts.buckets,
+            fault_sites: facts.fault_sites,
+            examples,
+            ..Evidence::default()
         };
-        let (totals, versions, bugchecks, buckets, fault_sites, sites, rings, builds, models, examples) =
-            tokio::try_join!(
-                ask(TOTALS).fetch_one::<Totals>(),
-                ask(VERSIONS).fetch_all::<VersionRow>(),
-                ask(BUGCHECKS).fetch_all::<BugcheckRow>(),
-                ask(BUCKETS).fetch_all::<BucketRow>(),
-                ask(FAULT_SITES).fetch_all::<SiteRow>(),
-                ask(SITES).fetch_all::<Share>(),
-                ask(RINGS).fetch_all::<Share>(),
-                ask(BUILDS).fetch_all::<BuildRow>(),
-                ask(MODELS).fetch_all::<Share>(),
-                ask(EXAMPLES).fetch_all::<Example>(),
-            )
-            .map_err(failed)?;
-        Ok(Evidence {
-            machines: totals.machines,
-            crashes: totals.crashes,
-            first_ms: totals.first_ms,
-            last_ms: totals.last_ms,
-            site_count: totals.site_count,
-            versions,
-            bugchecks,
-            buckets,
-            fault_sites,
-            sites,
-            rings,
-            builds,
-            models,
-            examples: examples.into_iter().map(|row| row.example).collect(),
-        })
+        Ok(evidence.with(facets))
     }
 }

@@ -64,6 +64,8 @@ pub struct IncidentSummary {
     pub acknowledged_by: String,
     /// Nobody is told until then.
     pub muted_until_ms: Option<i64>,
+    /// First machine beyond the usual; a minute before it opened, where its events are of the old form.
+    pub since_ms: i64,
 }
 
 impl IncidentSummary {
@@ -80,6 +82,45 @@ impl IncidentSummary {
     }
 }
 
+/// Which incidents, by where they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Any.
+    #[default]
+    All,
+    /// Those that are not over.
+    Open,
+    /// Resolved, or part of another.
+    Over,
+}
+
+/// Which incidents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Where they stand.
+    pub state: IncidentState,
+    /// What they are about, in words; `None`: anything.
+    pub driver: Option<String>,
+}
+
+/// The last incident of one page; the next page begins after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentCursor {
+    /// When it opened.
+    pub opened_at_ms: i64,
+    /// Its id.
+    pub incident_id: Uuid,
+}
+
+impl IncidentSummary {
+    /// Where the page after this line begins.
+    #[must_use]
+    pub fn cursor(&self) -> IncidentCursor {
+        IncidentCursor { opened_at_ms: self.opened_at_ms, incident_id: self.incident_id }
+    }
+}
+
 /// Details are large: they are read only of incidents that were chosen by their other columns.
 const SUMMARIES: &str = "
 WITH chosen AS (
@@ -89,7 +130,10 @@ WITH chosen AS (
         argMaxIf((kind, at_ms), seq, kind IN ('opened', 'acknowledged', 'resolved', 'reopened', 'merged')) AS turn
     FROM incident_events FINAL
     GROUP BY incident_id
-    HAVING NOT {open_only:Bool} OR turn.1 NOT IN ('resolved', 'merged')
+    HAVING ({open:Bool} OR turn.1 IN ('resolved', 'merged')) AND ({over:Bool} OR turn.1 NOT IN ('resolved', 'merged'))
+        AND ({any_driver:Bool} OR opened.2 = {driver:String})
+        AND (toUnixTimestamp64Milli(opened.3) < {before_ms:Int64}
+            OR (toUnixTimestamp64Milli(opened.3) = {before_ms:Int64} AND incident_id > {before_id:UUID}))
     ORDER BY opened.3 DESC, incident_id
     LIMIT {limit:UInt32}
 )
@@ -109,7 +153,9 @@ SELECT
     JSONExtractUInt(newest, 'incident', 'sites') AS sites,
     JSONExtractString(newest, 'incident', 'attribution', 'sentence') AS sentence,
     JSONExtractString(newest, 'incident', 'acknowledged_by') AS acknowledged_by,
-    JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms
+    JSONExtract(newest, 'incident', 'muted_until_ms', 'Nullable(Int64)') AS muted_until_ms,
+    if(JSONExtractInt(newest, 'incident', 'onset_ms') > 0,
+        JSONExtractInt(newest, 'incident', 'onset_ms'), toUnixTimestamp64Milli(opened.3) - 60000) AS since_ms
 FROM chosen
 INNER JOIN (
     SELECT
@@ -141,8 +187,25 @@ impl Database {
         open_only: bool,
         limit: u32,
     ) -> Result<Vec<IncidentSummary>, DatabaseError> {
+        let state = if open_only { IncidentState::Open } else { IncidentState::All };
+        self.some_incidents(&IncidentFilter { state, driver: None }, limit, None).await
+    }
+
+    /// Incidents like `filter`, newest first, after `before`.
+    pub async fn some_incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: u32,
+        before: Option<IncidentCursor>,
+    ) -> Result<Vec<IncidentSummary>, DatabaseError> {
+        let before = before.unwrap_or(IncidentCursor { opened_at_ms: i64::MAX, incident_id: Uuid::nil() });
         self.ask(SUMMARIES)
-            .param("open_only", open_only)
+            .param("open", filter.state != IncidentState::Over)
+            .param("over", filter.state != IncidentState::Open)
+            .param("any_driver", filter.driver.is_none())
+            .param("driver", filter.driver.as_deref().unwrap_or_default())
+            .param("before_ms", before.opened_at_ms)
+            .param("before_id", before.incident_id.to_string())
             .param("limit", limit)
             .fetch_all()
             .await

@@ -1,5 +1,6 @@
 //! Stretches of one rollup: where it says something else than the crashes, and how that is made anew without a gap.
-//! What the rollups hold is the business of `schema/0002_arrivals.sql` and `schema/0003_crash_minutes.sql`.
+//! What the rollups hold is the business of `schema/0002_arrivals.sql`, `schema/0003_crash_minutes.sql` and
+//! `schema/0013_driver_minutes.sql`.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(super) enum Rollup {
     Arrivals,
     /// By when it happened: the pages'.
     Minutes,
+    /// The same by driver, version and fault site: a driver's page's.
+    Drivers,
 }
 
 /// The rows of a rollup that say something else than the crashes.
@@ -116,6 +119,25 @@ const STALE_MINUTES: &str = stale!(
     )
 );
 
+/// Its counts are of sets that are exact up to some thousands and that come out the same for the same crashes beyond.
+const STALE_DRIVERS: &str = stale!(
+    "minute",
+    "minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash",
+    "SELECT minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash,
+        uniqCombined64Merge(17)(driver_minutes.crashes) AS held_crashes, 0 AS crashes_there, 0 AS held_buckets,
+        0 AS buckets_there
+    FROM driver_minutes
+    WHERE minute >= toDateTime({from_s:Int64}, 'UTC') AND minute < toDateTime({to_s:Int64}, 'UTC')
+    GROUP BY minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash",
+    concat!(
+        "SELECT toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute, tenant, kind, driver,
+        driver_timestamp AS timestamp, driver_size AS size, fault_offset AS offset, bugcheck, bugcheck_name, bucket,
+        bucket_hash, 0, uniqCombined64(17)(crash_id), 0, 0 ",
+        happened!(),
+        " GROUP BY minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash"
+    )
+);
+
 /// As `arrivals_of_crashes` does it.
 const ADD_ARRIVALS: &str = concat!(
     "INSERT INTO arrivals (tick, tenant, kind, driver, crashes, machines, sites)
@@ -151,6 +173,33 @@ SELECT
     " GROUP BY minute, tenant, kind, culprit, driver"
 );
 
+/// As `driver_minutes_of_crashes` does it.
+const ADD_DRIVERS: &str = concat!(
+    "INSERT INTO driver_minutes (driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket,
+    bucket_hash, first_seen, last_seen, stored, crashes, machines, examples)
+SELECT
+    driver,
+    toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute,
+    tenant,
+    kind,
+    driver_timestamp AS timestamp,
+    driver_size AS size,
+    fault_offset AS offset,
+    bugcheck,
+    bugcheck_name,
+    bucket,
+    bucket_hash,
+    min(happened_at),
+    max(happened_at),
+    max(stored_at),
+    uniqCombined64State(17)(crash_id),
+    uniqCombined64State(14)((CAST(tenant, 'String'), machine)),
+    groupUniqArrayState(20)(crash_id)
+",
+    happened!(),
+    " GROUP BY driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash"
+);
+
 /// A deletion rewrites a mask of each part, whatever it finds there: one statement for all stretches of a round.
 macro_rules! forget {
     ($table:literal, $time:literal) => {
@@ -174,6 +223,7 @@ macro_rules! forget {
 
 const FORGET_ARRIVALS: &str = forget!("arrivals", "tick");
 const FORGET_MINUTES: &str = forget!("crash_minutes", "minute");
+const FORGET_DRIVERS: &str = forget!("driver_minutes", "minute");
 
 /// A part knows between which times its rows lie, as the tables' partitions go by them.
 const PARTS: &str = "SELECT name FROM system.parts
@@ -201,6 +251,7 @@ ORDER BY hour"
 
 const HOURS_OF_ARRIVALS: &str = hours!("arrivals", "tick");
 const HOURS_OF_MINUTES: &str = hours!("crash_minutes", "minute");
+const HOURS_OF_DRIVERS: &str = hours!("driver_minutes", "minute");
 
 /// An hour in which a rollup has anything, and about how many crashes.
 #[derive(Debug, Clone, Copy, Row, Serialize, Deserialize)]
@@ -230,6 +281,7 @@ impl Rollup {
         match self {
             Self::Arrivals => "arrivals",
             Self::Minutes => "crash_minutes",
+            Self::Drivers => "driver_minutes",
         }
     }
 
@@ -237,16 +289,18 @@ impl Rollup {
     fn step_s(self) -> i64 {
         match self {
             Self::Arrivals => 10,
-            Self::Minutes => 60,
+            Self::Minutes | Self::Drivers => 60,
         }
     }
 }
 
 /// The picks of a rollup's statements.
-fn sql(rollup: Rollup, arrivals: &'static str, minutes: &'static str) -> &'static str {
+fn sql(rollup: Rollup, of: [&'static str; 3]) -> &'static str {
+    let [arrivals, minutes, drivers] = of;
     match rollup {
         Rollup::Arrivals => arrivals,
         Rollup::Minutes => minutes,
+        Rollup::Drivers => drivers,
     }
 }
 
@@ -260,7 +314,7 @@ impl Database {
         let from_s = range.from_ms.clamp(0, FAR_MS).div_euclid(1000 * HOUR_S).saturating_mul(HOUR_S);
         let to_s = range.to_ms.clamp(0, FAR_MS).saturating_add(999).div_euclid(1000);
         let hours: Vec<Hour> = self
-            .ask(sql(rollup, HOURS_OF_ARRIVALS, HOURS_OF_MINUTES))
+            .ask(sql(rollup, [HOURS_OF_ARRIVALS, HOURS_OF_MINUTES, HOURS_OF_DRIVERS]))
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", from_s)
             .param("to_s", to_s)
@@ -273,7 +327,7 @@ impl Database {
     /// Where a rollup says something else than the crashes, if anywhere in a stretch.
     pub(super) async fn stale(&self, rollup: Rollup, within: Range) -> Result<Option<Stale>, DatabaseError> {
         let stale: Stale = self
-            .ask(sql(rollup, STALE_ARRIVALS, STALE_MINUTES))
+            .ask(sql(rollup, [STALE_ARRIVALS, STALE_MINUTES, STALE_DRIVERS]))
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", within.from_ms / 1000)
             .param("to_s", within.to_ms / 1000)
@@ -315,7 +369,7 @@ impl Database {
     }
 
     async fn add(&self, rollup: Rollup, stale: Stale) -> Result<(), DatabaseError> {
-        self.ask(sql(rollup, ADD_ARRIVALS, ADD_MINUTES))
+        self.ask(sql(rollup, [ADD_ARRIVALS, ADD_MINUTES, ADD_DRIVERS]))
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", stale.from_s)
             .param("to_s", stale.to_s)
@@ -331,7 +385,7 @@ impl Database {
         found: &[Stale],
         parts: &[String],
     ) -> Result<(), DatabaseError> {
-        self.ask(sql(rollup, FORGET_ARRIVALS, FORGET_MINUTES))
+        self.ask(sql(rollup, [FORGET_ARRIVALS, FORGET_MINUTES, FORGET_DRIVERS]))
             .with_setting("max_execution_time", WRITE_SECONDS)
             // Waits until the rows are gone on every replica.
             .with_setting("lightweight_deletes_sync", "2")

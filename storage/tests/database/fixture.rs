@@ -74,6 +74,7 @@ impl Fixture {
             "arrivals",
             "crash_minutes",
             "deliveries",
+            "driver_minutes",
             "kept_dumps",
             "deep_analyses",
             "symbol_files",

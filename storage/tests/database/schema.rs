@@ -62,6 +62,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "crashes",
         "deep_analyses",
         "deliveries",
+        "driver_minutes",
         "fleet_beats",
         "incident_acts",
         "incident_events",

@@ -3,20 +3,104 @@
 use maud::{Markup, html};
 use storage::questions::NotificationRow;
 
-use crate::act::Kind;
-use crate::gather::incidents::{Happened, Incident, Ticket, Waiting};
+use crate::act;
+use crate::gather::incidents::{Happened, Incident, Kind, Moment, Ticket, Times, Waiting};
 use crate::{layout, text};
 
+/// One list, from the first crash to the last word, with the time that each step took.
 pub(super) fn timeline(incident: &Incident) -> Markup {
-    let steps = incident.events.iter().map(|one| (one.event.at_ms, step(one)));
+    let moments = incident.timeline.iter().map(|one| (one.at_ms, line(one)));
     let waiting = incident.waiting.iter().map(|one| (one.at_ms, act(one)));
     let tickets = incident.tickets.iter().map(|one| (one.at_ms, ticket(one)));
-    let mut all: Vec<(i64, Markup)> = steps.chain(waiting).chain(tickets).collect();
+    let mut all: Vec<(i64, Markup)> = moments.chain(waiting).chain(tickets).collect();
     all.sort_by_key(|(at_ms, _)| *at_ms);
     html! {
         section.card {
             h2 { "What happened" }
-            ol.timeline { @for (at_ms, what) in &all { li { (text::time(*at_ms)) " " (what) } } }
+            (stations(incident.times))
+            ol.moments { @for (_, what) in &all { (what) } }
+        }
+    }
+}
+
+/// Something that the alerts role has not taken yet, or only words.
+fn act(waiting: &Waiting) -> Markup {
+    let kind = act::Kind::named(&waiting.kind);
+    let step = match kind {
+        Some(act::Kind::Comment) => "comment",
+        other => other.and_then(act::Kind::step).unwrap_or_default(),
+    };
+    html! {
+        li {
+            (text::time(waiting.at_ms)) " " strong { (step) } " by " (text::name(&waiting.by))
+            @if waiting.soon && kind != Some(act::Kind::Comment) {
+                span.quiet { ", takes effect within seconds" }
+            }
+            @if !waiting.words.is_empty() { div.words { (text::lines(&waiting.words)) } }
+        }
+    }
+}
+
+fn ticket(ticket: &Ticket) -> Markup {
+    html! {
+        li {
+            (text::time(ticket.at_ms)) " " strong { "ticket linked" } " by " (text::name(&ticket.by)) ": " (linked(ticket))
+        }
+    }
+}
+
+/// A ticket, as a link where it is an address. Whoever is there learns nothing of where it was.
+pub(super) fn linked(ticket: &Ticket) -> Markup {
+    html! {
+        @match &ticket.url {
+            Some(url) => { a href=(url) rel="noopener noreferrer" { (text::name(&ticket.ticket)) } }
+            None => { (text::name(&ticket.ticket)) }
+        }
+    }
+}
+
+fn stations(times: Times) -> Markup {
+    let Times { to_detect_s, to_notify_s, to_acknowledge_s, to_resolve_s } = times;
+    let stations = [
+        ("detect", to_detect_s),
+        ("notify", to_notify_s),
+        ("acknowledge", to_acknowledge_s),
+        ("resolve", to_resolve_s),
+    ];
+    html! {
+        div.figures {
+            @for (name, took_s) in stations {
+                (layout::figure(
+                    &html! { @match took_s { Some(took_s) => { (text::length_s(took_s)) } None => { span.none { "not yet" } } } },
+                    &format!("from onset to {name}"),
+                ))
+            }
+        }
+    }
+}
+
+fn line(moment: &Moment) -> Markup {
+    let is_station = match &moment.step {
+        Some(step) => {
+            matches!(step.event.kind.as_str(), "opened" | "acknowledged" | "resolved" | "merged" | "reopened")
+        }
+        None => true,
+    };
+    html! {
+        li.key[is_station] {
+            (text::time(moment.at_ms)) " "
+            @match (moment.kind, &moment.step) {
+                (Kind::FirstCrash, _) => { strong { "first crash" } }
+                (Kind::Onset, _) => { strong { "onset" } ", the first machine beyond the usual" }
+                (Kind::Notified, _) => { strong { "notified" } " " (text::name(&moment.target)) }
+                (Kind::NotDelivered, _) => { strong { "not delivered" } " to " (text::name(&moment.target)) }
+                (Kind::Step, Some(happened)) => { (step(happened)) }
+                (Kind::Step, None) => {}
+            }
+            @if moment.after_s > 0 { span.after { " · " (text::length_s(moment.after_s)) " later" } }
+            @if let Some(happened) = &moment.step && !happened.words.is_empty() {
+                div.words { (text::lines(&happened.words)) }
+            }
         }
     }
 }
@@ -27,35 +111,6 @@ fn step(happened: &Happened) -> Markup {
         @if !happened.by.is_empty() { " by " (text::name(&happened.by)) }
         @if let Some(machines) = happened.machines { ", " (text::counted(machines, "machine")) }
         @if happened.tell { span.quiet { ", told" } }
-        @if !happened.words.is_empty() { div.words { (text::lines(&happened.words)) } }
-    }
-}
-
-/// Something that the alerts role has not taken yet, or only words.
-fn act(waiting: &Waiting) -> Markup {
-    let kind = Kind::named(&waiting.kind);
-    let step = match kind {
-        Some(Kind::Comment) => "comment",
-        other => other.and_then(Kind::step).unwrap_or_default(),
-    };
-    html! {
-        strong { (step) } " by " (text::name(&waiting.by))
-        @if waiting.soon && kind != Some(Kind::Comment) { span.quiet { ", takes effect within seconds" } }
-        @if !waiting.words.is_empty() { div.words { (text::lines(&waiting.words)) } }
-    }
-}
-
-fn ticket(ticket: &Ticket) -> Markup {
-    html! { strong { "ticket linked" } " by " (text::name(&ticket.by)) ": " (linked(ticket)) }
-}
-
-/// A ticket, as a link where it is an address. Whoever is there learns nothing of where it was.
-pub(super) fn linked(ticket: &Ticket) -> Markup {
-    html! {
-        @match &ticket.url {
-            Some(url) => { a href=(url) rel="noopener noreferrer" { (text::name(&ticket.ticket)) } }
-            None => { (text::name(&ticket.ticket)) }
-        }
     }
 }
 
@@ -79,7 +134,7 @@ fn words(happened: &Happened) -> String {
 pub(super) fn notifications(rows: &[NotificationRow]) -> Markup {
     html! {
         section.card {
-            h2 { "Notifications" }
+            h2 { "Who was told, and whether it arrived" }
             @if rows.is_empty() {
                 p.none {
                     "Nobody was told. Who is told of what is configured under " code { "[[alerts.targets]]" } " and "
@@ -91,7 +146,7 @@ pub(super) fn notifications(rows: &[NotificationRow]) -> Markup {
                         thead {
                             tr {
                                 th { "Receiver" } th { "Kind" } th { "Severity" } th { "What" } th { "State" }
-                                th.n { "Attempts" } th { "Last change" } th { "Last error" }
+                                th.n { "Attempts" } th { "Queued" } th { "Last change" } th { "Last error" }
                             }
                         }
                         tbody { @for row in rows { (notification(row)) } }
@@ -111,7 +166,13 @@ fn notification(row: &NotificationRow) -> Markup {
             td { (kind(&row.payload)) }
             td { (layout::state(&row.state)) }
             td.n { (row.attempts) }
-            td.nowrap { (text::time(row.updated_at_ms)) }
+            td.nowrap { (text::time(row.created_at_ms)) }
+            td.nowrap {
+                (text::time(row.updated_at_ms))
+                @if row.state == "delivered" {
+                    div.quiet { "after " (text::length_s(row.updated_at_ms.saturating_sub(row.created_at_ms) / 1000)) }
+                }
+            }
             td { (text::visible(&row.last_error)) }
         }
     }
