@@ -84,7 +84,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 async fn the_drill_is_seen_and_every_page_is_fit_to_be_looked_at() {
     let Some(browser) = Browser::find() else { return };
     let service = Service::start().await;
-    browser.look(&service, &["drill", "pages", "acts"]).await;
+    browser.look(&service, &["drill", "pages", "changes"]).await;
     service.settled().await;
 }
 

@@ -30,8 +30,8 @@ export default defineConfig({
   projects: [
     { name: 'drill', testMatch: 'drill.spec.js', timeout: 120_000 },
     { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'ways', 'paint'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
-    // What people do changes what others see: after everything that only looks.
-    { name: 'acts', testMatch: 'acts.spec.js', dependencies: ['pages'] },
+    // What changes what others see comes after everything that only looks.
+    { name: 'changes', testMatch: ['acts.spec.js', 'live.spec.js'], dependencies: ['pages'], fullyParallel: false, workers: 1 },
     { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 150_000 },
     { name: 'pictures', testMatch: 'pictures.spec.js', dependencies: ['drill'] },
   ],

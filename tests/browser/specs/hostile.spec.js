@@ -16,7 +16,7 @@ const foreign = (page) =>
       if (['img', 'iframe', 'object', 'embed', 'base', 'b'].includes(tag)) found.push(`<${tag}>`);
       if (tag === 'script' && (!element.src.startsWith(ours) || element.textContent.trim())) found.push(element.outerHTML.slice(0, 200));
       for (const { name, value } of element.attributes) {
-        if (name.startsWith('on') || name === 'style') found.push(`${name} of <${tag}>`);
+        if (name.startsWith('on') || (name === 'style' && !element.closest('.uplot'))) found.push(`${name} of <${tag}>`);
         if (['href', 'src', 'action'].includes(name) && new URL(value, location.href).origin !== ours) found.push(`${name}="${value}"`);
       }
     }
