@@ -1,5 +1,5 @@
 //! What people see, looked at in real Chromium: Playwright's specs of `tests/browser/` against the real executable. One
-//! service goes through the drill, another is fed names that nobody should trust.
+//! service goes through the drill, another is fed names that nobody should trust, a third wants to know who looks.
 //!
 //! Pictures of every page and traces of what failed are in `target/browser/`.
 #![expect(
@@ -20,6 +20,10 @@ mod support;
 mod hostile;
 
 use support::Service;
+use tokio::sync::Mutex;
+
+/// A service with its engine and a browser are enough for a small machine.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// What Chromium is called by those who package it.
 const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -83,6 +87,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_drill_is_seen_and_every_page_is_fit_to_be_looked_at() {
     let Some(browser) = Browser::find() else { return };
+    let _turn = TURN.lock().await;
     let service = Service::start().await;
     browser.look(&service, &["drill", "pages", "changes"]).await;
     service.settled().await;
@@ -91,7 +96,17 @@ async fn the_drill_is_seen_and_every_page_is_fit_to_be_looked_at() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_names_do_nothing_on_any_page() {
     let Some(browser) = Browser::find() else { return };
+    let _turn = TURN.lock().await;
     let service = Service::start().await;
     hostile::fill(&service).await;
     browser.look(&service, &["hostile"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_token_sees_nothing_and_who_has_one_is_named() {
+    let Some(browser) = Browser::find() else { return };
+    let _turn = TURN.lock().await;
+    let tokens = "[access]\nadmin_tokens = [\"correct-horse-battery-staple-admin\"]";
+    let service = Service::configured(tokens).await;
+    browser.look(&service, &["signin"]).await;
 }

@@ -33,6 +33,7 @@ export default defineConfig({
     // What changes what others see comes after everything that only looks.
     { name: 'changes', testMatch: ['acts.spec.js', 'live.spec.js'], dependencies: ['pages'], fullyParallel: false, workers: 1 },
     { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 150_000 },
+    { name: 'signin', testMatch: 'signin.spec.js' },
     { name: 'pictures', testMatch: 'pictures.spec.js', dependencies: ['drill'] },
   ],
 });

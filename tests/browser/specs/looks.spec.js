@@ -1,17 +1,10 @@
 // Every page in light, in dark and on a phone: nothing sticks out sideways, axe finds nothing, and a picture is kept.
-import AxeBuilder from '@axe-core/playwright';
+import { unfair } from '../lib/axe.js';
 import { artefacts, kind, pages, url } from '../lib/service.js';
 import { expect, stickingOut, test, visit } from '../lib/watched.js';
 
 const desk = { width: 1280, height: 800 };
 const phone = { width: 390, height: 844 };
-
-/** What axe finds, as words. In the dark only the colours are other ones. */
-async function unfair(page, tags) {
-  const axe = new AxeBuilder({ page });
-  const { violations } = await (tags ? axe.withTags(tags) : axe).analyze();
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${id} (${help}) at ${target}: ${failureSummary}`));
-}
 
 for (const [name, { path, status }] of Object.entries(pages)) {
   test(`${name} in light, in dark and on a phone`, async ({ page, watch }) => {
@@ -25,6 +18,7 @@ for (const [name, { path, status }] of Object.entries(pages)) {
     expect.soft(await unfair(page), 'what axe finds in light').toEqual([]);
     await page.emulateMedia({ colorScheme: 'dark' });
     await look('dark');
+    // In the dark only the colours are other ones.
     expect.soft(await unfair(page, ['cat.color']), 'what axe finds in the dark').toEqual([]);
     await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize(phone);
