@@ -23,14 +23,14 @@ fn names() -> Vec<String> {
         "%3Cscript%3Ealert(1)%3C%2Fscript%3E",
         "\u{202e}sys.tnega\u{202c}",
         "\u{200f}\u{2067}\u{05d0}\u{05d1}\u{05d2}.sys",
-        "nul\0l\r\n<b>.sys",
+        "nul\0l\r\n<marquee>.sys",
         "../../../../etc/passwd",
         "..",
         "=cmd|' /C calc'!A0",
         "@SUM(1+1)*cmd|' /C calc'!A0",
         "{{7*7}}${7*7}<%= 7*7 %>",
     ];
-    short.into_iter().map(str::to_owned).chain(["W".repeat(LONG), "<b>".repeat(LONG / 3)]).collect()
+    short.into_iter().map(str::to_owned).chain(["W".repeat(LONG), "<marquee>".repeat(LONG / 9)]).collect()
 }
 
 /// A crash in a driver of this name, of a machine that is called so in all its parts.

@@ -29,7 +29,7 @@ export default defineConfig({
   reporter: [['list']],
   projects: [
     { name: 'drill', testMatch: 'drill.spec.js', timeout: 120_000 },
-    { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'ways', 'paint'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
+    { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'search', 'ways', 'paint'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
     // What changes what others see comes after everything that only looks.
     { name: 'changes', testMatch: ['acts.spec.js', 'live.spec.js'], dependencies: ['pages'], fullyParallel: false, workers: 1 },
     { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 150_000 },

@@ -1,6 +1,7 @@
 // Names that mean harm, on every page, in every answer of the API and in every export: no dialog, no script, nothing
 // that is loaded, nothing that sticks out. tests/browser/hostile.rs has filled the service with them.
-import { artefacts, kind, url } from '../lib/service.js';
+import { rows } from '../lib/csv.js';
+import { artefacts, kind } from '../lib/service.js';
 import { expect, stickingOut, test } from '../lib/watched.js';
 
 /** So many pages of a kind: more than there are names. */
@@ -13,7 +14,7 @@ const foreign = (page) =>
     const found = [];
     for (const element of document.querySelectorAll('*')) {
       const tag = element.tagName.toLowerCase();
-      if (['img', 'iframe', 'object', 'embed', 'base', 'b'].includes(tag)) found.push(`<${tag}>`);
+      if (['img', 'iframe', 'object', 'embed', 'base', 'marquee'].includes(tag)) found.push(`<${tag}>`);
       if (tag === 'script' && (!element.src.startsWith(ours) || element.textContent.trim())) found.push(element.outerHTML.slice(0, 200));
       for (const { name, value } of element.attributes) {
         if (name.startsWith('on') || (name === 'style' && !element.closest('.uplot'))) found.push(`${name} of <${tag}>`);
@@ -90,4 +91,24 @@ test('every answer of the API is JSON that browsers leave alone', async ({ page,
     await page.goto(path);
     expect(await page.evaluate(() => document.querySelectorAll('script, img').length), path).toBe(0);
   }
+});
+
+test('exports are files, and a spreadsheet runs nothing of them', async ({ request }) => {
+  const get = async (format) => {
+    const response = await request.get(`/api/v1/search/export?format=${format}`);
+    expect(response.status()).toBe(200);
+    expect(response.headers()['content-disposition']).toMatch(/^attachment; filename="?[\w.-]+"?$/);
+    expect(response.headers()['x-content-type-options']).toBe('nosniff');
+    return response.text();
+  };
+  const [head, ...body] = rows(await get('csv'));
+  expect(body.length).toBeGreaterThan(60);
+  for (const row of body) {
+    expect(row.length).toBe(head.length);
+    for (const cell of row) expect(cell, 'a formula').not.toMatch(/^[=+@\t\r-]/);
+  }
+  expect(body.flat()).toContain('"><img src=x onerror=alert(1)>.sys');
+  expect(body.flat().some((cell) => cell.startsWith("'=cmd|"))).toBe(true);
+  const { crashes } = JSON.parse(await get('json'));
+  expect(crashes.length).toBe(body.length);
 });
