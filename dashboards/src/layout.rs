@@ -248,7 +248,7 @@ pub(crate) fn crashes(rows: &[CrashLine]) -> Markup {
         div.scroll {
             table.crashes {
                 thead {
-                    tr { th { "Arrived" } th { "Machine" } th { "Blamed" } th { "Bug check" } th { "Build" } th { "" } }
+                    tr { th { "Arrived" } th { "Machine" } th { "Blamed" } th { "Bug check" } th { "Build" } th { span.said { "Outcome" } } }
                 }
                 tbody {
                     @for (line, row) in rows.iter().map(|line| (line, &line.summary)) {

@@ -171,7 +171,7 @@ fn bugcheck(report: &Report) -> Markup {
                 }
                 div.scroll {
                     table {
-                        thead { tr { th { "" } th { "Parameter" } th { "Meaning" } th { "Is" } } }
+                        thead { tr { th { span.said { "Number" } } th { "Parameter" } th { "Meaning" } th { "Is" } } }
                         tbody {
                             @for (index, parameter) in bugcheck.parameters.iter().enumerate() {
                                 tr {

@@ -199,7 +199,7 @@ fn suspect_machines(suspects: &Suspects) -> Markup {
                 div.scroll tabindex="0" role="region" aria-label="Table" {
                     table {
                         thead {
-                            tr { th { "Machine" } th { "" } th.n { "Crashes" } th.wide { "Why" } th { "Last seen" } }
+                            tr { th { "Machine" } th { span.said { "Suspicion" } } th.n { "Crashes" } th.wide { "Why" } th { "Last seen" } }
                         }
                         tbody { @for machine in suspects.machines.iter().take(MOST_SUSPECTS) { (suspect(machine)) } }
                     }

@@ -64,7 +64,7 @@ fn table(frames: &[Frame]) -> Markup {
             table.stack {
                 thead {
                     tr {
-                        th { "" } th { "Frame" }
+                        th { span.said { "Number" } } th { "Frame" }
                         @if sources { th { "Source" } }
                         @if walked { th { "Stack pointer" } }
                         th { "Address" } th { "Found by" }

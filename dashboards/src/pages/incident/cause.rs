@@ -116,7 +116,7 @@ fn changed(attribution: &Attribution, onset_ms: i64) -> Markup {
         div.scroll {
             table {
                 thead {
-                    tr { th { "What" } th { "Version" } th { "Ring" } th { "Vendor" } th { "When" } th { "" } }
+                    tr { th { "What" } th { "Version" } th { "Ring" } th { "Vendor" } th { "When" } th { span.said { "Fits the onset" } } }
                 }
                 tbody {
                     @for (change, fits) in fitting.chain(also) {
