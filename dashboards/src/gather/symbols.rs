@@ -24,7 +24,6 @@ pub(crate) struct SymbolsQuery {
     /// `next` of the page before.
     pub(crate) before: Option<String>,
     /// An older name of `before`.
-    #[param(deprecated)]
     pub(crate) after: Option<String>,
 }
 

@@ -84,8 +84,8 @@ fn render(document: &Value) -> Markup {
                 details.endpoint id=(schema::anchor(name)) {
                     summary { code { (name) } " " span.quiet { (marked(first_line(text(schema, "description")))) } }
                     @match fields(document, schema) {
-                        Some(rows) => (table(&rows)),
-                        None => p { (kind(schema)) },
+                        Some(rows) => { (table(&rows)) },
+                        None => { p { (kind(schema)) } },
                     }
                 }
             }
@@ -117,8 +117,8 @@ fn operation(document: &Value, operation: &Operation<'_>) -> Markup {
             @for (media, body) in media(about.get("requestBody")) {
                 h3 { "Body " span.quiet { (media) } }
                 @match body.get("schema").and_then(|schema| named_fields(document, schema)) {
-                    Some(rows) => (table(&rows)),
-                    None => p { (kind(body.get("schema").unwrap_or(&Value::Null))) },
+                    Some(rows) => { (table(&rows)) },
+                    None => { p { (kind(body.get("schema").unwrap_or(&Value::Null))) } },
                 }
             }
             @for (status, answer) in answers.into_iter().flatten() {

@@ -64,12 +64,23 @@ pub(crate) async fn check_methods(router: &Router, described: &BTreeMap<(String,
         for method in METHODS {
             let address = path.replace('{', "").replace('}', "");
             let request = Request::builder().method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap());
-            let request = request.uri(address).body(Body::empty()).unwrap();
+            let request = here(request.uri(address).body(Body::empty()).unwrap());
             let status = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status();
             let is_described = described.contains_key(&(path.clone(), method));
             assert_eq!(status != StatusCode::METHOD_NOT_ALLOWED, is_described, "{method} {path}: {status}");
         }
     }
+}
+
+/// As somebody at this machine asks, who may do everything.
+fn here(mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert("host", "127.0.0.1:8080".parse().unwrap());
+    request.extensions_mut().insert(ConnectInfo(std::net::SocketAddr::from(([127, 0, 0, 1], 9))));
+    request
+}
+
+async fn get(fixture: &Fixture, address: &str) -> Page {
+    fixture.send(here(Request::get(address).body(Body::empty()).unwrap())).await
 }
 
 /// Everything in a document that refers to another part of it.
@@ -249,6 +260,11 @@ async fn busy(fixture: &Fixture) -> BTreeMap<&'static str, Vec<String>> {
             ["PC-00003", "PC-10003"].map(|name| format!("/api/v1/machines/{name}?tenant=acme")).into(),
         ),
         ("/api/v1/symbols/missing", vec![String::new()]),
+        ("/api/v1/search", vec![String::new(), "?q=driver:csagent.sys&facets=false".to_owned()]),
+        ("/api/v1/search/complete", vec!["?q=driver:cs".to_owned()]),
+        ("/api/v1/search/export", vec!["?q=driver:csagent.sys&format=json".to_owned()]),
+        ("/api/v1/me", vec![String::new()]),
+        ("/api/v1/audit", vec![String::new()]),
         ("/api/v1/status", vec![String::new()]),
         ("/api/v1/targets", vec![String::new()]),
         ("/api/v1/openapi.json", vec![String::new()]),
@@ -264,7 +280,7 @@ async fn answers_are_what_the_document_says() {
     let quiet = ["/api/v1/fleet", "/api/v1/crashes", "/api/v1/incidents", "/api/v1/status", "/api/v1/symbols/missing"];
     let operations = operations(&document, "/api/v1/");
     for path in quiet {
-        let page = fixture.get(path).await;
+        let page = get(&fixture, path).await;
         strict.check(path, operations[&(path.to_owned(), "get")], page.status, &page.body);
     }
     let mut addresses = busy(&fixture).await;
@@ -272,7 +288,7 @@ async fn answers_are_what_the_document_says() {
         let asked = addresses.remove(path.as_str());
         for address in asked.unwrap_or_else(|| panic!("say in `busy` how to ask {method} {path}")) {
             let address = if address.starts_with('/') { address } else { format!("{path}{address}") };
-            let page = fixture.get(&address).await;
+            let page = get(&fixture, &address).await;
             assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
             strict.check(&address, operation, page.status, &page.body);
         }
@@ -283,23 +299,26 @@ async fn answers_are_what_the_document_says() {
         ("/api/v1/incidents", "/api/v1/incidents?before=x"),
         ("/api/v1/crashes/{id}", "/api/v1/crashes/x"),
         ("/api/v1/fleet", "/api/v1/fleet?range=x"),
+        ("/api/v1/search", "/api/v1/search?q=drivr:x"),
+        ("/api/v1/search", "/api/v1/search?before=x"),
     ] {
-        let page = fixture.get(address).await;
+        let page = get(&fixture, address).await;
         assert!(page.status.is_client_error(), "{address}");
         strict.check(address, operations[&(path.to_owned(), "get")], page.status, &page.body);
     }
     fixture.database.clone().close().await;
-    let page = fixture.get("/api/v1/status").await;
+    let page = get(&fixture, "/api/v1/status").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     strict.check("away", operations[&("/api/v1/status".to_owned(), "get")], page.status, &page.body);
     fixture.stop().await;
 }
 
 async fn post(fixture: &Fixture, path: &str, body: &Value, is_here: bool) -> Page {
-    let request = Request::post(path).header("host", "127.0.0.1:8080").header("content-type", "application/json");
-    let mut request = request.body(Body::from(body.to_string())).unwrap();
-    let peer: std::net::SocketAddr = if is_here { "127.0.0.1:9" } else { "192.0.2.1:9" }.parse().unwrap();
-    request.extensions_mut().insert(ConnectInfo(peer));
+    let request = Request::post(path).header("content-type", "application/json");
+    let mut request = here(request.body(Body::from(body.to_string())).unwrap());
+    if !is_here {
+        request.extensions_mut().insert(ConnectInfo(std::net::SocketAddr::from(([192, 0, 2, 1], 9))));
+    }
     fixture.send(request).await
 }
 
@@ -329,7 +348,7 @@ async fn acts_take_the_documents_own_examples() {
         assert_eq!(page.status.as_u16(), expected, "{address}: {}", page.body);
         strict.check(&address, operation, page.status, &page.body);
         let page = post(&fixture, &address, body, false).await;
-        assert_eq!(page.status, StatusCode::FORBIDDEN, "{address}");
+        assert!(matches!(page.status.as_u16(), 401 | 403), "{address}: {}", page.status);
         strict.check(&address, operation, page.status, &page.body);
         posts.remove(path);
     }

@@ -49,14 +49,14 @@ pub(super) fn kind(schema: &Value) -> Markup {
     let format = text(schema, "format");
     html! {
         @match schema.get("type") {
-            Some(Value::String(name)) => (plain(schema, name, format)),
+            Some(Value::String(name)) => { (plain(schema, name, format)) },
             Some(Value::Array(names)) => {
                 @for (index, name) in names.iter().filter_map(Value::as_str).enumerate() {
                     @if index > 0 { " or " }
                     (plain(schema, name, format))
                 }
             },
-            _ => "anything",
+            _ => { "anything" },
         }
     }
 }
@@ -64,7 +64,7 @@ pub(super) fn kind(schema: &Value) -> Markup {
 fn plain(schema: &Value, name: &str, format: &str) -> Markup {
     html! {
         @match (name, format) {
-            ("null", _) => "null",
+            ("null", _) => { "null" },
             ("array", _) => {
                 "list of "
                 @match (schema.get("prefixItems").and_then(Value::as_array), schema.get("items")) {
@@ -74,13 +74,13 @@ fn plain(schema: &Value, name: &str, format: &str) -> Markup {
                             (kind(part))
                         }
                     },
-                    (None, Some(items)) => (kind(items)),
-                    (None, None) => "anything",
+                    (None, Some(items)) => { (kind(items)) },
+                    (None, None) => { "anything" },
                 }
             },
-            ("integer" | "number", _) | (_, "") => (name),
-            (_, "uuid") => "UUID",
-            (_, format) => (name) " (" (format) ")",
+            ("integer" | "number", _) | (_, "") => { (name) },
+            (_, "uuid") => { "UUID" },
+            (_, format) => { (name) " (" (format) ")" },
         }
     }
 }
