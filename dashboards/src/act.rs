@@ -11,6 +11,7 @@ use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use storage::questions::ActRow;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::{self, NAME_SECONDS, Who};
@@ -26,7 +27,8 @@ pub(crate) mod test;
 use body::{Act, Body, Form, act};
 
 /// What can be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = ActKind, rename_all = "lowercase")]
 pub(crate) enum Kind {
     Acknowledge,
     Resolve,
@@ -89,7 +91,8 @@ impl Kind {
 }
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActAccepted)]
 struct Accepted {
     act_id: Uuid,
     incident_id: Uuid,
@@ -98,7 +101,20 @@ struct Accepted {
     until_ms: Option<i64>,
 }
 
-/// `POST /api/v1/incidents/{id}/{act}`, with JSON.
+/// Do something to an incident
+///
+/// Acknowledge, resolve, mute, unmute, comment or link a ticket. The act is durable when the answer comes and stands in the
+/// incident's history within seconds. `until` and `for` are of `mute` alone, which needs one of them; `comment` needs `words`,
+/// and `ticket` a ticket. `by` is needed where a token or a proxy does not say who asks.
+#[utoipa::path(
+    post, path = "/incidents/{id}/{act}", tag = "Incidents",
+    params(
+        ("id" = Uuid, Path, description = "Id of the incident."),
+        ("act" = Kind, Path, description = "What is done.", example = "acknowledge"),
+    ),
+    request_body(content = Body, example = json!({ "by": "ada", "words": "on it" })),
+    responses((status = 202, description = "It is written down.", body = Accepted)),
+)]
 pub(crate) async fn post(
     State(app): State<App>,
     Extension(who): Extension<Who>,

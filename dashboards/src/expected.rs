@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage::questions::FleetHour;
+use utoipa::ToSchema;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -18,7 +19,7 @@ const SURE: f64 = 3.0;
 const UNEVEN: f64 = 0.25;
 
 /// A band for each step of a series.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Expected {
     /// Machines that were to be expected at least.
     pub(crate) low: Vec<f64>,

@@ -91,6 +91,7 @@ pub(crate) fn page(title: &str, here: Here, renew: Option<Renew<'_>>, body: &Mar
                 }
                 footer {
                     span data-zone="" { "All times are UTC." }
+                    " " a href="/api" { "API" }
                     @if parts.is_some() { " " span #live .badge role="status" { "as loaded" } }
                 }
             }

@@ -17,6 +17,7 @@ mod layout;
 mod link;
 mod live;
 mod metrics;
+mod openapi;
 mod pages;
 mod query;
 mod range;
@@ -134,9 +135,10 @@ fn routes() -> Routes {
         .route("/status", get(pages::status::page))
         .route("/targets", get(pages::targets::page))
         .route("/targets/{name}/test", post(act::test::form))
+        .route("/api", get(pages::api::page))
         .route("/live", get(live::events))
         .merge(assets::routes())
-        .nest("/api/v1", api::routes())
+        .nest(openapi::BASE, api::routes())
 }
 
 /// The page for a path that leads nowhere.

@@ -1,5 +1,6 @@
 //! One file per page: a handler that gathers, and a pure function that renders.
 
+pub(crate) mod api;
 pub(crate) mod audit;
 pub(crate) mod crash;
 pub(crate) mod driver;

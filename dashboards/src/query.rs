@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 use storage::questions::{Condition, Range};
+use utoipa::ToSchema;
 
 use crate::text;
 
@@ -38,7 +39,7 @@ pub(crate) struct Span {
 }
 
 /// What is wrong with a query, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct QueryFault {
     /// First wrong character, counted in Unicode characters from 0.
     pub(crate) at: usize,

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::Range;
+use utoipa::{IntoParams, ToSchema};
 
 /// How far back a page looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub(crate) enum Span {
     #[serde(rename = "now")]
     Now,
@@ -18,9 +19,12 @@ pub(crate) enum Span {
 }
 
 /// The query string of pages that only have a range.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct RangeQuery {
+    /// How far back to look.
     #[serde(default)]
+    #[param(required = false, example = "24h")]
     pub(crate) range: Span,
 }
 

@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 use storage::database::DatabaseError;
 use storage::queue::QueueError;
+use utoipa::ToSchema;
 
 use crate::access;
 use crate::layout::{self, Here};
@@ -46,14 +47,19 @@ pub(crate) enum Fault {
     Away,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Why there is no answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
+pub(crate) struct Body<'a> {
     error: Detail<'a>,
 }
 
-#[derive(Serialize)]
-struct Detail<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusalReason)]
+pub(crate) struct Detail<'a> {
+    /// A stable word for programs.
     code: &'a str,
+    /// A sentence for people; it may change.
     message: &'a str,
 }
 

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::MethodRouter;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
@@ -13,6 +14,12 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
+    /// Routes with their descriptions.
+    pub(crate) fn described(routes: OpenApiRouter<App>) -> Self {
+        let (router, document) = routes.split_for_parts();
+        Self { router, paths: document.paths.paths.into_keys().collect() }
+    }
+
     pub(crate) fn route(mut self, path: &str, methods: MethodRouter<App>) -> Self {
         self.paths.push(path.to_owned());
         Self { router: self.router.route(path, methods), ..self }

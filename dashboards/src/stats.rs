@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::questions::{FacetKind, Facets};
+use utoipa::ToSchema;
 
 /// 95 % between both ends.
 const USUAL: f64 = 1.96;
@@ -11,7 +12,7 @@ const STRICT: f64 = 4.0;
 const LEAST: u64 = 5;
 
 /// A share between 0 and 1 and its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Rate {
     pub(crate) rate: f64,
     pub(crate) low: f64,
@@ -19,7 +20,7 @@ pub(crate) struct Rate {
 }
 
 /// How much likelier a value is among ours than among the others, and its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Lift {
     pub(crate) lift: f64,
     pub(crate) low: f64,
@@ -69,7 +70,7 @@ pub(crate) fn lift(ours: (u64, u64), others: (u64, u64)) -> Option<Lift> {
 }
 
 /// A value that machines of ours have more often than others.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StandsOut {
     pub(crate) facet: FacetKind,
     pub(crate) name: String,
@@ -84,7 +85,7 @@ pub(crate) struct StandsOut {
 }
 
 /// The sides of a comparison.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Against {
     /// Machines that crash so, and those that crashed otherwise meanwhile, as far as they were counted.
     pub(crate) machines: u64,

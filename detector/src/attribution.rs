@@ -37,6 +37,7 @@ pub struct Profile {
 
 /// What can be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Facet {
     /// Build of the incident's driver.
@@ -57,6 +58,7 @@ pub enum Facet {
 
 /// One value of a facet, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Element {
     /// Of what.
     pub facet: Facet,
@@ -67,6 +69,7 @@ pub struct Element {
 
 /// Something that most affected machines share, and few others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Claim {
     /// What: all of these together.
     pub elements: Vec<Element>,
@@ -90,6 +93,7 @@ pub struct Claim {
 
 /// What an incident comes from, as far as the machines tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// One build of the driver that the others do not run, and that is new.
@@ -114,6 +118,7 @@ pub enum Origin {
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attribution {
     /// What it comes from.
     pub origin: Origin,

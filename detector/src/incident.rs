@@ -8,6 +8,8 @@ use crate::attribution::Attribution;
 use crate::input::Version;
 use crate::stats::fnv128;
 
+#[cfg(feature = "openapi")]
+mod schema;
 mod uuid;
 
 /// What is counted.
@@ -49,6 +51,7 @@ impl fmt::Display for Subject {
 
 /// How loud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A ticket: somebody should look in working hours.
@@ -98,6 +101,7 @@ pub struct Reason {
 
 /// One value and how many machines have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tally {
     /// The value, in words.
     pub name: String,

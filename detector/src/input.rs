@@ -97,6 +97,7 @@ pub struct Install<'a> {
 
 /// Something that was changed on purpose: a rollout, a content update, a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Change {
     /// Whose fleet; empty in a single-tenant installation.
     pub tenant: String,

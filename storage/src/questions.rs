@@ -90,6 +90,7 @@ const TICK_S: i64 = 10;
 
 /// A stretch of time, `from_ms <= t < to_ms`, ms since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Range {
     /// First instant inside.
     pub from_ms: i64,
@@ -99,6 +100,7 @@ pub struct Range {
 
 /// Counts of one step of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clickhouse::Row)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesPoint {
     /// Start of the step.
     pub at_ms: i64,

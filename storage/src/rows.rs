@@ -32,6 +32,7 @@ impl Outcome {
 
 /// One crash, keyed by `(crashed_at, crash_id)`: inserting it twice leaves one row.
 #[derive(Debug, Clone, Default, PartialEq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CrashRow {
     /// Identity of the crash.
     #[serde(with = "clickhouse::serde::uuid")]

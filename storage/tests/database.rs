@@ -15,6 +15,8 @@ mod drivers;
 mod exposed;
 #[path = "database/fixture.rs"]
 mod fixture;
+#[path = "database/grafana.rs"]
+mod grafana;
 #[path = "database/incidents.rs"]
 mod incidents;
 #[path = "database/lists.rs"]

@@ -1,9 +1,10 @@
 //! Who somebody is, and what that lets them do.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What somebody may; each may all that the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// Look.
@@ -32,7 +33,7 @@ impl Role {
 }
 
 /// How it is known who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Means {
     /// It is not, but they are at this machine.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Kind;
 use crate::access::{Who, person};
@@ -18,14 +19,20 @@ const MOST_TICKET: usize = 500;
 const MOST_MUTE: Duration = Duration::from_hours(30 * 24);
 
 /// As a program writes it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = ActBody)]
 pub(super) struct Body {
+    /// Who does it; whoever has signed in is already known.
     pub(super) by: String,
+    /// Why, or what there is to say.
     words: String,
+    /// Until when it is muted: `2026-01-31T09:00:00Z`.
     until: Option<String>,
+    /// Or for how long: `30m`, `2h`, `3d`.
     #[serde(rename = "for")]
     length: Option<String>,
+    /// Where else it is worked on: an address, or an id.
     ticket: Option<String>,
 }
 

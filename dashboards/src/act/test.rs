@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use storage::questions::{ActRow, TargetRow};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::{Body, by};
@@ -23,14 +24,25 @@ const ONE_IN_MS: i64 = 10_000;
 /// Who acts by a form, which asks for no name, and has not told it anywhere else.
 const BY_FORM: &str = "somebody on the page of targets";
 
-#[derive(Serialize)]
+/// A test that will be made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestAccepted)]
 struct Accepted {
     act_id: Uuid,
     target: String,
     at_ms: i64,
 }
 
-/// With JSON.
+/// Try a target of notifications
+///
+/// The alerts role sends a notification that says that it is a test, within seconds and once; `/api/v1/targets` says what
+/// came of it. At most one in ten seconds.
+#[utoipa::path(
+    post, path = "/targets/{name}/test", tag = "Incidents",
+    params(("name" = String, Path, description = "Name of the target in the configuration.", example = "on-call")),
+    request_body(content = Body, example = json!({ "by": "ada" })),
+    responses((status = 202, description = "It is written down.", body = Accepted)),
+)]
 pub(crate) async fn post(
     State(app): State<App>,
     Extension(who): Extension<Who>,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::{AuditCursor, AuditFilter, AuditRow};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -101,17 +102,20 @@ impl Action {
 }
 
 /// The query string. An empty value means any, as a form sends it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
+    /// Only what this person did.
     pub(crate) who: Option<String>,
+    /// Only what is called so: `sign_in`, `acknowledge`, `download`, ...
     pub(crate) action: Option<String>,
-    /// `<ms>.<id>` of the last line of the page before.
+    /// `next` of the page before.
     pub(crate) before: Option<String>,
 }
 
 /// Everything on the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Audit {
     pub(crate) filter: AuditQuery,
     /// Newest first.

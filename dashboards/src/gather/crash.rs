@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use storage::rows::{CrashRow, DeepRow};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::hardware::{self, Hardware};
@@ -11,7 +12,7 @@ use crate::report::Report;
 use crate::respond::Fault;
 
 /// Everything on a crash's page. As JSON, report and facts stand beside the row as the analyzer wrote them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Crash {
     pub(crate) crash: CrashRow,
     /// The row's confidence, lowered where the machine's hardware is suspect.
@@ -31,7 +32,7 @@ pub(crate) struct Crash {
 }
 
 /// An analysis with symbols.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Deep {
     /// Whose dump was analysed.
     pub(crate) crash_id: Uuid,
@@ -50,7 +51,7 @@ pub(crate) struct Deep {
 }
 
 /// A symbol file that is not there.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct MissingFile {
     pub(crate) id: String,
     pub(crate) kind: String,

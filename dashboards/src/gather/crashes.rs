@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::{CrashFilter, CrashSummary, Cursor};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::named::{CrashLine, named};
@@ -11,23 +12,32 @@ use crate::respond::Fault;
 /// Crashes on one page.
 const PAGE: u32 = 50;
 
-/// The query string. An empty value means any, as a form sends it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which crashes. An empty value means any, as a form sends it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CrashesQuery {
+    /// Base name of the driver that is blamed.
+    #[param(example = "csagent.sys")]
     pub(crate) driver: Option<String>,
+    /// Name of the machine.
     pub(crate) machine: Option<String>,
+    /// Whose it is.
     pub(crate) tenant: Option<String>,
+    /// `analysed`, `unreadable`, `dead_letter`.
     pub(crate) outcome: Option<String>,
+    /// Bucket id.
     pub(crate) bucket: Option<String>,
+    /// Site of the machine.
     pub(crate) site: Option<String>,
+    /// Ring of the machine.
     pub(crate) ring: Option<String>,
-    /// `<ms>.<crash id>` of the last crash of the page before.
+    /// `next` of the page before.
     pub(crate) before: Option<String>,
 }
 
 /// Everything on the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Crashes {
     pub(crate) filter: CrashesQuery,
     pub(crate) crashes: Vec<CrashLine>,

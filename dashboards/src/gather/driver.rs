@@ -4,6 +4,7 @@ use serde::Serialize;
 use storage::questions::{
     DeepSite, Evidence, IncidentFilter, IncidentState, IncidentSummary, Range, SeriesPoint, TopMachine,
 };
+use utoipa::ToSchema;
 
 use super::FEW;
 use super::incidents::count_crashes;
@@ -23,7 +24,7 @@ const CHANGES: u32 = 1_000;
 const MACHINES: u32 = 10;
 
 /// Everything on a driver's page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Driver {
     pub(crate) now_ms: i64,
     pub(crate) driver: String,
@@ -54,12 +55,13 @@ pub(crate) struct Driver {
 }
 
 /// What the table of drivers says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Known {
     pub(crate) vendor: String,
     /// Whether it comes with Windows.
     pub(crate) inbox: bool,
     /// How far it is blamed: `definite`, `maybe`, `ignore`.
+    #[schema(value_type = String)]
     pub(crate) blame: blame::Owner,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage::questions::{DriverSummary, IncidentSummary, Range, SeriesPoint};
+use utoipa::ToSchema;
 
 use super::hardware::Suspects;
 use super::ledger::{self, Ledger};
@@ -19,7 +20,7 @@ const RANKED: u32 = 200;
 const WEEK_MS: i64 = 7 * 86_400_000;
 
 /// Everything on the fleet page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Fleet {
     pub(crate) now_ms: i64,
     pub(crate) range: Span,
@@ -42,7 +43,7 @@ pub(crate) struct Fleet {
 }
 
 /// One driver.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct DriverLine {
     #[serde(flatten)]
     pub(crate) summary: DriverSummary,

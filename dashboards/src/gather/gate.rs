@@ -5,6 +5,7 @@ use detector::rollout::{Answer, Arm, Exposure, Known, Limits, judge};
 use detector::{Incident, Severity};
 use serde::{Deserialize, Serialize};
 use storage::questions::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::{App, now_ms};
@@ -19,12 +20,19 @@ const PARAMETERS: &str = "Parameters: driver (base name), version (PE timestamp 
                           report), ring (optional), tenant (optional).";
 
 /// The query string. A name that is not there is refused: a gate that looks at other machines than was meant would pass.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct GateQuery {
+    /// Base name of the driver.
+    #[param(required = true, example = "csagent.sys")]
     driver: String,
+    /// PE timestamp `0x66902c2a`, or the version that inventories report.
+    #[param(required = true, example = "0x66902c2a")]
     version: String,
+    /// Only machines of this ring; all where it is missing.
     ring: String,
+    /// Whose fleet; empty in an installation of one tenant.
     tenant: String,
 }
 
@@ -40,7 +48,7 @@ pub(crate) struct Question {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Gate {
     /// `pass`, `hold`, `stop`.
     pub(crate) answer: Answer,
@@ -72,7 +80,7 @@ pub(crate) struct Gate {
 }
 
 /// The versions before, over the same hours and in the same ring.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Previous {
     /// Each by its version where that is known, else by its PE timestamp.
     pub(crate) versions: Vec<String>,
@@ -83,7 +91,7 @@ pub(crate) struct Previous {
 }
 
 /// An open incident of the driver.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Wrong {
     pub(crate) incident_id: Uuid,
     pub(crate) severity: Severity,

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use storage::questions::{MachineHealth, Range, SUSPECT_WINDOW_MS, Suspicion};
 use storage::rows::CrashRow;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
@@ -17,7 +18,7 @@ const CLOCK_BEHIND_MS: i64 = 30 * 86_400_000;
 const CLOCK_AHEAD_MS: i64 = 300_000;
 
 /// The verdict on one machine, with what it rests on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Hardware {
     pub(crate) suspect: bool,
     pub(crate) suspicion: Suspicion,
@@ -34,7 +35,7 @@ impl From<MachineHealth> for Hardware {
 }
 
 /// The machines whose hardware is suspect.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Suspects {
     pub(crate) now_ms: i64,
     pub(crate) between: Range,
@@ -45,9 +46,12 @@ pub(crate) struct Suspects {
 }
 
 /// The query string of the list of machines.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MachinesQuery {
+    /// Must be `true`.
     #[serde(default)]
+    #[param(required = true, example = true)]
     pub(crate) suspect: bool,
     /// All where it is missing.
     pub(crate) tenant: Option<String>,

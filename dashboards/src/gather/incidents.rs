@@ -6,6 +6,7 @@ use serde::Serialize;
 use storage::questions::{
     CrashFilter, DeepSite, DriverNow, Evidence, Facets, NotificationRow, Ours, Range, SeriesPoint,
 };
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::FEW;
@@ -27,7 +28,7 @@ use record::{Record, state};
 pub(crate) use timeline::{Kind, Moment, Times};
 
 /// One incident.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Incident {
     pub(crate) now_ms: i64,
     pub(crate) incident_id: Uuid,

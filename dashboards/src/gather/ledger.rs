@@ -3,11 +3,12 @@
 use serde::Serialize;
 use storage::database::Database;
 use storage::queue::Queue;
+use utoipa::ToSchema;
 
 use crate::respond::Fault;
 
 /// accepted = analysed + unreadable + dead-lettered + queued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Ledger {
     /// Uploads that the queue made durable.
     pub(crate) accepted: u64,

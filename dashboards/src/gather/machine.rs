@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::questions::CrashFilter;
+use utoipa::ToSchema;
 
 use super::driver::cut;
 use super::hardware::{self, Hardware};
@@ -13,7 +14,7 @@ use crate::respond::Fault;
 const MOST: u32 = 200;
 
 /// Everything on a machine's page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Machine {
     pub(crate) now_ms: i64,
     pub(crate) tenant: String,

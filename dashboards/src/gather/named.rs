@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage::questions::CrashSummary;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::respond::Fault;
 
 /// One line of a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CrashLine {
     #[serde(flatten)]
     pub(crate) summary: CrashSummary,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use storage::questions::{
     Facet, FacetValue, Range, SearchCursor, SearchFilter, SearchKey, SearchTotals, SeriesPoint,
 };
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::named::{CrashLine, named};
@@ -36,10 +37,12 @@ const STEPS: [(u32, &str); 11] = [
 ];
 
 /// The query string.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     /// The query; empty: any crash.
+    #[param(example = "driver:csagent.sys build:19045 -ring:canary")]
     pub(crate) q: String,
     /// `next` of the page before.
     pub(crate) before: Option<String>,
@@ -48,7 +51,7 @@ pub(crate) struct SearchQuery {
 }
 
 /// One value of a facet, and the queries that it leads to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FacetLine {
     /// As it stands in a query.
     pub(crate) value: String,
@@ -64,14 +67,14 @@ pub(crate) struct FacetLine {
 }
 
 /// The values of one fact that most machines have.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FacetLines {
     pub(crate) facet: Facet,
     pub(crate) values: Vec<FacetLine>,
 }
 
 /// Everything on the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Search {
     pub(crate) now_ms: i64,
     /// The query as it was understood.

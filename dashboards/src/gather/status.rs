@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage::questions::{DiskRoom, Lag, TableSize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::FEW;
@@ -15,7 +16,7 @@ use crate::respond::Fault;
 const LATELY_MS: i64 = 15 * 60_000;
 
 /// Everything on the status page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Status {
     pub(crate) now_ms: i64,
     pub(crate) version: &'static str,
@@ -33,7 +34,7 @@ pub(crate) struct Status {
 }
 
 /// What is known of symbols without asking a server.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct SymbolHealth {
     /// Files that analyses of the last week lacked.
     pub(crate) missing_files: usize,
@@ -42,7 +43,7 @@ pub(crate) struct SymbolHealth {
 }
 
 /// A delivery that was set aside.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct DeadLetter {
     pub(crate) partition: i32,
     pub(crate) offset: i64,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use storage::questions::{MissingCursor, MissingSymbol};
 use storage::rows::SymbolFileRow;
+use utoipa::{IntoParams, ToSchema};
 
 use super::FEW;
 use crate::app::{App, now_ms};
@@ -14,17 +15,20 @@ const PAGE: u32 = 100;
 const RECENT_MS: i64 = 7 * 86_400_000;
 
 /// The query string.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SymbolsQuery {
     /// Any, where it is not there; an empty one is a tenant too.
     pub(crate) tenant: Option<String>,
-    /// What the page before gave as `next`.
+    /// `next` of the page before.
+    pub(crate) before: Option<String>,
+    /// An older name of `before`.
     pub(crate) after: Option<String>,
 }
 
 /// Everything on the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Symbols {
     pub(crate) now_ms: i64,
     /// Crashes count from here on.
@@ -32,7 +36,7 @@ pub(crate) struct Symbols {
     pub(crate) tenant: Option<String>,
     /// By machines.
     pub(crate) missing: Vec<MissingSymbol>,
-    /// `after` of the next page, where there is one.
+    /// `before` of the next page, where there is one.
     pub(crate) next: Option<String>,
     /// Newest first.
     pub(crate) arrived: Vec<SymbolFileRow>,
@@ -41,8 +45,8 @@ pub(crate) struct Symbols {
 pub(crate) async fn gather(app: &App, query: SymbolsQuery) -> Result<Symbols, Fault> {
     let now_ms = now_ms();
     let since_ms = now_ms - RECENT_MS;
-    let SymbolsQuery { tenant, after } = query;
-    let after = after.filter(|text| !text.is_empty()).map(|text| cursor(&text)).transpose()?;
+    let SymbolsQuery { tenant, before, after } = query;
+    let after = before.or(after).filter(|text| !text.is_empty()).map(|text| cursor(&text)).transpose()?;
     let whose = tenant.as_deref();
     let (mut missing, arrived) = tokio::try_join!(
         app.database.missing_symbols(whose, since_ms, PAGE + 1, after.as_ref()),
@@ -65,6 +69,6 @@ fn cursor(text: &str) -> Result<MissingCursor, Fault> {
         _ => None,
     };
     let (machines, id, tenant) =
-        parsed.ok_or_else(|| Fault::BadRequest("after must be what a page gave as next.".to_owned()))?;
+        parsed.ok_or_else(|| Fault::BadRequest("before must be what a page gave as next.".to_owned()))?;
     Ok(MissingCursor { machines, tenant, id })
 }

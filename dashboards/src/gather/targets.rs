@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::questions::TargetRow;
+use utoipa::ToSchema;
 
 use crate::app::{App, now_ms};
 use crate::respond::Fault;
@@ -10,7 +11,7 @@ use crate::respond::Fault;
 const SILENT_MS: i64 = 180_000;
 
 /// All of them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Targets {
     pub(crate) now_ms: i64,
     /// By name.

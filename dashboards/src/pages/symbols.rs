@@ -64,7 +64,7 @@ fn push_hint(upload_url: &str) -> Markup {
 
 fn next_page(symbols: &Symbols, next: &str) -> String {
     let tenant = symbols.tenant.as_deref().map(|tenant| ("tenant", tenant));
-    let pairs: Vec<(&str, &str)> = tenant.into_iter().chain([("after", next)]).collect();
+    let pairs: Vec<(&str, &str)> = tenant.into_iter().chain([("before", next)]).collect();
     link::with_query("/symbols", &pairs)
 }
 

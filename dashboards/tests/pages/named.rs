@@ -124,14 +124,15 @@ async fn the_page_of_missing_files_says_which_and_how_to_push_them() {
     assert_eq!(ids, [PDB, KERNEL]);
     assert_eq!((&all["missing"][0]["machines"], &all["missing"][0]["sites"]), (&json!(2), &json!(1)));
     assert_eq!(ask("?tenant=other").await["missing"], json!([]));
-    let rest = ask(&format!("?after=2/{PDB}/acme")).await;
+    let rest = ask(&format!("?before=2/{PDB}/acme")).await;
+    assert_eq!(rest, ask(&format!("?after=2/{PDB}/acme")).await);
     assert_eq!(rest["missing"].as_array().unwrap().len(), 1);
     fixture.database.insert_symbol_files(&[file]).await.unwrap();
     assert_eq!(ask("").await["missing"].as_array().unwrap().len(), 1);
     let page = fixture.get("/symbols").await;
     check_page("/symbols", &page);
     assert!(page.body.contains("21.0 MB") && page.body.contains("ntkrnlmp.pdb"), "{}", page.body);
-    for wrong in ["?after=x", "?after=-1/a/b/c", "?after=1/a/b"] {
+    for wrong in ["?before=x", "?after=-1/a/b/c", "?after=1/a/b"] {
         assert_eq!(fixture.get(&format!("/symbols{wrong}")).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
     fixture.stop().await;

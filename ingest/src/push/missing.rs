@@ -20,13 +20,15 @@ const MOST: u32 = 1_000;
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     limit: Option<u32>,
+    /// `next` of an earlier answer; older scripts call it `after`.
+    before: Option<String>,
     after: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Missing {
     missing: Vec<Line>,
-    /// `after` of the next page, where there is one.
+    /// `before` of the next page, where there is one.
     next: Option<String>,
 }
 
@@ -53,12 +55,12 @@ async fn answer(intake: &Inner, request: Request) -> Result<Missing, Refusal> {
     let tenant = intake.tenants.tenant(&request)?;
     let bad = |why: &str| Refusal::BadValue { what: "the query".to_owned(), why: why.to_owned() };
     let Query(asked) = Query::<Asked>::try_from_uri(&request.uri)
-        .map_err(|_not_numbers| bad("limit is a number, after is the next of an earlier answer"))?;
+        .map_err(|_not_numbers| bad("limit is a number, before is the next of an earlier answer"))?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
-    let after = match asked.after.as_deref() {
+    let after = match asked.before.as_deref().or(asked.after.as_deref()) {
         None | Some("") => None,
         Some(text) => Some(
-            cursor(tenant, text).ok_or_else(|| bad("after must be what an earlier answer gave as next"))?,
+            cursor(tenant, text).ok_or_else(|| bad("before must be what an earlier answer gave as next"))?,
         ),
     };
     let since = now_ms().saturating_sub(RECENT_MS);

@@ -11,6 +11,7 @@ const END_OF_TIME_MS: i64 = 10_413_791_999_999;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditRow {
     /// Its id: a line written twice is one.
     #[serde(with = "clickhouse::serde::uuid")]

@@ -48,6 +48,7 @@ pub struct Cursor {
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CrashSummary {
     /// Identity.
     #[serde(with = "clickhouse::serde::uuid")]

@@ -45,6 +45,7 @@ pub struct DeepBucket {
 
 /// What a driver's fault site is called with symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeepSite {
     /// PE timestamp of the driver.
     pub timestamp: u32,

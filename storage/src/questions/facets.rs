@@ -26,6 +26,7 @@ pub enum Ours {
 
 /// What a value is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FacetKind {
     /// Rollout ring.

@@ -36,6 +36,7 @@ pub struct IncidentCount {
 
 /// What arrives of a driver's crashes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DriverNow {
     /// Distinct machines of the last minute.
     pub last_minute: u64,

@@ -19,6 +19,7 @@ const EXAMPLES: usize = 10;
 /// One driver's crashes of a stretch of time, seen from every side. Lists are by machines, the first 50. Sites, rings,
 /// builds and models are of no more crashes than `facets` looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// Distinct machines.
     pub machines: u64,
@@ -54,6 +55,7 @@ pub struct Evidence {
 
 /// One version of an image, as its PE header names it.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionRow {
     /// PE timestamp.
     pub timestamp: u32,
@@ -71,6 +73,7 @@ pub struct VersionRow {
 
 /// One bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BucketRow {
     /// Bucket id.
     pub bucket: String,
@@ -86,6 +89,7 @@ pub struct BucketRow {
 
 /// One fault site: an instruction of one version of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SiteRow {
     /// PE timestamp.
     pub timestamp: u32,
@@ -99,6 +103,7 @@ pub struct SiteRow {
 
 /// One bug check or exception.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BugcheckRow {
     /// Code; 0 for user-mode.
     pub code: u32,
@@ -112,6 +117,7 @@ pub struct BugcheckRow {
 
 /// How many machines share one value.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Share {
     /// The value.
     pub name: String,
@@ -123,6 +129,7 @@ pub struct Share {
 
 /// One OS build.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BuildRow {
     /// Build (19041).
     pub build: u32,

@@ -9,6 +9,7 @@ use crate::database::{Database, DatabaseError};
 /// Something that happened to an incident. Kinds `opened`, `acknowledged`, `resolved`, `reopened` and `merged` decide its
 /// state; all others (`grew`, `attributed`, `commented`, ...) leave it.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentEvent {
     /// Which incident.
     #[serde(with = "clickhouse::serde::uuid")]
@@ -30,6 +31,7 @@ pub struct IncidentEvent {
 
 /// An incident as its events leave it.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentSummary {
     /// Which incident.
     #[serde(with = "clickhouse::serde::uuid")]
@@ -84,6 +86,7 @@ impl IncidentSummary {
 
 /// Which incidents, by where they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Any.

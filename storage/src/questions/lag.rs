@@ -7,6 +7,7 @@ use crate::database::{Database, DatabaseError};
 
 /// Of the crashes that became rows within a stretch of time: how long that took since the upload was durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Lag {
     /// Crashes.
     pub crashes: u64,

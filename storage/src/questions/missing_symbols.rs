@@ -7,6 +7,7 @@ use crate::database::{Database, DatabaseError};
 
 /// A file that analyses wanted and nobody had.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MissingSymbol {
     /// Whose crashes want it.
     pub tenant: String,

@@ -8,6 +8,7 @@ use crate::database::{Database, DatabaseError};
 
 /// One notification to one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotificationRow {
     /// Its id, which the receiver sees too.
     pub notification_id: String,

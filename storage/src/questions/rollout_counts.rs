@@ -26,6 +26,7 @@ pub enum BuildName<'n> {
 
 /// Where it is known from who has which build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExposureSource {
     /// Inventories: all machines that send one.

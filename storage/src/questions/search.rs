@@ -46,6 +46,7 @@ pub struct SearchFilter {
 
 /// How many there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SearchTotals {
     /// Crashes.
     pub crashes: u64,

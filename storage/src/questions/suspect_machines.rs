@@ -26,6 +26,7 @@ const AHEAD_MS: i64 = 600_000;
 
 /// What one machine's crashes of some days say about its hardware.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MachineHealth {
     /// Tenant.
     pub tenant: String,
@@ -67,6 +68,7 @@ pub struct MachineHealth {
 
 /// One crash that counts. It is read as the tuple that the server makes, and written with names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(from = "(i64, String, u32, String, String, String)")]
 pub struct HardwareEvidence {
     /// When it happened.
@@ -100,6 +102,7 @@ impl From<(i64, String, u32, String, String, String)> for HardwareEvidence {
 
 /// How sure it is that a machine's hardware is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Suspicion {
     /// Nothing points at the hardware.

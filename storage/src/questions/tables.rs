@@ -7,6 +7,7 @@ use crate::database::{Database, DatabaseError};
 
 /// One table.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TableSize {
     /// Its name.
     pub table: String,
@@ -20,6 +21,7 @@ pub struct TableSize {
 
 /// The room where tables are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DiskRoom {
     /// Bytes that are free.
     pub free: u64,

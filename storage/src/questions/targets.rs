@@ -10,6 +10,7 @@ const GONE_MS: i64 = 300_000;
 
 /// One target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TargetRow {
     /// Name in the configuration.
     pub name: String,

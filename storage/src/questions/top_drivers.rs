@@ -8,6 +8,7 @@ use crate::database::{Database, DatabaseError};
 
 /// One driver or module that is blamed, or one kind of culprit that is no image.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DriverSummary {
     /// Base name, lower case; empty for culprits that are no image.
     pub driver: String,

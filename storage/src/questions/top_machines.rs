@@ -11,6 +11,7 @@ const MOST: u32 = 250_000;
 
 /// A machine.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TopMachine {
     /// Whose it is.
     pub tenant: String,

@@ -50,6 +50,7 @@ pub struct DeepRow {
 
 /// A symbol file that somebody pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SymbolFileRow {
     /// Tenant of the token.
     pub tenant: String,

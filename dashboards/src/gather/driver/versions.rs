@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage::questions::{BuildSeen, ChangeRow, Exposure, Range, VersionRow};
+use utoipa::ToSchema;
 
 use crate::stats::{Rate, rate};
 
 /// One version within the range.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[schema(as = DriverVersion)]
 pub(crate) struct Version {
     /// PE timestamp; 0 where only an inventory's word for it is known.
     pub(crate) timestamp: u32,
@@ -96,8 +98,9 @@ pub(super) fn side_by_side(
 }
 
 /// How a release is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReleaseSource)]
 pub(crate) enum Source {
     /// Somebody told us of the change.
     Told,
@@ -106,7 +109,7 @@ pub(crate) enum Source {
 }
 
 /// A version that came out within the range.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Release {
     pub(crate) at_ms: i64,
     pub(crate) source: Source,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::ActRow;
+use utoipa::ToSchema;
 
 use super::record::Happened;
 use crate::act::Kind;
@@ -15,7 +16,7 @@ const CLOCKS_MS: i64 = 10_000;
 const MOST_TICKETS: usize = 10;
 
 /// Where else it is worked on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Ticket {
     pub(crate) at_ms: i64,
     pub(crate) by: String,
@@ -26,7 +27,7 @@ pub(crate) struct Ticket {
 }
 
 /// What somebody did that is no step of the incident yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Waiting {
     pub(crate) at_ms: i64,
     pub(crate) by: String,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::{IncidentCursor, IncidentFilter, IncidentSpan, IncidentState, IncidentSummary};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::{App, now_ms};
@@ -13,17 +14,18 @@ const PAGE: u32 = 50;
 const MOST_OPEN: u32 = 200;
 
 /// The query string.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct IncidentsQuery {
-    /// `all`, `open`, `over`.
+    /// Which ones.
     pub(crate) state: IncidentState,
-    /// `<ms>.<incident id>` of the last incident of the page before.
+    /// `next` of the page before.
     pub(crate) before: Option<String>,
 }
 
 /// Everything on the page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Incidents {
     pub(crate) now_ms: i64,
     pub(crate) filter: IncidentsQuery,

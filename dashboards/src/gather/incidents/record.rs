@@ -5,10 +5,11 @@ use detector::attribution::Attribution;
 use detector::incident::Tally;
 use serde::{Deserialize, Serialize};
 use storage::questions::IncidentEvent;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Why an incident was opened.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct Reason {
     /// First machine beyond the usual.
@@ -39,7 +40,7 @@ pub(crate) struct Reason {
 }
 
 /// Values that machines have, most machines first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Shares {
     pub(crate) versions: Vec<Tally>,
     pub(crate) fault_sites: Vec<Tally>,
@@ -51,7 +52,7 @@ pub(crate) struct Shares {
 }
 
 /// Something that happened to an incident.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Happened {
     /// As it is stored; of the new form without its detail, whose parts are the fields below and the incident itself.
     #[serde(flatten)]

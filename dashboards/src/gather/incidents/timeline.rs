@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::questions::NotificationRow;
+use utoipa::ToSchema;
 
 use super::record::Happened;
 
@@ -9,8 +10,9 @@ use super::record::Happened;
 const FIRST_CRASH_MS: i64 = 86_400_000;
 
 /// What kind of moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MomentKind)]
 pub(crate) enum Kind {
     /// The first crash that is counted happened.
     FirstCrash,
@@ -25,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 /// One line of the time line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Moment {
     pub(crate) at_ms: i64,
     pub(crate) kind: Kind,
@@ -38,7 +40,7 @@ pub(crate) struct Moment {
 }
 
 /// How long each took from the onset, in seconds; `None` where it has not happened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Times {
     pub(crate) to_detect_s: Option<i64>,
     pub(crate) to_notify_s: Option<i64>,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::Range;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, now_ms};
 use crate::query;
@@ -15,16 +16,19 @@ const MOST: u32 = 10;
 const LONGEST: usize = 4_096;
 
 /// The query string.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CompleteQuery {
+    /// What is typed so far.
+    #[param(example = "driver:cs")]
     pub(crate) q: String,
     /// Where the cursor is, in Unicode characters; at the end where it is not said.
     pub(crate) at: Option<usize>,
 }
 
 /// One suggestion.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Suggestion {
     /// What takes the place of the marked part.
     pub(crate) text: String,
@@ -37,7 +41,7 @@ pub(crate) struct Suggestion {
 }
 
 /// What may come next, and what it would replace.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Completion {
     /// First character that a suggestion takes the place of, counted in Unicode characters.
     pub(crate) at: usize,

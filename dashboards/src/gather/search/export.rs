@@ -7,7 +7,8 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use storage::questions::{CrashSummary, ROWS_AT_ONCE, SearchCursor, SearchFilter, SearchKey};
+use storage::questions::{CrashSummary, ROWS_AT_ONCE, Range, SearchCursor, SearchFilter, SearchKey};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Refused, understand};
 use crate::app::{App, now_ms};
@@ -23,7 +24,7 @@ const MOST: usize = 100_000;
 const KEYS_AT_ONCE: usize = 25_000;
 
 /// In which form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// RFC 4180.
@@ -34,11 +35,30 @@ pub(crate) enum Format {
 }
 
 /// The query string.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
+    /// The query; empty: any crash.
+    #[param(example = "driver:csagent.sys time:7d")]
     pub(crate) q: String,
+    /// In which form.
     pub(crate) format: Format,
+}
+
+/// An export as JSON: its schema. What is sent is written while it is read.
+#[derive(ToSchema)]
+#[schema(as = SearchExport)]
+#[expect(dead_code, reason = "read by the macro that makes the schema")]
+pub(crate) struct File {
+    /// The query as it was understood.
+    query: String,
+    between: Range,
+    crashes: Vec<CrashSummary>,
+    /// How many there are.
+    rows: usize,
+    /// Whether there would be more.
+    cut: bool,
 }
 
 /// How far an export is.

@@ -13,6 +13,8 @@ const MOST: u32 = 10;
 
 /// A fact whose values are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = SearchFacet))]
 #[serde(rename_all = "snake_case")]
 pub enum Facet {
     /// Blamed driver or module.
