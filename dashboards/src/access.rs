@@ -161,12 +161,17 @@ impl Access {
         let peer = peer.map(|peer| peer.ip().to_canonical());
         let address = self.proxies.client(headers, peer);
         let secure = self.proxies.is_https(headers, peer);
-        let visitor = |who: Option<Who>, bound: String| Visitor { who, address, secure, session: None, bound };
+        let visitor =
+            |who: Option<Who>, bound: String| Visitor { who, address, secure, session: None, bound };
         let shown = address.map(|address| address.to_string()).unwrap_or_default();
-        let someone = |name: &str, role, means| Who { name: name.to_owned(), role, means, peer: shown.clone() };
+        let someone =
+            |name: &str, role, means| Who { name: name.to_owned(), role, means, peer: shown.clone() };
         if self.mode == Mode::Open {
             return Ok(match here::is_here(headers, peer) {
-                true => visitor(Some(someone("somebody at this machine", Role::Admin, Means::Here)), "here".into()),
+                true => visitor(
+                    Some(someone("somebody at this machine", Role::Admin, Means::Here)),
+                    "here".into(),
+                ),
                 false => visitor(Some(someone("somebody", Role::Viewer, Means::Anyone)), "anyone".into()),
             });
         }
@@ -175,9 +180,15 @@ impl Access {
             return Ok(visitor(Some(someone(&name, role, Means::Proxy)), bound));
         }
         if let Some(token) = bearer(headers) {
-            let Some(role) = self.keys.role(token) else { return Err(self.wrong_bearer(address, now)) };
-            let name = format!("{} token", role.name());
-            return Ok(visitor(Some(someone(&name, role, Means::Token)), "token".into()));
+            match self.keys.role(token) {
+                Some(role) => {
+                    let name = format!("{} token", role.name());
+                    return Ok(visitor(Some(someone(&name, role, Means::Token)), "token".into()));
+                }
+                None if self.is_closed() => return Err(self.wrong_bearer(address, now)),
+                // Everybody may look: those too who send the token that uploads need, as the drill does.
+                None => {}
+            }
         }
         let id = Cookie::session(secure).get(headers);
         if let Some((id, session)) = id.and_then(|id| Some((id, self.sessions.get(id, now)?))) {

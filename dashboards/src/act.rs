@@ -2,13 +2,13 @@
 //! of the incident's page. Owns the checks of what is asked, and writes the act down; the alerts role reads it and makes it a
 //! step of the incident. Who may is settled before: `access/gate.rs`.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::Json;
 use serde::Serialize;
 use storage::questions::ActRow;
 use uuid::Uuid;

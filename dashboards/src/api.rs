@@ -1,12 +1,12 @@
 //! `/api/v1`: what the pages show, as JSON, under the same addresses, and what only programs ask for. Field names are a
 //! contract: add, never rename.
 
+use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Means, Role, Who};

@@ -131,7 +131,15 @@ mod tests {
         for good in ["/", "/incidents/7?a=b", "/drivers/%2F%2Fevil.example"] {
             assert_eq!(back(good), good);
         }
-        for bad in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/\n", "/login?then=/", "/api/v1/me"] {
+        for bad in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\n",
+            "/login?then=/",
+            "/api/v1/me",
+        ] {
             assert_eq!(back(bad), "/", "{bad}");
         }
     }

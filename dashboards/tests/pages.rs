@@ -1,6 +1,8 @@
 //! Every page and every endpoint against the embedded engine: they render, they link, and no name gets out of hand.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
 
+#[path = "pages/access.rs"]
+mod access;
 #[path = "pages/fixture.rs"]
 mod fixture;
 #[path = "pages/gate.rs"]

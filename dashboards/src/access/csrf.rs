@@ -66,9 +66,7 @@ impl Kind {
         match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),
             "application/x-www-form-urlencoded" => Ok(Self::Form),
-            _ => Err(Fault::MediaType(
-                "Send JSON, and say so: `Content-Type: application/json`.".to_owned(),
-            )),
+            _ => Err(Fault::MediaType("Send JSON, and say so: `Content-Type: application/json`.".to_owned())),
         }
     }
 }
@@ -98,7 +96,8 @@ impl Access {
         }
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
             .map_err(|_not_a_form| Fault::BadRequest("The body is no form.".to_owned()))?;
-        let token = pairs.iter().find(|(name, _)| name == super::visit::FIELD).map(|(_, value)| value.as_str());
+        let token =
+            pairs.iter().find(|(name, _)| name == super::visit::FIELD).map(|(_, value)| value.as_str());
         self.csrf.check(&visitor.bound, token.unwrap_or_default())
     }
 }

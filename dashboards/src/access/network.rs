@@ -35,7 +35,8 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let text = text.trim();
         let address = || text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
-        let network: IpNet = text.parse().or_else(|_no_block| address()).map_err(|_| NetworkError::Unreadable)?;
+        let network: IpNet =
+            text.parse().or_else(|_no_block| address()).map_err(|_| NetworkError::Unreadable)?;
         if network.prefix_len() == 0 { Err(NetworkError::Everybody) } else { Ok(Self(network.trunc())) }
     }
 }

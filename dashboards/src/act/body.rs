@@ -118,7 +118,12 @@ pub(super) fn act(who: &Who, kind: Kind, body: Body, now_ms: i64) -> Result<Act,
     Ok(Act { by, words: words.to_owned(), until_ms, ticket })
 }
 
-fn until_ms(kind: Kind, until: Option<&str>, length: Option<&str>, now_ms: i64) -> Result<Option<i64>, Fault> {
+fn until_ms(
+    kind: Kind,
+    until: Option<&str>,
+    length: Option<&str>,
+    now_ms: i64,
+) -> Result<Option<i64>, Fault> {
     let until_ms = match (kind, until, length) {
         (Kind::Mute, Some(until), None) => moment(until)?,
         (Kind::Mute, None, Some(length)) => now_ms.saturating_add(length_ms(length)?),
@@ -173,7 +178,8 @@ mod tests {
     }
 
     fn check(kind: Kind, body: &str, expected: Result<Option<i64>, &str>) {
-        let found = Body::of_json(body.as_bytes()).and_then(|body| act(&who(Means::Here), kind, body, NOW_MS));
+        let found =
+            Body::of_json(body.as_bytes()).and_then(|body| act(&who(Means::Here), kind, body, NOW_MS));
         let found = found.map(|act| act.until_ms);
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{body}"),
@@ -231,7 +237,8 @@ mod tests {
         for good in ["OPS-4711", "#12", "team/repo#7", "https://jira.example/browse/OPS-4711?a=b"] {
             assert_eq!(ticket(&format!(" {good} ")), Ok(good.to_owned()));
         }
-        for bad in ["", "javascript:alert(1)", "a b", "<b>", "OPS-1\n", "https://a@b/", "\u{202e}7", "ÖPS-1"] {
+        for bad in ["", "javascript:alert(1)", "a b", "<b>", "OPS\n1", "https://a@b/", "\u{202e}7", "ÖPS-1"]
+        {
             assert!(ticket(bad).is_err(), "{bad}");
         }
         assert!(ticket(&"x".repeat(501)).is_err());
@@ -258,7 +265,11 @@ mod tests {
             act(&who(Means::Session), Kind::Mute, form.into(), NOW_MS).map(|act| act.until_ms)
         };
         assert_eq!(read("csrf=x&by=&for=30m&until="), Ok(Some(NOW_MS + 1_800_000)));
-        assert_eq!(read("for=30m&until=2030-01-01T00%3A00"), Ok(Some(NOW_MS + 1_800_000)), "the button counts");
+        assert_eq!(
+            read("for=30m&until=2030-01-01T00%3A00"),
+            Ok(Some(NOW_MS + 1_800_000)),
+            "the button counts"
+        );
         assert_eq!(read("for=until&until=2024-07-19T04%3A39"), Ok(Some(NOW_MS + 1_800_000)));
         assert!(read("for=until&until=").is_err());
         assert!(read("").is_err());

@@ -14,10 +14,7 @@ use crate::layout::{self, Here};
 use crate::{link, text};
 
 /// `GET /audit`
-pub(crate) async fn page(
-    State(app): State<App>,
-    query: Result<Query<AuditQuery>, QueryRejection>,
-) -> Answer {
+pub(crate) async fn page(State(app): State<App>, query: Result<Query<AuditQuery>, QueryRejection>) -> Answer {
     let audit = gather(&app, query?.0).await?;
     Ok(Html(layout::page("Audit log", Here::Nowhere, None, &render(&audit)).into_string()))
 }

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 use storage::questions::TargetRow;
 
 use super::Answer;
+use crate::access::{self, Role, csrf_field};
 use crate::app::App;
 use crate::gather::targets::{Targets, gather};
-use crate::access::{self, Role, csrf_field};
 use crate::layout::{self, Here};
 use crate::{link, text};
 

@@ -53,7 +53,10 @@ pub(super) fn tickets(acts: &[ActRow]) -> Vec<Ticket> {
     let mut found: Vec<Ticket> = Vec::new();
     for act in acts.iter().rev().filter(|act| Kind::named(&act.kind) == Some(Kind::Ticket)) {
         let ticket = detail(act).ticket;
-        if found.len() < MOST_TICKETS && !ticket.is_empty() && found.iter().all(|known| known.ticket != ticket) {
+        if found.len() < MOST_TICKETS
+            && !ticket.is_empty()
+            && found.iter().all(|known| known.ticket != ticket)
+        {
             let url = link::outside(&ticket).map(str::to_owned);
             found.push(Ticket { at_ms: act.at_ms, by: act.by.clone(), ticket, url });
         }
