@@ -3,6 +3,8 @@
 
 #[path = "pages/driver.rs"]
 mod driver;
+#[path = "pages/access.rs"]
+mod access;
 #[path = "pages/fixture.rs"]
 mod fixture;
 #[path = "pages/gate.rs"]

@@ -127,7 +127,10 @@ mod tests {
                 "access.user_header",
             ]
         );
-        assert!(faults.iter().all(|fault| !fault.contains("4711") && !fault.contains("a-secret")), "{faults:?}");
+        assert!(
+            faults.iter().all(|fault| !fault.contains("4711") && !fault.contains("a-secret")),
+            "{faults:?}"
+        );
         assert!(Access::default().faults().is_empty());
         assert_eq!(Access::default().pages().unwrap().user_header, "x-forwarded-user");
     }

@@ -218,7 +218,10 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
         }
         let list = r#"["0123456789012345678", "9876543210987654321"]"#;
-        assert_eq!(check("", &[("BLUESCOPE_ACCESS__ADMIN_TOKENS", list)]).unwrap().access.admin_tokens.len(), 2);
+        assert_eq!(
+            check("", &[("BLUESCOPE_ACCESS__ADMIN_TOKENS", list)]).unwrap().access.admin_tokens.len(),
+            2
+        );
 
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[log]\n[database]\npassword = hunter2\n").unwrap();

@@ -244,7 +244,7 @@ mod tests {
         for good in ["OPS-4711", "#12", "team/repo#7", "https://jira.example/browse/OPS-4711?a=b"] {
             assert_eq!(ticket(&format!(" {good} ")), Ok(good.to_owned()));
         }
-        for bad in ["", "javascript:alert(1)", "a b", "<b>", "OPS-1\n", "https://a@b/", "\u{202e}7", "ÖPS-1"]
+        for bad in ["", "javascript:alert(1)", "a b", "<b>", "OPS\n1", "https://a@b/", "\u{202e}7", "ÖPS-1"]
         {
             assert!(ticket(bad).is_err(), "{bad}");
         }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use bluescope_dashboards::Dashboards;
+use bluescope_dashboards::{AccessConfig, Dashboards};
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
@@ -56,15 +56,20 @@ pub(crate) struct Page {
 impl Fixture {
     /// An empty installation. `None` where there is no libchdb, which CI does not accept.
     pub(crate) async fn new() -> Option<Self> {
-        Self::opened(None).await
+        Self::opened(None, AccessConfig::default()).await
     }
 
     /// The same, where acts on incidents need a token.
     pub(crate) async fn with_acts_token(token: &str) -> Option<Self> {
-        Self::opened(Some(SecretString::from(token))).await
+        Self::opened(Some(SecretString::from(token)), AccessConfig::default()).await
     }
 
-    async fn opened(acts_token: Option<SecretString>) -> Option<Self> {
+    /// The same, where people sign in.
+    pub(crate) async fn with_access(access: AccessConfig) -> Option<Self> {
+        Self::opened(None, access).await
+    }
+
+    async fn opened(acts_token: Option<SecretString>, access: AccessConfig) -> Option<Self> {
         if let Err(error) = embedded::find_library(None) {
             assert!(std::env::var_os("CI").is_none(), "{error}");
             println!("skipped: no libchdb here");
@@ -78,6 +83,7 @@ impl Fixture {
         let queue = Queue::open(&config).await.unwrap();
         let router = Dashboards::new(database.clone(), queue.clone(), &mut Registry::default())
             .with_upload_url("http://bluescope.example:8080/")
+            .with_access(access)
             .with_acts_token(acts_token)
             .router();
         Some(Self { database, queue, router, _dir: dir, _turn: turn })

@@ -5,8 +5,9 @@ use serde_json::Value;
 use storage::questions::{ActCursor, TargetRow};
 use uuid::Uuid;
 
+use crate::access::Browser;
 use crate::check_page;
-use crate::fixture::{Fixture, hostile, now_ms};
+use crate::fixture::{Fixture, Page, hostile, now_ms};
 
 fn target(name: &str, health: &str) -> TargetRow {
     TargetRow {
@@ -16,6 +17,12 @@ fn target(name: &str, health: &str) -> TargetRow {
         updated_at_ms: now_ms(),
         ..TargetRow::default()
     }
+}
+
+/// Presses the button of a target, as a browser does.
+async fn press(fixture: &Fixture, browser: &Browser, target: &str) -> Page {
+    let token = browser.form_token(fixture, "/targets").await;
+    browser.post(fixture, &format!("/targets/{target}/test"), &[("csrf", &token)]).await
 }
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -41,14 +48,13 @@ async fn targets_are_shown_as_they_are_doing() {
     };
     let gone = TargetRow { updated_at_ms: now_ms() - 3_600_000, ..target("removed", "working") };
     fixture.database.put_targets(&[dead, tried, gone]).await.unwrap();
-    let page = fixture.get("/targets").await;
+    let page = Browser::here().get(&fixture, "/targets").await;
     check_page("/targets", &page);
-    for words in
-        ["dead", "502 Bad Gateway", "17", "took it: 202", "/api/v1/targets/on-call/test", "Send a test"]
-    {
+    for words in ["dead", "502 Bad Gateway", "17", "took it: 202", "/targets/on-call/test", "Send a test"] {
         assert!(page.body.contains(words), "{words:?} is not in {}", page.body);
     }
     assert!(!page.body.contains("removed") && !page.body.contains("type=\"password\""), "{}", page.body);
+    assert!(!fixture.get("/targets").await.body.contains("Send a test"), "not for those who only look");
     let json = fixture.json("/api/v1/targets").await;
     let names: Vec<&str> =
         json["targets"].as_array().unwrap().iter().map(|target| target["name"].as_str().unwrap()).collect();
@@ -56,7 +62,7 @@ async fn targets_are_shown_as_they_are_doing() {
     let rows: Vec<TargetRow> =
         hostile().iter().map(|name| TargetRow { last_error: name.clone(), ..target(name, name) }).collect();
     fixture.database.put_targets(&rows).await.unwrap();
-    check_page("/targets", &fixture.get("/targets").await);
+    check_page("/targets", &Browser::here().get(&fixture, "/targets").await);
     fixture.stop().await;
 }
 
@@ -70,7 +76,7 @@ async fn a_test_is_written_down_for_the_alerts_role() {
     assert_eq!(done.status, StatusCode::ACCEPTED, "{}", done.body);
     let accepted: Value = serde_json::from_str(&done.body).unwrap();
     assert_eq!(accepted["target"], "on-call");
-    let form = fixture.post("/api/v1/targets/on-call/test", &[FORM, OURS], "").await;
+    let form = press(&fixture, &Browser::here(), "on-call").await;
     assert_eq!(
         (form.status, &form.headers["location"]),
         (StatusCode::SEE_OTHER, &"/targets?asked".parse().unwrap())
@@ -81,6 +87,7 @@ async fn a_test_is_written_down_for_the_alerts_role() {
         ("on-call", &json[..], "{}", StatusCode::BAD_REQUEST),
         ("on-call", &[][..], "", StatusCode::UNSUPPORTED_MEDIA_TYPE),
         ("on-call", &[FORM][..], "", StatusCode::FORBIDDEN),
+        ("on-call", &[FORM, OURS][..], "", StatusCode::FORBIDDEN),
         ("on-call", &[FORM, ("origin", "https://evil.example")][..], "", StatusCode::FORBIDDEN),
     ] {
         let refused = fixture.post(&format!("/api/v1/targets/{target}/test"), headers, body).await;
@@ -99,17 +106,21 @@ async fn a_test_is_written_down_for_the_alerts_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_acts_need_a_token_the_button_does() {
+async fn where_acts_need_a_token_the_button_needs_a_sign_in() {
     let Some(fixture) = Fixture::with_acts_token("a-long-secret").await else { return };
     fixture.database.put_targets(&[target("on-call", "working")]).await.unwrap();
-    assert!(fixture.get("/targets").await.body.contains("type=\"password\""));
-    for (body, status) in [
-        ("", StatusCode::UNAUTHORIZED),
-        ("token=a-long-secre", StatusCode::UNAUTHORIZED),
-        ("token=a-long-secret", StatusCode::SEE_OTHER),
-    ] {
-        let done = fixture.post("/api/v1/targets/on-call/test", &[FORM, OURS], body).await;
-        assert_eq!(done.status, status, "{body}: {}", done.body);
-    }
+    let mut browser = Browser::here();
+    let page = browser.get(&fixture, "/targets").await;
+    assert!(
+        !page.body.contains("Send a test") && page.body.contains("/login?then=%2Ftargets"),
+        "{}",
+        page.body
+    );
+    assert_eq!(press(&fixture, &browser, "on-call").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(browser.sign_in(&fixture, "ada", "a-long-secre").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(browser.sign_in(&fixture, "ada", "a-long-secret").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(press(&fixture, &browser, "on-call").await.status, StatusCode::SEE_OTHER);
+    let acts = fixture.database.incident_acts(Uuid::nil()).await.unwrap();
+    assert_eq!((acts.len(), acts[0].by.as_str()), (1, "ada"));
     fixture.stop().await;
 }
