@@ -131,6 +131,7 @@ pub(crate) async fn start(config: &Config, roles: Roles, stop: CancellationToken
     }
     if let (true, Some(queue), Some(database)) = (roles.dashboards, &queue, &database) {
         let pages = Dashboards::new(database.clone(), queue.clone(), &mut registry)
+            .with_blobs(blobs.clone())
             .with_upload_url(config.server.public_url())
             .with_access(config.access.pages()?)
             .with_acts_token(config.server.acts_token.clone())

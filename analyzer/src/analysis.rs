@@ -46,6 +46,9 @@ pub struct Analysis {
     /// The instruction that failed, as far as it is known: `csagent+e14ed`, or its address where it lies in no image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faulting_ip: Option<String>,
+    /// The machine code around that instruction, where the dump holds it: large dumps do, small ones seldom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeReport>,
     /// Who is blamed and why.
     pub verdict: Verdict,
     /// Frames of the faulting thread, innermost first.
@@ -120,6 +123,17 @@ pub struct ExceptionReport {
     pub access: Option<String>,
     /// The address that was accessed, `0x...`.
     pub accessed: Option<String>,
+}
+
+/// Machine code around the instruction that failed: a run of memory without a hole, at most 64 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CodeReport {
+    /// Of the first byte, `0x...`. It need not be the beginning of an instruction.
+    pub address: String,
+    /// Of the instruction that failed, `0x...`: it begins within the run.
+    pub fault: String,
+    /// The bytes, two hexadecimal digits each.
+    pub bytes: String,
 }
 
 /// The verdict of the blame rules.

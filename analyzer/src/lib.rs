@@ -3,6 +3,7 @@
 
 pub mod analysis;
 mod analyze;
+mod code;
 pub mod deep;
 mod hex;
 mod kernel;

@@ -7,6 +7,8 @@ mod facts;
 mod guard;
 mod walk;
 
+use std::borrow::Cow;
+
 use blame::Owners;
 use dump::{Access, Identity, status_name};
 use minidump::{
@@ -18,12 +20,12 @@ use symbols::{ImageId, PdbId, SymbolSet};
 use uuid::Uuid;
 
 use crate::analysis::{
-    Analysis, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip, stored,
+    Analysis, CodeReport, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip, stored,
 };
 use crate::hex::hex;
 use crate::module_symbols::{Ids, ModuleSymbols, Page, Walked};
 use crate::text::clean;
-use crate::{ANALYZER_VERSION, Limits, Unreadable, os};
+use crate::{ANALYZER_VERSION, Limits, Unreadable, code, os};
 
 type Dump<'a> = Minidump<'a, &'a [u8]>;
 
@@ -101,6 +103,7 @@ pub(crate) fn analyze(
         bugcheck: None,
         exception: exception.as_ref().map(exception_report),
         faulting_ip: faulting_ip(&facts),
+        code: exception.and_then(|exception| code_around(&regions, exception.address)),
         verdict: verdict.into(),
         stack: frames,
         registers,
@@ -145,6 +148,16 @@ fn page(regions: &UnifiedMemoryList<'_>, module: &MinidumpModule, rva: u32) -> O
     let region = regions.memory_at_address(address)?;
     let skip = usize::try_from(address.checked_sub(region.base_address())?).ok()?;
     region.bytes().get(skip..)?.first_chunk().copied()
+}
+
+/// The code around an address: whoever writes a dump puts what lies around each thread's instruction into it.
+fn code_around(regions: &UnifiedMemoryList<'_>, address: u64) -> Option<CodeReport> {
+    code::around(address, |address, most| {
+        let region = regions.memory_at_address(address)?;
+        let skip = usize::try_from(address.checked_sub(region.base_address())?).ok()?;
+        let bytes = region.bytes().get(skip..)?;
+        Some(Cow::Owned(bytes.get(..most).unwrap_or(bytes).to_vec()))
+    })
 }
 
 /// The frames of the report.

@@ -21,7 +21,9 @@ use crate::gather::incidents::standing;
 use crate::link;
 use crate::respond::{ApiFault, Fault, PageFault};
 
+pub(crate) mod analyse;
 mod body;
+pub(crate) mod notes;
 pub(crate) mod test;
 
 use body::{Act, Body, Form, act};

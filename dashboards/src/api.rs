@@ -15,7 +15,7 @@ use crate::access::{self, Means, Role, Who};
 use crate::act;
 use crate::app::App;
 use crate::gather::{
-    audit, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
+    audit, bucket, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
 };
 use crate::openapi;
 use crate::range::RangeQuery;
@@ -67,6 +67,10 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .routes(routes!(search::export))
         .routes(routes!(crashes))
         .routes(routes!(crash))
+        .routes(routes!(facts))
+        .routes(routes!(act::analyse::post))
+        .routes(routes!(bucket))
+        .routes(routes!(act::notes::post))
         .routes(routes!(drivers))
         .routes(routes!(driver))
         .routes(routes!(incidents))
@@ -144,6 +148,30 @@ async fn crash(State(app): State<App>, id: Result<Path<String>, PathRejection>) 
     Ok(Json(crash::gather(&app, &id?.0).await?))
 }
 
+/// What the rules judged
+///
+/// As the analyzer wrote it, and as `bluescope blame` reads it: `docs/FACTS.md`. Null in rows from before that was kept.
+#[utoipa::path(get, path = "/crashes/{id}/facts", tag = "Crashes", params(("id" = Uuid, Path, description = "Id of the crash.")), responses((status = 200, description = "OK", body = serde_json::Value)))]
+async fn facts(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Answer<serde_json::Value> {
+    Ok(Json(crash::facts(&app, &id?.0).await?))
+}
+
+/// One bucket
+///
+/// How much there is of it, on which versions and at which fault sites, what its machines have that others have not, buckets
+/// like it, what people noted, and its newest analysed crash.
+#[utoipa::path(get, path = "/buckets/{bucket}", tag = "Crashes", params(("bucket" = String, Path, description = "FAILURE_BUCKET_ID without symbols.", example = "AV_R_INVALID_csagent!unknown_function"), bucket::BucketQuery), responses((status = 200, description = "OK", body = bucket::Bucket)))]
+async fn bucket(
+    State(app): State<App>,
+    bucket: Result<Path<String>, PathRejection>,
+    query: Result<Query<bucket::BucketQuery>, QueryRejection>,
+) -> Answer<bucket::Bucket> {
+    Ok(Json(bucket::gather(&app, bucket?.0, query?.0).await?))
+}
+
 /// Incidents
 ///
 /// Newest first, on each page open ones before the others; `before` of the next page is this one's `next`.
@@ -194,7 +222,7 @@ async fn machines(
 
 /// One machine
 ///
-/// Its newest 200 crashes and what they say about its hardware; `/api/v1/crashes?machine=` has all of them, by page.
+/// Its newest 200 crashes, what they say about its hardware, their buckets, its uptimes, and what it runs; `/api/v1/crashes?machine=` has all of them, by page.
 #[utoipa::path(get, path = "/machines/{machine}", tag = "Machines", params(("machine" = String, Path, description = "Name of the machine."), MachineQuery), responses((status = 200, description = "OK", body = machine::Machine)))]
 async fn machine(
     State(app): State<App>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use storage::questions::AuditRow;
-use storage::{database::Database, queue::Queue};
+use storage::{blobs::Blobs, database::Database, queue::Queue};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,8 @@ type Kept = BTreeMap<Span, (Instant, Arc<Fleet>)>;
 pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
+    /// Where dumps are kept, where this process can reach it.
+    pub(crate) blobs: Option<Blobs>,
     pub(crate) upload_url: Arc<str>,
     /// Who asks, and what they may.
     pub(crate) access: Arc<Access>,
@@ -67,6 +69,7 @@ impl App {
     pub(crate) fn new(
         database: Database,
         queue: Queue,
+        blobs: Option<Blobs>,
         upload_url: String,
         access: Access,
         metrics: DashboardsMetrics,
@@ -77,6 +80,7 @@ impl App {
             live,
             database,
             queue,
+            blobs,
             upload_url: upload_url.into(),
             access: Arc::new(access),
             metrics,

@@ -2,12 +2,15 @@
 //! text, so that they stay readable on a phone. Pure.
 
 mod marks;
+mod timeline;
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use serde::Serialize;
 use storage::questions::{Range, SeriesPoint};
+
+pub(crate) use timeline::{Event, Lane, timeline};
 
 use crate::expected::Expected;
 use crate::text;

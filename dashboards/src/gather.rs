@@ -1,6 +1,7 @@
 //! What each page shows, as plain structs: asked of storage here, served as JSON as they are, rendered by `pages`.
 
 pub(crate) mod audit;
+pub(crate) mod bucket;
 pub(crate) mod crash;
 pub(crate) mod crashes;
 pub(crate) mod driver;

@@ -11,6 +11,8 @@ mod api;
 mod app;
 mod assets;
 mod chart;
+mod disassembly;
+mod dump;
 mod expected;
 mod gather;
 mod layout;
@@ -32,7 +34,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
-use storage::{database::Database, queue::Queue};
+use storage::{blobs::Blobs, database::Database, queue::Queue};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
@@ -48,6 +50,7 @@ pub use access::{AccessConfig, Network, NetworkError};
 pub struct Dashboards {
     database: Database,
     queue: Queue,
+    blobs: Option<Blobs>,
     metrics: DashboardsMetrics,
     upload_url: String,
     access: AccessConfig,
@@ -62,13 +65,20 @@ impl Dashboards {
         let upload_url = "http://127.0.0.1:8080".to_owned();
         let access = AccessConfig::default();
         let stop = CancellationToken::new();
-        Self { database, queue, metrics, upload_url, access, acts_token: None, stop }
+        Self { database, queue, blobs: None, metrics, upload_url, access, acts_token: None, stop }
     }
 
     /// Where machines upload, for the hint on an empty page.
     #[must_use]
     pub fn with_upload_url(mut self, url: impl Into<String>) -> Self {
         self.upload_url = url.into();
+        self
+    }
+
+    /// Where dumps are kept: without, none is given out and none is analysed again.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Blobs) -> Self {
+        self.blobs = Some(blobs);
         self
     }
 
@@ -104,7 +114,15 @@ impl Dashboards {
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
         let access = Access::new(self.access, self.acts_token.as_ref());
-        let app = App::new(self.database, self.queue, self.upload_url, access, self.metrics, self.stop);
+        let app = App::new(
+            self.database,
+            self.queue,
+            self.blobs,
+            self.upload_url,
+            access,
+            self.metrics,
+            self.stop,
+        );
         routes()
             .router
             .fallback(not_found)
@@ -124,7 +142,11 @@ fn routes() -> Routes {
         .route("/drivers/{name}", get(pages::driver::page))
         .route("/search", get(pages::search::page))
         .route("/crashes", get(pages::search::of_old))
+        .route("/buckets/{bucket}", get(pages::bucket::page))
+        .route("/buckets/{bucket}/notes", post(act::notes::form))
         .route("/crashes/{id}", get(pages::crash::page))
+        .route("/crashes/{id}/dump", get(dump::download))
+        .route("/crashes/{id}/analyse", post(act::analyse::form))
         .route("/incidents", get(pages::incidents::page))
         .route("/incidents/{id}", get(pages::incident::page))
         .route("/incidents/{id}/{act}", post(act::form))

@@ -24,11 +24,35 @@ pub(crate) fn machine(tenant: &str, machine: &str) -> String {
     }
 }
 
-/// Where a bucket's crashes are; of one tenant, or of all.
+/// A bucket's page: of one tenant, or of all.
 pub(crate) fn bucket(tenant: Option<&str>, bucket: &str) -> String {
+    let mut path = format!("/buckets/{}", encode(bucket));
+    if matches!(bucket, "" | "." | "..") {
+        path = search(&[(Key::Bucket, bucket)]);
+    } else if let Some(tenant) = tenant {
+        path = with_query(&path, &[("tenant", tenant)]);
+    }
+    path
+}
+
+/// The same, narrowed to one fault site.
+pub(crate) fn fault(tenant: Option<&str>, name: &str, fault: &str) -> String {
+    let path = bucket(None, name);
     let tenant = tenant.map(|tenant| ("tenant", tenant));
-    let pairs: Vec<(&str, &str)> = [Some(("bucket", bucket)), tenant].into_iter().flatten().collect();
-    with_query("/crashes", &pairs)
+    let pairs: Vec<(&str, &str)> = tenant.into_iter().chain([("fault", fault)]).collect();
+    if path.contains('?') { path } else { with_query(&path, &pairs) }
+}
+
+/// Where a note about a bucket is posted to; none for names that an address cannot have.
+pub(crate) fn notes(tenant: Option<&str>, bucket: &str) -> Option<String> {
+    let path = format!("/buckets/{}/notes", encode(bucket));
+    let tenant: Vec<(&str, &str)> = tenant.into_iter().map(|tenant| ("tenant", tenant)).collect();
+    (!matches!(bucket, "" | "." | "..")).then(|| with_query(&path, &tenant))
+}
+
+/// Where it is asked that a crash be analysed again.
+pub(crate) fn analyse(id: Uuid) -> String {
+    format!("/crashes/{id}/analyse")
 }
 
 /// A crash's page.
@@ -188,7 +212,10 @@ mod tests {
             assert_eq!(driver(name), link);
         }
         assert_eq!(machine("", ".."), "/search?q=tenant%3A%22%22%20machine%3A%22..%22");
-        assert_eq!(bucket(Some("a&b"), "AV_a!b"), "/crashes?bucket=AV_a%21b&tenant=a%26b");
+        assert_eq!(bucket(Some("a&b"), "../x!y<z>"), "/buckets/..%2Fx%21y%3Cz%3E?tenant=a%26b");
+        assert_eq!([bucket(None, ".."), fault(None, "..", "0a")], ["/search?q=bucket%3A%22..%22"; 2]);
+        assert_eq!(fault(Some(""), "AV_x", "0a"), "/buckets/AV_x?tenant=&fault=0a");
+        assert_eq!((notes(Some("x&"), "a/b").as_deref(), notes(None, ".")), (Some("/buckets/a%2Fb/notes?tenant=x%26"), None));
         assert_eq!(machine("a&b", "x/y"), "/machines/x%2Fy?tenant=a%26b");
         assert_eq!(
             with_query("/crashes", &[("driver", "a b"), ("range", "1h")]),

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod audit;
+pub(crate) mod bucket;
 pub(crate) mod crash;
 pub(crate) mod driver;
 pub(crate) mod fleet;

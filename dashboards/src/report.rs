@@ -12,6 +12,7 @@ pub(crate) struct Report {
     pub(crate) uptime_s: Option<f64>,
     pub(crate) bugcheck: Option<BugCheck>,
     pub(crate) exception: Option<Exception>,
+    pub(crate) code: Option<Code>,
     pub(crate) verdict: Verdict,
     pub(crate) stack: Vec<Frame>,
     pub(crate) registers: Vec<(String, String)>,
@@ -20,6 +21,32 @@ pub(crate) struct Report {
     pub(crate) modules: Vec<Module>,
     pub(crate) unloaded: Vec<Unloaded>,
     pub(crate) problems: Vec<String>,
+    pub(crate) kernel: Option<Kernel>,
+}
+
+/// Machine code around the fault: two hexadecimal digits a byte.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Code {
+    pub(crate) address: String,
+    pub(crate) fault: String,
+    pub(crate) bytes: String,
+}
+
+/// What a kernel dump says beyond the crash, as far as a page shows it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Kernel {
+    pub(crate) secondary_data: Vec<Blob>,
+}
+
+/// Something that a driver put into the dump.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Blob {
+    pub(crate) guid: String,
+    pub(crate) name: Option<String>,
+    pub(crate) size: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -123,6 +150,7 @@ pub(crate) struct Unloaded {
     pub(crate) name: String,
     pub(crate) start: String,
     pub(crate) end: String,
+    pub(crate) time: Option<String>,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Serialize;
+use storage::blobs::BlobError;
 use storage::database::DatabaseError;
 use storage::queue::QueueError;
 use utoipa::ToSchema;
@@ -150,6 +151,16 @@ impl From<DatabaseError> for Fault {
             return Self::BadRequest(why.to_owned());
         }
         tracing::error!(error = chain(&error), "a page could not be gathered");
+        Self::Away
+    }
+}
+
+impl From<BlobError> for Fault {
+    fn from(error: BlobError) -> Self {
+        if error.is_not_found() {
+            return Self::NotFound("The dump was kept, and is gone since.".to_owned());
+        }
+        tracing::error!(error = chain(&error), "a kept dump cannot be read");
         Self::Away
     }
 }

@@ -5,6 +5,8 @@
 mod driver;
 #[path = "pages/access.rs"]
 mod access;
+#[path = "pages/buckets.rs"]
+mod buckets;
 #[path = "pages/fixture.rs"]
 mod fixture;
 #[path = "pages/gate.rs"]
@@ -110,7 +112,8 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         }
     }
     println!("{} pages were read", seen.len());
-    for kind in ["drivers", "crashes", "incidents", "machines", "search", "symbols", "targets", "status"] {
+    let kinds_of_pages = ["drivers", "buckets", "crashes", "incidents", "machines", "search", "symbols", "targets", "status"];
+    for kind in kinds_of_pages {
         assert!(kinds.contains(kind), "no page of {kind} was reached");
     }
     fixture.stop().await;
@@ -182,6 +185,7 @@ async fn what_is_not_there_or_makes_no_sense_is_said_in_a_page_and_in_json() {
         "/incidents/..%2f".to_owned(),
         "/drivers/nobody.sys".to_owned(),
         "/machines/nobody?tenant=".to_owned(),
+        "/buckets/nothing".to_owned(),
     ] {
         check(&fixture, &path, StatusCode::NOT_FOUND, "not_found").await;
     }
@@ -239,7 +243,7 @@ async fn lists_are_filtered_and_paged() {
 async fn a_database_that_is_away_is_a_503() {
     let Some(fixture) = Fixture::new().await else { return };
     fixture.database.clone().close().await;
-    for address in ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys"] {
+    for address in ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys", "/buckets/x", "/machines/x"] {
         let page = fixture.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         check_page(address, &page);

@@ -16,6 +16,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::{NamedTempFile, TempPath};
 use uuid::Uuid;
 
+mod kept;
+
+pub use kept::Inflated;
+
 /// Where temporary files stand inside the store: in the same file system, so that finishing one is a rename.
 const TEMP_FOLDER: &str = "tmp";
 /// A temporary file this old belongs to a process that died: no upload takes a day.

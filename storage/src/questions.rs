@@ -8,9 +8,11 @@ use crate::database::DatabaseError;
 
 mod acts;
 mod audit;
+mod bucket;
 mod builds;
 mod changes;
 mod crash;
+mod crash_forms;
 mod crash_lines;
 mod crashes;
 mod deep;
@@ -32,6 +34,7 @@ mod incidents;
 mod lag;
 mod ledger;
 mod live_mark;
+mod machine_drivers;
 mod missing_symbols;
 mod notifications;
 mod open_incidents;
@@ -51,8 +54,13 @@ mod top_machines;
 
 pub use acts::{ActCursor, ActRow};
 pub use audit::{AuditCursor, AuditFilter, AuditRow};
+pub use bucket::{
+    BucketEnds, BucketFilter, BucketTotals, CorrelationRow, Correlations, FaultSiteRow, KinBucket, NoteRow,
+    Recurrence,
+};
 pub use builds::BuildSeen;
 pub use changes::ChangeRow;
+pub use crash_forms::{CrashForm, KeptDump};
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
 pub use deep::{DeepBucket, DeepSite};
 pub use deep_jobs::{DeepJob, DeepMarks};
@@ -67,6 +75,7 @@ pub use incident_evidence::{BucketRow, BugcheckRow, BuildRow, Evidence, Share, S
 pub use incidents::{IncidentCursor, IncidentEvent, IncidentFilter, IncidentState, IncidentSummary};
 pub use lag::Lag;
 pub use ledger::LedgerCounts;
+pub use machine_drivers::{MachineDriver, MachineDrivers};
 pub use missing_symbols::{MissingCursor, MissingSymbol};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};

@@ -5,6 +5,8 @@
 mod acts;
 #[path = "database/audit.rs"]
 mod audit;
+#[path = "database/buckets.rs"]
+mod buckets;
 #[path = "database/counts.rs"]
 mod counts;
 #[path = "database/deep.rs"]

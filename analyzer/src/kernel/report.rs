@@ -13,7 +13,7 @@ use crate::analysis::{
 };
 use crate::hex::hex;
 use crate::module_symbols::{ModuleSymbols, Walked};
-use crate::{ANALYZER_VERSION, Limits, os, text};
+use crate::{ANALYZER_VERSION, Limits, code, os, text};
 
 /// What the report is made from besides facts and verdict.
 pub(super) struct Source<'s> {
@@ -46,6 +46,10 @@ pub(super) fn write(source: &Source<'_>, gathered: &Gathered<'_>, verdict: blame
         bugcheck: Some(bug_check(gathered, header.bugcheck_raw, limits)),
         exception: exception(facts),
         faulting_ip: faulting_ip(source.facts),
+        code: facts
+            .fault
+            .filter(Fault::is_exact)
+            .and_then(|fault| code::around(fault.address, |address, most| dump.read_run(address, most))),
         verdict: verdict.into(),
         stack: match walked {
             Some(walked) => walked_frames(source, facts, walked),

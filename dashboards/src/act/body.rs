@@ -97,7 +97,7 @@ impl Act {
     }
 }
 
-fn must(holds: bool, why: &str) -> Result<(), Fault> {
+pub(super) fn must(holds: bool, why: &str) -> Result<(), Fault> {
     if holds { Ok(()) } else { Err(Fault::BadRequest(why.to_owned())) }
 }
 

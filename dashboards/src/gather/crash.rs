@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use storage::questions::CrashForm;
 use storage::rows::{CrashRow, DeepRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -24,11 +25,22 @@ pub(crate) struct Crash {
     pub(crate) report: Value,
     /// The analysis with symbols: its own, or one of the same fault site.
     pub(crate) deep: Option<Deep>,
+    /// The forms in which it arrived that are still told apart, the one that is shown first.
+    pub(crate) forms: Vec<CrashForm>,
+    /// The dump, where it is kept and can be had here.
+    pub(crate) dump: Option<Dump>,
     #[serde(skip)]
     pub(crate) read: Report,
     /// Why the report could not be read, where it could not.
     #[serde(skip)]
     pub(crate) unread: Option<String>,
+}
+
+/// A dump that can be downloaded: `/crashes/{id}/dump`.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Dump {
+    /// Its length.
+    pub(crate) bytes: u64,
 }
 
 /// An analysis with symbols.
@@ -58,27 +70,59 @@ pub(crate) struct MissingFile {
 }
 
 pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
-    let unknown = || Fault::NotFound("There is no such crash.".to_owned());
-    let id = Uuid::parse_str(id).map_err(|_not_an_id| unknown())?;
-    let mut crash = app.database.crash(id).await?.ok_or_else(unknown)?;
-    let deep = app.database.deep_of(&crash).await?.and_then(|row| deep(row, id));
-    let machine_hardware = hardware::of_crash(app, &crash).await?;
+    let id = parsed(id)?;
+    let database = &app.database;
+    let (row, forms, kept) =
+        tokio::try_join!(database.crash(id), database.crash_forms(id), database.kept_dump(id))?;
+    let row = row.ok_or_else(unknown)?;
+    let (deep, machine_hardware) = tokio::try_join!(deep_of(app, &row), hardware::of_crash(app, &row))?;
     let machine_suspect = machine_hardware.as_ref().is_some_and(|hardware| hardware.suspect);
     let effective_confidence =
-        hardware::effective(&crash.culprit, &crash.confidence, machine_suspect).to_owned();
-    let (report, read, unread) = read(&std::mem::take(&mut crash.report));
-    let facts = serde_json::from_str(&std::mem::take(&mut crash.facts)).unwrap_or(Value::Null);
-    Ok(Crash {
-        crash,
-        effective_confidence,
-        machine_suspect,
-        machine_hardware,
-        facts,
-        report,
-        deep,
-        read,
-        unread,
-    })
+        hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
+    let dump = kept.filter(|_| app.blobs.is_some()).map(|kept| Dump { bytes: kept.raw_len });
+    let crash = Crash::of(row, deep);
+    Ok(Crash { effective_confidence, machine_suspect, machine_hardware, forms, dump, ..crash })
+}
+
+/// What the rules judged; null in rows from before that was kept.
+pub(crate) async fn facts(app: &App, id: &str) -> Result<Value, Fault> {
+    let row = app.database.crash(parsed(id)?).await?.ok_or_else(unknown)?;
+    Ok(serde_json::from_str(&row.facts).unwrap_or(Value::Null))
+}
+
+fn parsed(id: &str) -> Result<Uuid, Fault> {
+    Uuid::parse_str(id).map_err(|_not_an_id| unknown())
+}
+
+fn unknown() -> Fault {
+    Fault::NotFound("There is no such crash.".to_owned())
+}
+
+impl Crash {
+    /// A crash by its row alone: without what its machine says of itself.
+    pub(crate) fn of(mut row: CrashRow, deep: Option<Deep>) -> Self {
+        let (report, read, unread) = read(&std::mem::take(&mut row.report));
+        let facts = serde_json::from_str(&std::mem::take(&mut row.facts)).unwrap_or(Value::Null);
+        Self {
+            effective_confidence: row.confidence.clone(),
+            crash: row,
+            machine_suspect: false,
+            machine_hardware: None,
+            facts,
+            report,
+            deep,
+            forms: Vec::new(),
+            dump: None,
+            read,
+            unread,
+        }
+    }
+}
+
+/// The analysis with symbols that speaks for a crash.
+pub(crate) async fn deep_of(app: &App, row: &CrashRow) -> Result<Option<Deep>, Fault> {
+    let found = app.database.deep_of(row).await?;
+    Ok(found.and_then(|deep_row| deep(deep_row, row.crash_id)))
 }
 
 /// A report as the analyzer wrote it, as the page reads it, and why it cannot be read.

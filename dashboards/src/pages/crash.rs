@@ -1,11 +1,15 @@
 //! `/crashes/{id}`: one crash: the verdict and why, then the facts.
 
-mod stack;
+pub(super) mod code;
+mod drivers;
+mod more;
+pub(super) mod stack;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
+use serde::Deserialize;
 use storage::rows::CrashRow;
 
 use super::Answer;
@@ -13,21 +17,36 @@ use crate::app::App;
 use crate::gather::crash::{Crash, Deep, gather};
 use crate::gather::hardware::effective;
 use crate::layout::{self, Here};
-use crate::query::Key;
-use crate::report::{Exception, Module, Report, Verdict};
-use crate::{link, text};
+use crate::report::{Exception, Report, Verdict};
+use crate::{disassembly, link, text};
+
+/// The query string: what the page is narrowed to, and what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CrashQuery {
+    /// Loaded drivers with this in their name.
+    drivers: String,
+    /// Somebody has just asked that it be analysed again.
+    queued: Option<String>,
+}
 
 /// `GET /crashes/{id}`
-pub(crate) async fn page(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer {
-    let crash = gather(&app, &id?.0).await?;
+pub(crate) async fn page(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<CrashQuery>, QueryRejection>,
+) -> Answer {
+    let (id, query) = (id?.0, query?.0);
+    let crash = gather(&app, &id).await?;
     let title = match crash.crash.driver.as_str() {
         "" => "Crash".to_owned(),
         driver => format!("Crash in {driver}"),
     };
-    Ok(Html(layout::page(&title, Here::Search, None, &render(&crash)).into_string()))
+    let body = render(&crash, &query);
+    Ok(Html(layout::page(&title, Here::Search, None, &body).into_string()))
 }
 
-fn render(crash: &Crash) -> Markup {
+fn render(crash: &Crash, query: &CrashQuery) -> Markup {
     let (row, report) = (&crash.crash, &crash.read);
     html! {
         (verdict(crash))
@@ -37,11 +56,16 @@ fn render(crash: &Crash) -> Markup {
         (bugcheck(report))
         @if let Some(exception) = &report.exception { (exception_card(exception)) }
         (stack::cards(crash))
+        @if report.code.is_some() { (code::card(&disassembly::of_report(report), report)) }
         (machine(row, report))
         @if !report.registers.is_empty() { (registers(report)) }
-        @if !report.modules.is_empty() { (modules(&report.modules, &row.kind)) }
-        @if !report.unloaded.is_empty() { (unloaded(report)) }
+        @if !report.modules.is_empty() { (drivers::loaded(crash, &query.drivers)) }
+        @if !report.unloaded.is_empty() { (drivers::unloaded(report)) }
+        (drivers::blobs(report))
         (problems(row, report))
+        (more::forms(crash))
+        (more::dump(crash, query.queued.is_some()))
+        (more::facts(crash))
         p.ledger { a href=(format!("/api/v1/crashes/{}", row.crash_id)) { "All of it as JSON" } }
     }
 }
@@ -83,8 +107,9 @@ fn verdict(crash: &Crash) -> Markup {
                 @if !row.bucket.is_empty() {
                     dt { "Bucket" }
                     dd.mono {
-                        a href=(link::search(&[(Key::Bucket, &row.bucket)])) { (text::name(&row.bucket)) }
-                        div.quiet { (text::name(&row.bucket_hash)) }
+                        @let tenant = Some(row.tenant.as_str()).filter(|tenant| !tenant.is_empty());
+                        a href=(link::bucket(tenant, &row.bucket)) { (text::name(&row.bucket)) }
+                        div.quiet data-copy=(text::visible(&row.bucket_hash)) { (text::name(&row.bucket_hash)) }
                     }
                 }
                 @if let Some(deep) = &crash.deep { (refined(crash, deep)) }
@@ -99,7 +124,7 @@ fn verdict(crash: &Crash) -> Markup {
 }
 
 /// Whom other rules would have named.
-fn others(verdict: &Verdict) -> Markup {
+pub(super) fn others(verdict: &Verdict) -> Markup {
     html! {
         @if !verdict.runners_up.is_empty() {
             p.quiet { "Also in sight:" }
@@ -132,7 +157,7 @@ fn lowered(crash: &Crash) -> Markup {
 }
 
 /// What an analysis with symbols says otherwise.
-fn refined(crash: &Crash, deep: &Deep) -> Markup {
+pub(super) fn refined(crash: &Crash, deep: &Deep) -> Markup {
     let row = &crash.crash;
     let confidence = effective("driver", &deep.deep_confidence, crash.machine_suspect && row.kind != "user");
     let verdict = &deep.read.verdict;
@@ -151,7 +176,7 @@ fn refined(crash: &Crash, deep: &Deep) -> Markup {
     }
 }
 
-fn culprit(culprit: &str) -> &'static str {
+pub(super) fn culprit(culprit: &str) -> &'static str {
     match culprit {
         "hardware" => "Hardware",
         "memory" => "Damaged memory",
@@ -161,7 +186,7 @@ fn culprit(culprit: &str) -> &'static str {
     }
 }
 
-fn bugcheck(report: &Report) -> Markup {
+pub(super) fn bugcheck(report: &Report) -> Markup {
     html! {
         @if let Some(bugcheck) = &report.bugcheck {
             section.card {
@@ -189,7 +214,7 @@ fn bugcheck(report: &Report) -> Markup {
     }
 }
 
-fn exception_card(exception: &Exception) -> Markup {
+pub(super) fn exception_card(exception: &Exception) -> Markup {
     html! {
         section.card {
             h2 { "Exception" }
@@ -237,60 +262,13 @@ fn machine(row: &CrashRow, report: &Report) -> Markup {
     }
 }
 
-fn registers(report: &Report) -> Markup {
+pub(super) fn registers(report: &Report) -> Markup {
     html! {
         details.card {
             summary { h2 { "Registers" } }
             div.registers {
                 @for (name, value) in &report.registers {
                     span { b { (text::visible(name)) } " " (text::visible(value)) }
-                }
-            }
-        }
-    }
-}
-
-fn modules(modules: &[Module], kind: &str) -> Markup {
-    let words = if kind == "user" { "modules" } else { "drivers" };
-    html! {
-        details.card {
-            summary { h2 { (text::number(modules.len() as u64)) " loaded " (words) } }
-            div.scroll {
-                table {
-                    thead { tr { th { "Name" } th { "Vendor" } th { "Timestamp" } th { "Size" } th { "Base" } } }
-                    tbody {
-                        @for module in modules {
-                            tr {
-                                td { (text::name(&module.name)) }
-                                td.quiet { @if module.inbox { "Windows" } @else { (text::visible(&module.vendor)) } }
-                                td.nowrap { (text::version(module.timestamp)) }
-                                td.mono { (format!("0x{:x}", module.size)) }
-                                td.mono.quiet { (text::visible(&module.base)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn unloaded(report: &Report) -> Markup {
-    html! {
-        details.card {
-            summary { h2 { (report.unloaded.len()) " unloaded before the crash, newest first" } }
-            div.scroll {
-                table {
-                    thead { tr { th { "Name" } th { "From" } th { "To" } } }
-                    tbody {
-                        @for module in &report.unloaded {
-                            tr {
-                                td { (text::name(&module.name)) }
-                                td.mono.quiet { (text::visible(&module.start)) }
-                                td.mono.quiet { (text::visible(&module.end)) }
-                            }
-                        }
-                    }
                 }
             }
         }

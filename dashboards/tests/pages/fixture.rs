@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bluescope_dashboards::{AccessConfig, Dashboards};
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
+use storage::blobs::Blobs;
 use storage::database::{Database, DatabaseConfig};
 use storage::message::{Content, META_VERSION, Message, Meta};
 use storage::questions::{IncidentEvent, NotificationRow};
@@ -42,6 +44,7 @@ pub(crate) fn hostile() -> Vec<String> {
 pub(crate) struct Fixture {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
+    pub(crate) blobs: Blobs,
     pub(crate) router: Router,
     _dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -81,12 +84,14 @@ impl Fixture {
         let database = Database::open(&config).await.unwrap();
         let config = QueueConfig::Log(LogConfig { dir: dir.path().join("queue"), max_bytes: 1 << 26 });
         let queue = Queue::open(&config).await.unwrap();
+        let blobs = Blobs::open(&dir.path().join("blobs")).unwrap();
         let router = Dashboards::new(database.clone(), queue.clone(), &mut Registry::default())
             .with_upload_url("http://bluescope.example:8080/")
             .with_access(access)
             .with_acts_token(acts_token)
+            .with_blobs(blobs.clone())
             .router();
-        Some(Self { database, queue, router, _dir: dir, _turn: turn })
+        Some(Self { database, queue, blobs, router, _dir: dir, _turn: turn })
     }
 
     pub(crate) async fn get(&self, address: &str) -> Page {
@@ -94,10 +99,14 @@ impl Fixture {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Page {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
-        Page { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        let (parts, body) = self.raw(request).await;
+        Page { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// An answer that is no text.
+    pub(crate) async fn raw(&self, request: Request<Body>) -> (Parts, Bytes) {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        (parts, axum::body::to_bytes(body, 1 << 24).await.unwrap())
     }
 
     pub(crate) async fn insert(&self, mut rows: Vec<CrashRow>) {

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(11, "0011_audit.sql"),
     migration!(12, "0012_search.sql"),
     migration!(13, "0013_driver_minutes.sql"),
+    migration!(14, "0014_buckets.sql"),
     migration!(15, "0015_fleet_hours.sql"),
 ];
 

@@ -15,11 +15,11 @@ SELECT
     toUnixTimestamp64Milli(received_at) AS received_at_ms,
     tenant, machine, ring, site, outcome, problem, kind, bugcheck, bugcheck_name, culprit, driver,
     driver_timestamp, fault_offset, lower(hex(crashes.fault_site)) AS fault_site, bucket, confidence, os_build, os_ubr,
-    model
+    model, uptime_s
 FROM (
     SELECT crash_id, crashed_at, happened_at, received_at, tenant, machine, ring, site, outcome, problem, kind, bugcheck,
         bugcheck_name, culprit, driver, driver_timestamp, fault_offset, fault_site, bucket, confidence, os_build, os_ubr,
-        model, revision
+        model, uptime_s, revision
     FROM crashes
     WHERE crashed_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times:Array(Int64)}), 'UTC'))
         AND crash_id IN (SELECT arrayJoin({ids:Array(UUID)}))

@@ -97,6 +97,8 @@ pub struct CrashSummary {
     pub os_ubr: u32,
     /// System model.
     pub model: String,
+    /// Seconds since boot at the crash.
+    pub uptime_s: u64,
 }
 
 impl CrashSummary {
@@ -115,7 +117,7 @@ macro_rules! summary_columns {
     toUnixTimestamp64Milli(received_at) AS received_at_ms,
     tenant, machine, ring, site, outcome, problem, kind, bugcheck, bugcheck_name, culprit, driver,
     driver_timestamp, fault_offset, lower(hex(crashes.fault_site)) AS fault_site, bucket, confidence, os_build, os_ubr,
-    model"
+    model, uptime_s"
     };
 }
 pub(super) use summary_columns;
@@ -141,6 +143,22 @@ WHERE ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
     AND (received_at, crash_id) < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'), {before_id:UUID})
 ORDER BY received_at DESC, crash_id DESC
 LIMIT {limit:UInt32}"
+);
+
+/// One machine's: an index finds them, and then the best form of each is read.
+const OF_MACHINE: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    "
+FROM crashes FINAL
+WHERE (crashed_at, crash_id) IN (
+    SELECT crashed_at, crash_id
+    FROM crashes
+    WHERE machine = {machine:String} AND tenant = {tenant:String}
+    ORDER BY received_at DESC
+    LIMIT 1 BY crash_id
+    LIMIT {limit:UInt32})
+ORDER BY received_at DESC, crash_id DESC"
 );
 
 /// The last instant that a `DateTime64(3)` can hold: 2299-12-31.
@@ -175,5 +193,21 @@ impl Database {
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("list crashes"))
+    }
+
+    /// The newest crashes of one machine.
+    pub async fn machine_crashes(
+        &self,
+        tenant: &str,
+        machine: &str,
+        limit: u32,
+    ) -> Result<Vec<CrashSummary>, DatabaseError> {
+        self.ask(OF_MACHINE)
+            .param("tenant", tenant)
+            .param("machine", machine)
+            .param("limit", limit)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("list a machine's crashes"))
     }
 }

@@ -72,6 +72,9 @@ impl Fixture {
         for table in [
             "crashes",
             "arrivals",
+            "bucket_crashes",
+            "bucket_notes",
+            "buckets",
             "crash_minutes",
             "deliveries",
             "driver_minutes",

@@ -8,7 +8,7 @@ use crate::report::Frame;
 use crate::{link, text};
 
 /// The stack with names, beside it the one that this dump gave without; or that one alone.
-pub(super) fn cards(crash: &Crash) -> Markup {
+pub(in crate::pages) fn cards(crash: &Crash) -> Markup {
     let plain = &crash.read.stack;
     match crash.deep.as_ref().filter(|deep| !deep.read.stack.is_empty()) {
         Some(deep) => html! {

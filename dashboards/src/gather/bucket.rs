@@ -1,0 +1,185 @@
+//! One bucket, or one fault site of it: what it is by its newest crash, how much of it there is, and what it goes with.
+
+mod kin;
+
+use serde::{Deserialize, Serialize};
+use storage::questions::{
+    BucketEnds, BucketFilter, FaultSiteRow, NoteRow, Range, Recurrence, SeriesPoint, VersionRow,
+};
+use storage::rows::CrashRow;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+pub(crate) use self::kin::{Correlated, Similar};
+
+use super::crash::{Crash, deep_of};
+use super::driver::cut;
+use super::named::{CrashLine, named};
+use crate::app::{App, now_ms};
+use crate::disassembly::{self, Line};
+use crate::range::Span;
+use crate::respond::Fault;
+
+/// Of the newest crashes so many are looked at for one with a report.
+const LOOKED_AT: usize = 5;
+
+/// The query string.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct BucketQuery {
+    /// All where it is missing.
+    pub(crate) tenant: Option<String>,
+    /// How far back to look.
+    #[param(required = false, example = "24h")]
+    pub(crate) range: Span,
+    /// A fault site, 32 hexadecimal digits; the whole bucket where it is missing or empty.
+    pub(crate) fault: Option<String>,
+}
+
+/// Everything on a bucket's page.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Bucket {
+    pub(crate) now_ms: i64,
+    pub(crate) bucket: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) fault: Option<String>,
+    pub(crate) range: Span,
+    pub(crate) between: Range,
+    /// The first and the newest crash there ever was.
+    pub(crate) first_seen_ms: i64,
+    pub(crate) last_seen_ms: i64,
+    /// Within the range, as all that follows.
+    pub(crate) machines: u64,
+    pub(crate) crashes: u64,
+    pub(crate) series: Vec<SeriesPoint>,
+    pub(crate) recurrence: Recurrence,
+    pub(crate) versions: Vec<VersionRow>,
+    pub(crate) fault_sites: Vec<FaultSiteRow>,
+    pub(crate) similar: Vec<Similar>,
+    pub(crate) correlations: Correlated,
+    /// Newest first; these, and what follows, whatever the range.
+    pub(crate) notes: Vec<NoteRow>,
+    /// The newest link among them.
+    pub(crate) known_issue: Option<String>,
+    pub(crate) recent: Vec<CrashLine>,
+    /// The newest crash that was analysed, as its own page has it.
+    pub(crate) example: Option<Crash>,
+    /// Instructions around its fault; empty where the dump held no code there.
+    pub(crate) disassembly: Vec<Line>,
+}
+
+pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Result<Bucket, Fault> {
+    let now_ms = now_ms();
+    let between = query.range.range(now_ms);
+    let fault = query.fault.filter(|fault| !fault.is_empty()).map(|fault| site(&fault)).transpose()?;
+    let tenant = query.tenant;
+    let filter = BucketFilter { bucket: &bucket, tenant: tenant.as_deref(), fault: fault.as_deref() };
+    let database = &app.database;
+    let unknown = || Fault::NotFound(format!("There is no crash in a bucket {:?}.", cut(&bucket)));
+    let ends = database.bucket_ends(filter).await?.ok_or_else(unknown)?;
+    let looked_at = ends.newest.get(..LOOKED_AT).unwrap_or(&ends.newest);
+    let (totals, series, versions, fault_sites, notes, rows, recent) = tokio::try_join!(
+        database.bucket_totals(filter, between),
+        database.bucket_series(filter, between, query.range.step_s()),
+        database.bucket_versions(filter, between),
+        database.bucket_sites(filter, between),
+        database.bucket_notes(filter.tenant, filter.bucket),
+        database.these_crashes(looked_at),
+        database.bucket_crashes(&ends),
+    )?;
+    let row = best(rows, &bucket, &ends);
+    let (recurrence, similar, correlations, recent, example) = tokio::try_join!(
+        async { Ok(database.bucket_recurrence(filter, between, totals.machines).await?) },
+        kin::similar(database, filter, row.as_ref(), between),
+        kin::correlations(database, filter, row.as_ref(), between),
+        named(app, recent),
+        example(app, row.clone()),
+    )?;
+    let disassembly = example.as_ref().map(disassembled).unwrap_or_default();
+    let known_issue = notes.iter().find(|note| !note.link.is_empty()).map(|note| note.link.clone());
+    Ok(Bucket {
+        now_ms,
+        range: query.range,
+        between,
+        first_seen_ms: ends.first_ms,
+        last_seen_ms: ends.last_ms,
+        machines: totals.machines,
+        crashes: totals.crashes,
+        series,
+        recurrence,
+        versions,
+        fault_sites,
+        similar,
+        correlations,
+        notes,
+        known_issue,
+        recent,
+        example,
+        disassembly,
+        bucket,
+        tenant,
+        fault,
+    })
+}
+
+/// A fault site as the database writes it.
+fn site(text: &str) -> Result<String, Fault> {
+    let is_one = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_one {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Fault::BadRequest("fault must be a fault site: 32 hexadecimal digits.".to_owned()))
+    }
+}
+
+/// The newest crash with a report that is still of this bucket; the newest at all where none has one.
+fn best(rows: Vec<CrashRow>, bucket: &str, ends: &BucketEnds) -> Option<CrashRow> {
+    let age = |row: &CrashRow| ends.newest.iter().position(|id: &Uuid| *id == row.crash_id);
+    rows.into_iter().min_by_key(|row| (row.report.is_empty() || row.bucket != bucket, age(row)))
+}
+
+/// Without what its machine says of itself: that is for the crash's own page.
+async fn example(app: &App, row: Option<CrashRow>) -> Result<Option<Crash>, Fault> {
+    let Some(row) = row else { return Ok(None) };
+    let deep = deep_of(app, &row).await?;
+    Ok(Some(Crash::of(row, deep)))
+}
+
+/// The crash's own code; where it had none, that of the analysis that speaks for its fault site.
+fn disassembled(crash: &Crash) -> Vec<Line> {
+    let own = disassembly::of_report(&crash.read);
+    match &crash.deep {
+        Some(deep) if own.is_empty() => disassembly::of_report(&deep.read),
+        _ => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_site_is_32_digits() {
+        assert_eq!(site("0123456789ABCDEF0123456789abcdef").unwrap(), "0123456789abcdef0123456789abcdef");
+        for wrong in ["0", "'; DROP TABLE crashes; --", "g123456789abcdef0123456789abcdef", "éééééééééééééééé"] {
+            assert!(matches!(site(wrong), Err(Fault::BadRequest(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_newest_with_a_report_is_the_example() {
+        let row = |number: u128, bucket: &str, report: &str| CrashRow {
+            crash_id: Uuid::from_u128(number),
+            bucket: bucket.to_owned(),
+            report: report.to_owned(),
+            ..CrashRow::default()
+        };
+        let ends = BucketEnds { first_ms: 0, last_ms: 9, newest: [3, 2, 1].map(Uuid::from_u128).to_vec() };
+        let best = |rows: Vec<CrashRow>| best(rows, "B", &ends).map(|row| row.crash_id.as_u128());
+        assert_eq!(best(vec![row(1, "B", "{}"), row(2, "B", "{}"), row(3, "B", "")]), Some(2));
+        assert_eq!(best(vec![row(1, "B", "{}"), row(2, "moved", "{}")]), Some(1));
+        assert_eq!(best(vec![row(1, "B", ""), row(2, "B", "")]), Some(2));
+        assert_eq!(best(Vec::new()), None);
+    }
+}
