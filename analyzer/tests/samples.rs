@@ -118,6 +118,27 @@ fn every_report_is_deterministic_small_and_survives_json_and_print() {
 }
 
 #[test]
+fn real_dumps_hold_code_where_they_are_large_and_small_ones_of_programs_do() {
+    let mut held = [0, 0];
+    for (count, kind) in held.iter_mut().zip(["kernel", "user"]) {
+        let Some(folder) = samples(kind) else { return };
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "dmp") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let analysis = analyze(&bytes, None, &Owners::default(), &Limits::default()).unwrap();
+            let Some(code) = analysis.code else { continue };
+            assert!((2..=128).contains(&code.bytes.len()) && code.bytes.len() % 2 == 0, "{}", path.display());
+            println!("{}: {} {} {}", path.display(), code.address, code.fault, code.bytes);
+            *count += 1;
+        }
+    }
+    assert!(held[1] > 0, "{held:?}");
+}
+
+#[test]
 fn a_cut_dump_is_still_read() {
     let Some(folder) = samples("kernel") else { return };
     let bytes = std::fs::read(folder.join("rizinorg__triage_x64.dmp")).unwrap();

@@ -153,3 +153,15 @@ proptest! {
         prop_assert_eq!(analyze(&bytes, None, &Owners::default(), &limits), analyze(&bytes, None, &Owners::default(), &limits));
     }
 }
+
+#[test]
+fn code_around_the_fault_is_told_where_the_dump_holds_it() {
+    let mut dump = crate::machine::july_page_fault();
+    assert_eq!(crate::machine::read(&dump).code, None, "a small dump seldom does");
+    let fault = crate::machine::address("csagent.sys", 0xe_14ed);
+    let code = [0x4d, 0x85, 0xc0, 0x74, 0x0b, 0x45, 0x8b, 0x08, 0xe9];
+    dump.blocks.push((fault - 5, code.to_vec()));
+    let told = crate::machine::read(&dump).code.unwrap();
+    assert_eq!(told.fault, format!("{fault:#x}"));
+    assert_eq!((told.address, told.bytes.as_str()), (format!("{:#x}", fault - 4), "85c0740b458b08e9"));
+}
