@@ -11,6 +11,7 @@ const MOST_BYTES: usize = 256;
 
 /// One instruction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Instruction)]
 pub(crate) struct Line {
     /// Where it lies, `0x...`.
     pub(crate) address: String,

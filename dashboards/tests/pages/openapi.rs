@@ -336,6 +336,8 @@ async fn acts_take_the_documents_own_examples() {
     let over = fixture.incident("csagent.sys", true).await;
     let target = TargetRow { name: "on-call".to_owned(), updated_at_ms: now_ms(), ..TargetRow::default() };
     fixture.database.put_targets(&[target]).await.unwrap();
+    let row = crash("csagent.sys", 7, now_ms() - 90_000);
+    fixture.insert(vec![row.clone()]).await;
     let operations = operations(&document, "/api/v1/");
     let mut posts: BTreeSet<&str> =
         operations.keys().filter(|(_, method)| *method == "post").map(|(path, _)| path.as_str()).collect();
@@ -346,6 +348,9 @@ async fn acts_take_the_documents_own_examples() {
         ("/api/v1/incidents/{id}/{act}", format!("/api/v1/incidents/{id}/mute"), 400),
         ("/api/v1/targets/{name}/test", "/api/v1/targets/on-call/test".to_owned(), 202),
         ("/api/v1/targets/{name}/test", "/api/v1/targets/nobody/test".to_owned(), 404),
+        ("/api/v1/buckets/{bucket}/notes", "/api/v1/buckets/AV_x/notes?tenant=acme".to_owned(), 201),
+        ("/api/v1/crashes/{id}/analyse", format!("/api/v1/crashes/{}/analyse", row.crash_id), 409),
+        ("/api/v1/crashes/{id}/analyse", "/api/v1/crashes/x/analyse".to_owned(), 404),
     ] {
         let operation = operations[&(path.to_owned(), "post")];
         let body = &operation["requestBody"]["content"]["application/json"]["example"];
