@@ -153,7 +153,7 @@ pub(crate) async fn form(
 async fn perform(app: &App, who: &Who, id: &str, kind: Kind, act: &Act) -> Result<Accepted, Fault> {
     let incident_id = exists(app, id, kind).await?;
     app.audit(&who.called(&act.by), kind.action(), &incident_id.to_string(), &act.detail()).await?;
-    let (act_id, at_ms) = (Uuid::new_v4(), now_ms());
+    let (act_id, at_ms) = (Uuid::new_v4(), act.at_ms);
     let row = ActRow {
         act_id,
         incident_id,

@@ -7,7 +7,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -99,9 +101,11 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 fn add_common(components: &mut Components) {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-    let bearer = bearer.description(Some("`Authorization: Bearer TOKEN`, one of the tokens in the configuration."));
+    let bearer =
+        bearer.description(Some("`Authorization: Bearer TOKEN`, one of the tokens in the configuration."));
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer.build()));
-    let token = ApiKeyValue::with_description("token", "The intake's token, for clients that cannot send headers.");
+    let token =
+        ApiKeyValue::with_description("token", "The intake's token, for clients that cannot send headers.");
     components.add_security_scheme(TOKEN, SecurityScheme::ApiKey(ApiKey::Query(token)));
     for (_, name, words) in REFUSALS {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Refusal"))).build();
@@ -129,7 +133,8 @@ fn complete(path: &str, operation: &mut Operation) {
         let response = RefOr::Ref(Ref::from_response_name(name));
         operation.responses.responses.entry(status.to_owned()).or_insert(response);
     }
-    let mut ways = vec![SecurityRequirement::default(), SecurityRequirement::new(BEARER, Vec::<String>::new())];
+    let mut ways =
+        vec![SecurityRequirement::default(), SecurityRequirement::new(BEARER, Vec::<String>::new())];
     if !of_pages {
         ways.push(SecurityRequirement::new(TOKEN, Vec::<String>::new()));
     }

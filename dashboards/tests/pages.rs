@@ -1,12 +1,12 @@
 //! Every page and every endpoint against the embedded engine: they render, they link, and no name gets out of hand.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
 
-#[path = "pages/driver.rs"]
-mod driver;
 #[path = "pages/access.rs"]
 mod access;
 #[path = "pages/buckets.rs"]
 mod buckets;
+#[path = "pages/driver.rs"]
+mod driver;
 #[path = "pages/fixture.rs"]
 mod fixture;
 #[path = "pages/gate.rs"]
@@ -55,7 +55,10 @@ fn check_page(address: &str, page: &Page) {
         assert!(!body.contains(raw), "{address} has {raw:?}");
     }
     // A place within the page is one of ours, too.
-    for link in links(page).iter().map(|link| link.strip_prefix('#').map_or(link.clone(), |place| format!("/{place}"))) {
+    for link in links(page)
+        .iter()
+        .map(|link| link.strip_prefix('#').map_or(link.clone(), |place| format!("/{place}")))
+    {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/%?&=-_.".contains(c);
         assert!(
             link.starts_with('/') && !link.starts_with("//") && link.chars().all(plain),

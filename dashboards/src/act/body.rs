@@ -80,6 +80,8 @@ impl From<Form> for Body {
 /// A body that makes sense.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Act {
+    /// What lengths of time are counted from.
+    pub(super) at_ms: i64,
     pub(super) by: String,
     pub(super) words: String,
     pub(super) until_ms: Option<i64>,
@@ -122,7 +124,7 @@ pub(super) fn act(who: &Who, kind: Kind, body: Body, now_ms: i64) -> Result<Act,
         (_, None) => String::new(),
         _ => return Err(Fault::BadRequest("`ticket` is for `ticket` only.".to_owned())),
     };
-    Ok(Act { by, words: words.to_owned(), until_ms, ticket })
+    Ok(Act { at_ms: now_ms, by, words: words.to_owned(), until_ms, ticket })
 }
 
 fn until_ms(

@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
+use crate::access::Who;
 use crate::app::App;
+use crate::gather::audit::Action;
 use crate::gather::search;
 use crate::query::QueryFault;
 use crate::respond::Body;
@@ -58,9 +60,15 @@ pub(super) async fn complete(
 )]
 pub(super) async fn export(
     State(app): State<App>,
+    Extension(who): Extension<Who>,
     query: Result<Query<search::export::ExportQuery>, QueryRejection>,
 ) -> Result<Response, SearchFault> {
-    Ok(search::export::answer(&app, query?.0).await?)
+    let Query(asked) = query?;
+    let (q, format) = (asked.q.clone(), asked.format.name());
+    // Only what can be answered is an export; nothing of it has left yet.
+    let answer = search::export::answer(&app, asked).await?;
+    app.audit(&who, Action::Export, &q, format).await?;
+    Ok(answer)
 }
 
 /// Why a search has no answer: as any fault, with the place where a query is wrong.

@@ -49,7 +49,9 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     paths
         .flat_map(|(path, item)| {
             let item = item.as_object().into_iter().flatten();
-            item.filter_map(move |(method, about)| Some(Operation { method, path, about: about.as_object()? }))
+            item.filter_map(move |(method, about)| {
+                Some(Operation { method, path, about: about.as_object()? })
+            })
         })
         .collect()
 }
@@ -190,7 +192,12 @@ fn example(operation: &Operation<'_>, parameters: &[Value]) -> String {
         let (name, place) = (text(parameter, "name"), text(parameter, "in"));
         let given = parameter.get("example").map(plain);
         match (place, given) {
-            ("path", given) => path = path.replace(&format!("{{{name}}}"), &given.unwrap_or_else(|| format!("${}", name.to_ascii_uppercase()))),
+            ("path", given) => {
+                path = path.replace(
+                    &format!("{{{name}}}"),
+                    &given.unwrap_or_else(|| format!("${}", name.to_ascii_uppercase())),
+                )
+            }
             ("query", Some(given)) => query.push((name, given)),
             ("header", Some(given)) => heads.push_str(&format!(" \\\n     -H '{name}: {given}'")),
             _ => {}
@@ -198,10 +205,11 @@ fn example(operation: &Operation<'_>, parameters: &[Value]) -> String {
     }
     let pairs: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let address = link::with_query(&path, &pairs);
-    let body = media(operation.about.get("requestBody")).next().map(|(media, body)| match body.get("example") {
-        Some(example) => format!(" \\\n     -H 'Content-Type: {media}' \\\n     -d '{example}'"),
-        None => " \\\n     --data-binary @FILE".to_owned(),
-    });
+    let body =
+        media(operation.about.get("requestBody")).next().map(|(media, body)| match body.get("example") {
+            Some(example) => format!(" \\\n     -H 'Content-Type: {media}' \\\n     -d '{example}'"),
+            None => " \\\n     --data-binary @FILE".to_owned(),
+        });
     format!("curl \"{SERVER}{address}\"{heads}{}", body.unwrap_or_default())
 }
 

@@ -34,7 +34,10 @@ async fn intake(fixture: &Fixture, dir: &TempDir) -> Router {
 fn sample(path: &str) -> Vec<u8> {
     match path {
         "/v1/crashes" => SmallDump::example().to_bytes(),
-        "/v1/symbols" => b"MODULE windows x86_64 3249D99D0C4049318610F4E4FB0B69361 crash.pdb\nFUNC 1000 20 0 main\n".to_vec(),
+        "/v1/symbols" => {
+            b"MODULE windows x86_64 3249D99D0C4049318610F4E4FB0B69361 crash.pdb\nFUNC 1000 20 0 main\n"
+                .to_vec()
+        }
         path => panic!("the document has no example of {path}"),
     }
 }
@@ -53,7 +56,9 @@ async fn the_intake_is_as_the_document_describes_it() {
     let strict = Strict::new(&document);
     for ((path, method), operation) in &described {
         let content = operation["requestBody"]["content"].as_object();
-        let (media, body) = content.and_then(|content| content.iter().next()).map_or(("", &Value::Null), |(m, b)| (m.as_str(), b));
+        let (media, body) = content
+            .and_then(|content| content.iter().next())
+            .map_or(("", &Value::Null), |(m, b)| (m.as_str(), b));
         let bytes = match (&body["example"], *method) {
             (_, "get") => Vec::new(),
             (Value::Null, _) => sample(path),
@@ -63,9 +68,13 @@ async fn the_intake_is_as_the_document_describes_it() {
         let request = request.header("content-type", media).body(Body::from(bytes)).unwrap();
         check(&router, &strict, path, operation, request, StatusCode::OK).await;
         if *method == "post" {
-            let nonsense = Request::post(path).header("content-type", media).body(Body::from("[{\"machine\":7}]")).unwrap();
+            let nonsense = Request::post(path)
+                .header("content-type", media)
+                .body(Body::from("[{\"machine\":7}]"))
+                .unwrap();
             check(&router, &strict, path, operation, nonsense, StatusCode::UNPROCESSABLE_ENTITY).await;
-            let picture = Request::post(path).header("content-type", "image/png").body(Body::from("x")).unwrap();
+            let picture =
+                Request::post(path).header("content-type", "image/png").body(Body::from("x")).unwrap();
             check(&router, &strict, path, operation, picture, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
         }
     }

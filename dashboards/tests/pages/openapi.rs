@@ -22,14 +22,22 @@ const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 /// The document as it is served.
 pub(crate) async fn document(fixture: &Fixture) -> Value {
     let page = fixture.get("/api/v1/openapi.json").await;
-    assert_eq!((page.status, page.headers["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));
+    assert_eq!(
+        (page.status, page.headers["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "application/json")
+    );
     serde_json::from_str(&page.body).unwrap()
 }
 
 /// Paths and methods of the document below a prefix, with what it says of them.
-pub(crate) fn operations<'d>(document: &'d Value, prefix: &str) -> BTreeMap<(String, &'static str), &'d Value> {
+pub(crate) fn operations<'d>(
+    document: &'d Value,
+    prefix: &str,
+) -> BTreeMap<(String, &'static str), &'d Value> {
     let mut found = BTreeMap::new();
-    for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with(prefix)) {
+    for (path, item) in
+        document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with(prefix))
+    {
         for (method, about) in item.as_object().unwrap() {
             let method = METHODS.into_iter().find(|known| known == method).unwrap();
             found.insert((path.clone(), method), about);
@@ -63,7 +71,8 @@ pub(crate) async fn check_methods(router: &Router, described: &BTreeMap<(String,
     for path in described.keys().map(|(path, _)| path) {
         for method in METHODS {
             let address = path.replace('{', "").replace('}', "");
-            let request = Request::builder().method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap());
+            let request =
+                Request::builder().method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap());
             let request = here(request.uri(address).body(Body::empty()).unwrap());
             let status = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status();
             let is_described = described.contains_key(&(path.clone(), method));
@@ -117,12 +126,16 @@ async fn the_document_is_whole() {
         assert!(about["tags"].as_array().unwrap().iter().all(|tag| tags.contains(&tag)), "{place}");
         let parameters = about["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         for parameter in parameters {
-            assert!(parameter["description"].as_str().is_some_and(|words| !words.is_empty()), "{place}: {parameter}");
+            assert!(
+                parameter["description"].as_str().is_some_and(|words| !words.is_empty()),
+                "{place}: {parameter}"
+            );
         }
         let named = parameters.iter().filter(|one| one["in"] == "path");
         assert_eq!(named.count(), path.matches('{').count(), "{place} does not say what is in its path");
         // Lists that go on are all asked the same way.
-        let answer = about.pointer("/responses/200/content/application~1json/schema/$ref").and_then(Value::as_str);
+        let answer =
+            about.pointer("/responses/200/content/application~1json/schema/$ref").and_then(Value::as_str);
         let answer = answer.and_then(|reference| document.pointer(reference.strip_prefix('#')?));
         let goes_on = answer.is_some_and(|schema| schema.pointer("/properties/next").is_some());
         let before = parameters.iter().any(|one| one["name"] == "before" && one["in"] == "query");
@@ -154,11 +167,16 @@ impl Strict {
         let schema = &answer["content"]["application/json"]["schema"];
         assert!(schema.is_object(), "{place}: {status} has no schema");
         let whole = json!({ "components": self.0["components"], "allOf": [schema] });
-        let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{place}: {error}: {body}"));
+        let body: Value =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{place}: {error}: {body}"));
         let validator = jsonschema::draft202012::new(&whole).unwrap();
         let faults: Vec<String> =
             validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(faults.is_empty(), "{place} {status}:\n{}", faults.join("\n").chars().take(4000).collect::<String>());
+        assert!(
+            faults.is_empty(),
+            "{place} {status}:\n{}",
+            faults.join("\n").chars().take(4000).collect::<String>()
+        );
     }
 }
 
@@ -233,7 +251,9 @@ async fn busy(fixture: &Fixture) -> BTreeMap<&'static str, Vec<String>> {
     fixture.database.put_signals(&signals).await.unwrap();
     let old = fixture.incident("csagent.sys", true).await;
     let subject = Subject::Driver("csagent.sys".to_owned());
-    let new = fixture.steps(&incident(subject, "csagent.sys"), &[("opened", "", ""), ("commented", "ada", "hm")]).await;
+    let new = fixture
+        .steps(&incident(subject, "csagent.sys"), &[("opened", "", ""), ("commented", "ada", "hm")])
+        .await;
     let bare = fixture.steps(&incident(Subject::Everything, "x"), &[("opened", "", "")]).await;
     let unreadable = rows.iter().find(|row| row.outcome == "unreadable").unwrap();
     [
@@ -243,7 +263,10 @@ async fn busy(fixture: &Fixture) -> BTreeMap<&'static str, Vec<String>> {
         ("/api/v1/crashes", vec![String::new(), "?driver=csagent.sys&ring=broad".to_owned()]),
         (
             "/api/v1/crashes/{id}",
-            vec![format!("/api/v1/crashes/{}", row.crash_id), format!("/api/v1/crashes/{}", unreadable.crash_id)],
+            vec![
+                format!("/api/v1/crashes/{}", row.crash_id),
+                format!("/api/v1/crashes/{}", unreadable.crash_id),
+            ],
         ),
         ("/api/v1/crashes/{id}/facts", vec![format!("/api/v1/crashes/{}/facts", row.crash_id)]),
         (
@@ -282,7 +305,13 @@ async fn answers_are_what_the_document_says() {
     let Some(fixture) = Fixture::new().await else { return };
     let document = document(&fixture).await;
     let strict = Strict::new(&document);
-    let quiet = ["/api/v1/fleet", "/api/v1/crashes", "/api/v1/incidents", "/api/v1/status", "/api/v1/symbols/missing"];
+    let quiet = [
+        "/api/v1/fleet",
+        "/api/v1/crashes",
+        "/api/v1/incidents",
+        "/api/v1/status",
+        "/api/v1/symbols/missing",
+    ];
     let operations = operations(&document, "/api/v1/");
     for path in quiet {
         let page = get(&fixture, path).await;

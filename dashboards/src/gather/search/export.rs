@@ -34,6 +34,16 @@ pub(crate) enum Format {
     Json,
 }
 
+impl Format {
+    /// As it stands in the address.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// The query string.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(default)]
