@@ -33,6 +33,7 @@ mod lag;
 mod ledger;
 mod live_mark;
 mod missing_symbols;
+mod newcomers;
 mod notifications;
 mod open_incidents;
 mod outcomes;
@@ -68,6 +69,7 @@ pub use incidents::{IncidentCursor, IncidentEvent, IncidentFilter, IncidentState
 pub use lag::Lag;
 pub use ledger::LedgerCounts;
 pub use missing_symbols::{MissingCursor, MissingSymbol};
+pub use newcomers::{NewBucket, NewDriver};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};

@@ -9,6 +9,7 @@
 //! kill the next run compares again and finds what is left to do.
 
 mod rollup;
+mod sightings;
 
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ pub struct Mended {
     pub arrivals: u64,
     /// Of `driver_minutes`, which a driver's page and an incident's ask.
     pub drivers: u64,
+    /// Of `sightings`, which tell what is new.
+    pub sightings: u64,
 }
 
 /// The revision of a row that was judged again by `version`. It beats the row's present one even where only the
@@ -69,6 +72,7 @@ impl Database {
         for some in arrived.chunks(rollup::MOST_STRETCHES) {
             mended.arrivals += self.mend(Rollup::Arrivals, some).await?;
         }
+        mended.sightings = self.mend_sightings().await?;
         for some in stale.chunks(rollup::MOST_STRETCHES) {
             mended.minutes += self.mend(Rollup::Minutes, some).await?;
         }

@@ -21,6 +21,8 @@ mod grafana;
 mod incidents;
 #[path = "database/lists.rs"]
 mod lists;
+#[path = "database/newcomers.rs"]
+mod newcomers;
 #[path = "database/reblame.rs"]
 mod reblame;
 #[path = "database/rollout.rs"]

@@ -17,9 +17,11 @@ const MOST_CRASHES: u64 = 1_000_000;
 pub(super) const MOST_STRETCHES: usize = 200;
 const HOUR_S: i64 = 3_600;
 /// A statement that writes may take this long.
-const WRITE_SECONDS: &str = "600";
+pub(super) const WRITE_SECONDS: &str = "600";
 /// A round leaves something only where a merge took a part between two statements: ten times in a row is a fault.
-const MOST_ROUNDS: u32 = 10;
+pub(super) const MOST_ROUNDS: u32 = 10;
+pub(super) const NO_REST: &str =
+    "the rollups do not come to rest, as if something else were rewriting them: run it again";
 
 /// Which rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -353,9 +355,7 @@ impl Database {
             }
             self.forget(rollup, whole, &found, &parts).await?;
         }
-        Err(DatabaseError::Invalid(
-            "the rollups do not come to rest, as if something else were rewriting them: run it again",
-        ))
+        Err(DatabaseError::Invalid(NO_REST))
     }
 
     async fn parts(&self, rollup: Rollup, stale: Stale) -> Result<Vec<String>, DatabaseError> {

@@ -83,6 +83,7 @@ impl Fixture {
             "fleet_beats",
             "inventory",
             "inventory_builds",
+            "sightings",
         ] {
             self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
         }

@@ -71,6 +71,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "kept_dumps",
         "migrations",
         "notifications",
+        "sightings",
         "symbol_files",
         "targets",
     ];
