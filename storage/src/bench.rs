@@ -19,8 +19,9 @@ const INCIDENTS: u64 = 300;
 /// Machines of the outage crash three times in two.
 const OUTAGE_MACHINES: u64 = 20_000;
 const OUTAGE_CRASHES: u64 = 30_000;
-/// Hours of the outage, in days.
+/// The outage lasts this many days, up to the end: 8,640,000 ms.
 const OUTAGE_DAYS: f64 = 0.1;
+const OUTAGE_MS: i64 = 8_640_000;
 /// One insert. A set of ids begins with 4 KB, and nearly each crash is the only one of its driver in its minute.
 const AT_ONCE: u64 = 100_000;
 const DAY_MS: i64 = 86_400_000;
@@ -52,8 +53,15 @@ pub struct Samples {
     pub facts: String,
     /// Windows' own drivers, as a machine has them loaded.
     pub windows: Vec<String>,
-    /// Kind and detail of each step of an incident of [`OUTAGE_DRIVER`].
+    /// Kind and detail of each step of an incident of [`OUTAGE_DRIVER`] that began at [`onset`]. Those of the past are the
+    /// same under other names and times.
     pub incident: Vec<(String, String)>,
+}
+
+/// When the outage of a fleet begins whose last crash is at `to_ms`.
+#[must_use]
+pub fn onset(to_ms: i64) -> i64 {
+    to_ms - OUTAGE_MS
 }
 
 /// Rows of one kind: numbers `first..first + rows` of `all`.
@@ -77,20 +85,34 @@ impl Database {
         samples: &Samples,
         mut progress: impl FnMut(u64),
     ) -> Result<(), DatabaseError> {
-        let mut first = 0;
-        while first < size.crashes {
-            let rows = AT_ONCE.min(size.crashes - first);
-            let days = f64::from(size.days);
-            let stretch = Stretch { first, rows, all: size.crashes, days, outage: false };
-            self.fill_crashes(size, stretch, to_ms, queue_id, samples).await?;
-            first += rows;
-            progress(first);
-        }
+        self.prolong(size, to_ms, queue_id, samples, 0..size.crashes, &mut progress).await?;
         let all = OUTAGE_CRASHES.min(size.crashes);
         let outage = Stretch { first: 0, rows: all, all, days: OUTAGE_DAYS, outage: true };
         self.fill_crashes(size, outage, to_ms, queue_id, samples).await?;
         self.fill_signs(size, to_ms).await?;
         self.fill_incidents(size, to_ms, samples).await
+    }
+
+    /// Makes up the crashes of these numbers alone. Those beyond [`Size::crashes`] come after `to_ms`, at the same rate: so
+    /// a fleet of yesterday lives on.
+    pub async fn prolong(
+        &self,
+        size: Size,
+        to_ms: i64,
+        queue_id: &str,
+        samples: &Samples,
+        numbers: std::ops::Range<u64>,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), DatabaseError> {
+        let mut first = numbers.start;
+        while first < numbers.end {
+            let rows = AT_ONCE.min(numbers.end - first);
+            let stretch = Stretch { first, rows, all: size.crashes, days: f64::from(size.days), outage: false };
+            self.fill_crashes(size, stretch, to_ms, queue_id, samples).await?;
+            first += rows;
+            progress(first);
+        }
+        Ok(())
     }
 
     async fn fill_crashes(
@@ -153,7 +175,7 @@ impl Database {
             samples.incident.iter().map(|(kind, detail)| (kind.as_str(), detail.as_str())).unzip();
         let span = i64::from(size.days) * DAY_MS / i64::try_from(INCIDENTS).unwrap_or(1);
         self.ask(INCIDENT_EVENTS)
-            .param("to", to_ms)
+            .param("onset", onset(to_ms))
             .param("span", span)
             .param("driver", OUTAGE_DRIVER)
             .param("incidents", INCIDENTS)

@@ -6,12 +6,14 @@ WITH
 SELECT
     reinterpretAsUUID(sipHash128(number, 'incident')),
     toUInt32(step - 1),
-    fromUnixTimestamp64Milli({to:Int64} - if(number = 0, 10800000, toInt64(number) * {span:Int64} + 14400000)
-        + toInt64(step) * 60000, 'UTC'),
+    fromUnixTimestamp64Milli(onset + toInt64(step) * 60000, 'UTC'),
     {kinds:Array(String)}[step],
     '',
     if(number = 0, {driver:String}, concat(stems[(number * 13) % 24 + 1], toString(number * 13), '.sys')) AS about,
-    replaceAll({details:Array(String)}[step], {driver:String}, about)
-FROM numbers({incidents:UInt64})
+    replaceAll(replaceAll({details:Array(String)}[step], {driver:String}, about), toString({onset:Int64}), toString(onset))
+FROM (
+    SELECT number, if(number = 0, {onset:Int64}, {onset:Int64} - 3600000 - toInt64(number) * {span:Int64}) AS onset
+    FROM numbers({incidents:UInt64})
+)
 ARRAY JOIN arrayEnumerate({kinds:Array(String)}) AS step
 WHERE number > 0 OR {kinds:Array(String)}[step] != 'resolved'
