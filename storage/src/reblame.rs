@@ -10,6 +10,7 @@
 
 mod rollup;
 mod sightings;
+mod statements;
 
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub struct Mended {
     pub arrivals: u64,
     /// Of `driver_minutes`, which a driver's page and an incident's ask.
     pub drivers: u64,
+    /// Of `crash_hours`, which the pages draw of longer ranges.
+    pub hours: u64,
     /// Of `sightings`, which tell what is new.
     pub sightings: u64,
 }
@@ -73,6 +76,10 @@ impl Database {
             mended.arrivals += self.mend(Rollup::Arrivals, some).await?;
         }
         mended.sightings = self.mend_sightings().await?;
+        // Stretches are whole hours.
+        for some in stale.chunks(rollup::MOST_STRETCHES) {
+            mended.hours += self.mend(Rollup::Hours, some).await?;
+        }
         for some in stale.chunks(rollup::MOST_STRETCHES) {
             mended.minutes += self.mend(Rollup::Minutes, some).await?;
         }

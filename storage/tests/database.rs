@@ -17,6 +17,8 @@ mod exposed;
 mod fixture;
 #[path = "database/grafana.rs"]
 mod grafana;
+#[path = "database/hours.rs"]
+mod hours;
 #[path = "database/incidents.rs"]
 mod incidents;
 #[path = "database/lists.rs"]

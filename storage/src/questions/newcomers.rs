@@ -44,41 +44,59 @@ pub struct NewBucket {
     pub crashes: u64,
 }
 
-const DRIVERS: &str = "
-WITH fresh AS (
-    SELECT driver, kind
-    FROM sightings
-    WHERE driver != ''
-    GROUP BY driver, kind
-    HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-        AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-)
+/// Drivers that nobody saw before, among the rows of a rollup.
+macro_rules! new_drivers {
+    ($machines:literal, $crashes:literal, $rows:literal) => {
+        concat!(
+            "
 SELECT
     driver,
     kind,
     toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms,
     toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms,
-    uniqCombined64Merge(14)(machines) AS machines,
-    uniqExactMerge(crashes) AS crashes
-FROM crash_minutes
-WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    AND driver IN (SELECT driver FROM fresh)
-    AND (driver, kind) IN (SELECT driver, kind FROM fresh)
+    ",
+            $machines,
+            " AS machines,
+    ",
+            $crashes,
+            " AS crashes
+FROM ",
+            $rows,
+            "
+    AND (driver, kind) IN (
+        SELECT driver, kind
+        FROM sightings
+        WHERE driver != ''
+        GROUP BY driver, kind
+        HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    )
 GROUP BY driver, kind
 ORDER BY machines DESC, crashes DESC, driver, kind
-LIMIT {limit:UInt32}";
+LIMIT {limit:UInt32}"
+        )
+    };
+}
 
+const DRIVERS_BY_MINUTES: &str = new_drivers!(
+    "uniqCombined64Merge(14)(crash_minutes.machines)",
+    "uniqExactMerge(crash_minutes.crashes)",
+    "crash_minutes
+WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+);
+
+const DRIVERS_BY_HOURS: &str = new_drivers!(
+    "uniqCombined64Array(14)(crash_hours.machines)",
+    "uniqExactArray(crash_hours.crashes)",
+    "crash_hours
+WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+);
+
+/// In their best form, or a bucket that was only the first word of a crash would be new.
 /// `received_at` follows from `happened_at` and lets partitions be skipped.
 const BUCKETS: &str = "
-WITH fresh AS (
-    SELECT bucket, kind
-    FROM sightings
-    WHERE bucket != ''
-    GROUP BY bucket, kind
-    HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-        AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-)
 SELECT
     bucket,
     any(crashes.bucket_hash) AS bucket_hash,
@@ -88,13 +106,19 @@ SELECT
     toUnixTimestamp64Milli(max(happened_at)) AS last_seen_ms,
     uniqCombined64(14)((tenant, machine)) AS machines,
     uniqExact(crash_id) AS crashes
-FROM crashes
+FROM crashes FINAL
 WHERE outcome = 'analysed'
     AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND received_at >= fromUnixTimestamp64Milli({from:Int64} - 300000, 'UTC')
-    AND bucket IN (SELECT bucket FROM fresh)
-    AND (bucket, kind) IN (SELECT bucket, kind FROM fresh)
+    AND (bucket, kind) IN (
+        SELECT bucket, kind
+        FROM sightings
+        WHERE bucket != ''
+        GROUP BY bucket, kind
+        HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    )
 GROUP BY bucket, kind
 ORDER BY machines DESC, crashes DESC, bucket, kind
 LIMIT {limit:UInt32}";
@@ -103,7 +127,7 @@ impl Database {
     /// Drivers and modules whose first crash of all tenants happened within the range, those with the most machines
     /// first. In a database that is younger than the range, that is every one.
     pub async fn new_drivers(&self, range: Range, limit: u32) -> Result<Vec<NewDriver>, DatabaseError> {
-        self.ask(DRIVERS)
+        self.ask(if range.is_whole_hours() { DRIVERS_BY_HOURS } else { DRIVERS_BY_MINUTES })
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
             .param("limit", limit)

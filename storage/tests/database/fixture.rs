@@ -72,6 +72,7 @@ impl Fixture {
         for table in [
             "crashes",
             "arrivals",
+            "crash_hours",
             "crash_minutes",
             "deliveries",
             "driver_minutes",

@@ -58,6 +58,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "audit",
         "builds",
         "changes",
+        "crash_hours",
         "crash_minutes",
         "crashes",
         "deep_analyses",
