@@ -131,6 +131,14 @@ struct Round {
     parameters: [u64; 4],
 }
 
+/// The first dump of a load, whole: what a machine of it would send.
+pub fn sample(config: &LoadConfig) -> Result<Vec<u8>> {
+    let fleet = Fleet::new(&FleetConfig { machines: config.machines.max(ROUNDS), sites: 200, seed: config.seed });
+    let magazine = Magazine::new(config, &fleet)?;
+    let round = magazine.rounds.first().context("a load has dumps")?;
+    Ok(round.template.bytes().to_vec())
+}
+
 /// After a busy answer. A machine would wait for as long as it is told; a benchmark has no time to.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(1);

@@ -38,4 +38,17 @@ pub(crate) struct BenchArgs {
     /// With --pages: outages at 500 machines a second
     #[arg(long, value_name = "N", default_value_t = 20, requires = "pages", value_parser = clap::value_parser!(u32).range(..=10_000))]
     pub fast_outages: u32,
+    /// Measure instead how fast pages are over a large past: makes up a fleet straight in the database, in --data where it
+    /// is kept for the next time, and asks each page over HTTP. Fails where a goal is missed
+    #[arg(long, conflicts_with_all = ["seconds", "size", "rate", "connections", "raw", "dead_symbols", "pages"])]
+    pub browse: bool,
+    /// With --browse: crashes in the database
+    #[arg(long, value_name = "N", default_value_t = 20_000_000, requires = "browse", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    pub crashes: u64,
+    /// With --browse: machines that they come from
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, requires = "browse", value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    pub machines: u64,
+    /// With --browse: days that they lie in
+    #[arg(long, value_name = "N", default_value_t = 90, requires = "browse", value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub days: u32,
 }

@@ -16,6 +16,7 @@ use crate::cli::BenchArgs;
 use crate::commands::free_address;
 use crate::terminal;
 
+mod browse;
 mod pages;
 mod process;
 mod table;
@@ -32,6 +33,9 @@ const DRAIN: Duration = Duration::from_secs(300);
 pub(crate) async fn run(arguments: BenchArgs) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let data = arguments.data.clone().unwrap_or_else(|| scratch.path().to_path_buf());
+    if arguments.browse {
+        return browse::run(&arguments, &data).await;
+    }
     if arguments.pages {
         return pages::run(&arguments, &data).await;
     }

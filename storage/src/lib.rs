@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alert_store;
+pub mod bench;
 pub mod blobs;
 pub mod database;
 pub mod message;

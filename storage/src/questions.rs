@@ -36,6 +36,7 @@ mod ledger;
 mod live_mark;
 mod machine_drivers;
 mod missing_symbols;
+mod newcomers;
 mod notifications;
 mod open_incidents;
 mod outcomes;
@@ -77,6 +78,7 @@ pub use lag::Lag;
 pub use ledger::LedgerCounts;
 pub use machine_drivers::{MachineDriver, MachineDrivers};
 pub use missing_symbols::{MissingCursor, MissingSymbol};
+pub use newcomers::{NewBucket, NewDriver};
 pub use notifications::NotificationRow;
 pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
@@ -96,6 +98,8 @@ pub use top_machines::TopMachine;
 const MAX_POINTS: i64 = 10_000;
 /// What the `arrivals` rollup counts by.
 const TICK_S: i64 = 10;
+/// What the `crash_hours` rollup counts by.
+const HOUR_MS: i64 = 3_600_000;
 
 /// A stretch of time, `from_ms <= t < to_ms`, ms since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +121,18 @@ pub struct SeriesPoint {
     pub machines: u64,
     /// Crashes within it.
     pub crashes: u64,
+}
+
+impl Range {
+    /// Whether it begins and ends with an hour: then the hours answer as well as the minutes, and sooner.
+    fn is_whole_hours(self) -> bool {
+        self.from_ms % HOUR_MS == 0 && self.to_ms % HOUR_MS == 0
+    }
+}
+
+/// Which of two statements counts by the hour where that says the same.
+fn by_hours(range: Range, step: i64, hours: &'static str, minutes: &'static str) -> &'static str {
+    if step % HOUR_MS == 0 && range.is_whole_hours() { hours } else { minutes }
 }
 
 /// Where the tick that holds `now_ms` ends: a question about now counts what arrived up to this moment.

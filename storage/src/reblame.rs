@@ -10,6 +10,8 @@
 
 mod buckets;
 mod rollup;
+mod sightings;
+mod statements;
 
 use serde::Serialize;
 
@@ -35,6 +37,10 @@ pub struct Mended {
     pub arrivals: u64,
     /// Of `driver_minutes`, which a driver's page and an incident's ask.
     pub drivers: u64,
+    /// Of `crash_hours`, which the pages draw of longer ranges.
+    pub hours: u64,
+    /// Of `sightings`, which tell what is new.
+    pub sightings: u64,
 }
 
 /// The revision of a row that was judged again by `version`. It beats the row's present one even where only the
@@ -72,6 +78,11 @@ impl Database {
         // What the detector reads comes first: a run that is killed in between is found out by its minutes.
         for some in arrived.chunks(rollup::MOST_STRETCHES) {
             mended.arrivals += self.mend(Rollup::Arrivals, some).await?;
+        }
+        mended.sightings = self.mend_sightings().await?;
+        // Stretches are whole hours.
+        for some in stale.chunks(rollup::MOST_STRETCHES) {
+            mended.hours += self.mend(Rollup::Hours, some).await?;
         }
         for some in stale.chunks(rollup::MOST_STRETCHES) {
             mended.minutes += self.mend(Rollup::Minutes, some).await?;

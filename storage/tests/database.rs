@@ -19,10 +19,14 @@ mod exposed;
 mod fixture;
 #[path = "database/grafana.rs"]
 mod grafana;
+#[path = "database/hours.rs"]
+mod hours;
 #[path = "database/incidents.rs"]
 mod incidents;
 #[path = "database/lists.rs"]
 mod lists;
+#[path = "database/newcomers.rs"]
+mod newcomers;
 #[path = "database/reblame.rs"]
 mod reblame;
 #[path = "database/rollout.rs"]

@@ -210,7 +210,7 @@ pub(super) fn applied(applied: &Applied) -> String {
     format!(
         "wrote {}; made {} rows of the pages' counts and {} of the detector's anew",
         crashes(applied.crashes),
-        rollups.minutes,
+        rollups.minutes + rollups.hours,
         rollups.arrivals
     )
 }

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_blame.sql"),
     migration!(8, "0008_alerts.sql"),
     migration!(9, "0009_targets.sql"),
+    migration!(10, "0010_scale.sql"),
     migration!(11, "0011_audit.sql"),
     migration!(12, "0012_search.sql"),
     migration!(13, "0013_driver_minutes.sql"),

@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Range, step_ms};
+use super::{Range, by_hours, step_ms};
 use crate::database::{Database, DatabaseError};
 
 #[derive(Row, Deserialize)]
@@ -12,7 +12,7 @@ struct Found {
     steps: Vec<(i64, u64)>,
 }
 
-const SQL: &str = "
+const MINUTES: &str = "
 SELECT driver, groupArray((step, machine_count)) AS steps
 FROM (
     SELECT
@@ -23,6 +23,21 @@ FROM (
     WHERE driver IN {drivers:Array(String)}
         AND minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
         AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    GROUP BY driver, step
+)
+GROUP BY driver";
+
+const HOURS: &str = "
+SELECT driver, groupArray((step, machine_count)) AS steps
+FROM (
+    SELECT
+        driver,
+        intDiv(toInt64(toUnixTimestamp(hour)) * 1000, {step:Int64}) AS step,
+        uniqCombined64Array(14)(crash_hours.machines) AS machine_count
+    FROM crash_hours
+    WHERE driver IN {drivers:Array(String)}
+        AND hour >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
+        AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     GROUP BY driver, step
 )
 GROUP BY driver";
@@ -38,7 +53,7 @@ impl Database {
     ) -> Result<Vec<(String, Vec<u64>)>, DatabaseError> {
         let step = step_ms(range, step_s)?;
         let found: Vec<Found> = self
-            .ask(SQL)
+            .ask(by_hours(range, step, HOURS, MINUTES))
             .param("drivers", drivers)
             .param("from", range.from_ms)
             .param("to", range.to_ms)

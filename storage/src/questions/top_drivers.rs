@@ -28,7 +28,7 @@ pub struct DriverSummary {
     pub buckets: u64,
 }
 
-const SQL: &str = "
+const MINUTES: &str = "
 SELECT
     driver,
     kind,
@@ -42,6 +42,34 @@ FROM crash_minutes
 WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
     AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND (driver != '') = {named:Bool}
+GROUP BY driver, kind, culprit
+ORDER BY machines DESC, crashes DESC, driver, kind, culprit
+LIMIT {limit:UInt32}";
+
+/// Machines are ranked first, with all that tie with the last one: the sets of crashes are read of these few.
+const HOURS: &str = "
+SELECT
+    driver,
+    kind,
+    culprit,
+    uniqCombined64Array(14)(crash_hours.machines) AS machines,
+    uniqExactArray(crash_hours.crashes) AS crashes,
+    toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms,
+    toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms,
+    uniqExactArray(crash_hours.buckets) AS buckets
+FROM crash_hours
+WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    AND (driver, kind, culprit) IN (
+        SELECT driver, kind, culprit
+        FROM crash_hours
+        WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+            AND (driver != '') = {named:Bool}
+        GROUP BY driver, kind, culprit
+        ORDER BY uniqCombined64Array(14)(crash_hours.machines) DESC
+        LIMIT {limit:UInt32} WITH TIES
+    )
 GROUP BY driver, kind, culprit
 ORDER BY machines DESC, crashes DESC, driver, kind, culprit
 LIMIT {limit:UInt32}";
@@ -63,7 +91,7 @@ impl Database {
         limit: u32,
         named: bool,
     ) -> Result<Vec<DriverSummary>, DatabaseError> {
-        self.ask(SQL)
+        self.ask(if range.is_whole_hours() { HOURS } else { MINUTES })
             .param("from", range.from_ms)
             .param("to", range.to_ms)
             .param("named", named)

@@ -1,12 +1,12 @@
 //! Stretches of one rollup: where it says something else than the crashes, and how that is made anew without a gap.
-//! What the rollups hold is the business of `schema/0002_arrivals.sql`, `schema/0003_crash_minutes.sql` and
-//! `schema/0013_driver_minutes.sql`.
+//! What the rollups hold is the business of `schema/`; the statements are in `statements.rs`.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, DatabaseError};
 use crate::questions::Range;
+use super::statements::Statements;
 
 /// The last hour that a `DateTime` holds, 2106.
 pub(super) const FAR_MS: i64 = 4_294_965_600_000;
@@ -17,9 +17,11 @@ const MOST_CRASHES: u64 = 1_000_000;
 pub(super) const MOST_STRETCHES: usize = 200;
 const HOUR_S: i64 = 3_600;
 /// A statement that writes may take this long.
-const WRITE_SECONDS: &str = "600";
+pub(super) const WRITE_SECONDS: &str = "600";
 /// A round leaves something only where a merge took a part between two statements: ten times in a row is a fault.
-const MOST_ROUNDS: u32 = 10;
+pub(super) const MOST_ROUNDS: u32 = 10;
+pub(super) const NO_REST: &str =
+    "the rollups do not come to rest, as if something else were rewriting them: run it again";
 
 /// Which rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(super) enum Rollup {
     Minutes,
     /// The same by driver, version and fault site: a driver's page's.
     Drivers,
+    /// The same by the hour, for long ranges.
+    Hours,
 }
 
 /// The rows of a rollup that say something else than the crashes.
@@ -40,223 +44,15 @@ pub(super) struct Stale {
     to_s: i64,
 }
 
-/// The crashes of an hour as the arrivals count them.
-macro_rules! arrived {
-    () => {
-        "FROM crashes FINAL
-    WHERE outcome = 'analysed'
-        AND stored_at >= fromUnixTimestamp64Milli({from_s:Int64} * 1000, 'UTC')
-        AND stored_at < fromUnixTimestamp64Milli({to_s:Int64} * 1000, 'UTC')"
-    };
-}
-
-/// The crashes of an hour as the minutes count them.
-macro_rules! happened {
-    () => {
-        "FROM crashes FINAL
-    WHERE outcome = 'analysed'
-        AND happened_at >= fromUnixTimestamp64Milli({from_s:Int64} * 1000, 'UTC')
-        AND happened_at < fromUnixTimestamp64Milli({to_s:Int64} * 1000, 'UTC')
-        AND received_at >= fromUnixTimestamp64Milli({from_s:Int64} * 1000 - 300000, 'UTC')"
-    };
-}
-
-/// The keys where the two sides differ. A rollup only ever holds too much, so as many are the same ones.
-macro_rules! stale {
-    ($time:literal, $key:literal, $held:literal, $there:expr) => {
-        concat!(
-            "SELECT count() AS rows, ifNull(min(toInt64(toUnixTimestamp(",
-            $time,
-            "))), 0) AS from_s, ifNull(max(toInt64(toUnixTimestamp(",
-            $time,
-            "))), 0) AS to_s
-FROM (
-    SELECT ",
-            $key,
-            " FROM (",
-            $held,
-            " UNION ALL ",
-            $there,
-            ")
-    GROUP BY ",
-            $key,
-            "
-    HAVING sum(held_crashes) != sum(crashes_there) OR sum(held_buckets) != sum(buckets_there)
-)"
-        )
-    };
-}
-
-const STALE_ARRIVALS: &str = stale!(
-    "tick",
-    "tick, tenant, kind, driver",
-    "SELECT tick, tenant, kind, driver, uniqExactMerge(arrivals.crashes) AS held_crashes, 0 AS crashes_there,
-        0 AS held_buckets, 0 AS buckets_there
-    FROM arrivals
-    WHERE tick >= toDateTime({from_s:Int64}, 'UTC') AND tick < toDateTime({to_s:Int64}, 'UTC')
-    GROUP BY tick, tenant, kind, driver",
-    concat!(
-        "SELECT toStartOfInterval(toDateTime(stored_at, 'UTC'), INTERVAL 10 SECOND) AS tick, tenant, kind, driver, 0, count(),
-        0, 0 ",
-        arrived!(),
-        " GROUP BY tick, tenant, kind, driver"
-    )
-);
-
-const STALE_MINUTES: &str = stale!(
-    "minute",
-    "minute, tenant, kind, culprit, driver",
-    "SELECT minute, tenant, kind, culprit, driver, uniqExactMerge(crash_minutes.crashes) AS held_crashes,
-        0 AS crashes_there, uniqExactMerge(crash_minutes.buckets) AS held_buckets, 0 AS buckets_there
-    FROM crash_minutes
-    WHERE minute >= toDateTime({from_s:Int64}, 'UTC') AND minute < toDateTime({to_s:Int64}, 'UTC')
-    GROUP BY minute, tenant, kind, culprit, driver",
-    concat!(
-        "SELECT toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute, tenant, kind, culprit, driver, 0, count(), 0,
-        uniqExact(bucket) ",
-        happened!(),
-        " GROUP BY minute, tenant, kind, culprit, driver"
-    )
-);
-
-/// Its counts are of sets that are exact up to some thousands and that come out the same for the same crashes beyond.
-const STALE_DRIVERS: &str = stale!(
-    "minute",
-    "minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash",
-    "SELECT minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash,
-        uniqCombined64Merge(17)(driver_minutes.crashes) AS held_crashes, 0 AS crashes_there, 0 AS held_buckets,
-        0 AS buckets_there
-    FROM driver_minutes
-    WHERE minute >= toDateTime({from_s:Int64}, 'UTC') AND minute < toDateTime({to_s:Int64}, 'UTC')
-    GROUP BY minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash",
-    concat!(
-        "SELECT toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute, tenant, kind, driver,
-        driver_timestamp AS timestamp, driver_size AS size, fault_offset AS offset, bugcheck, bugcheck_name, bucket,
-        bucket_hash, 0, uniqCombined64(17)(crash_id), 0, 0 ",
-        happened!(),
-        " GROUP BY minute, tenant, kind, driver, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash"
-    )
-);
-
-/// As `arrivals_of_crashes` does it.
-const ADD_ARRIVALS: &str = concat!(
-    "INSERT INTO arrivals (tick, tenant, kind, driver, crashes, machines, sites)
-SELECT
-    toStartOfInterval(toDateTime(stored_at, 'UTC'), INTERVAL 10 SECOND) AS tick,
-    tenant,
-    kind,
-    driver,
-    uniqExactState(crash_id),
-    uniqCombined64State(14)((CAST(tenant, 'String'), machine)),
-    uniqExactState((CAST(tenant, 'String'), if(site = '', concat('machine ', machine), concat('site ', site))))
-",
-    arrived!(),
-    " GROUP BY tick, tenant, kind, driver"
-);
-
-/// As `crash_minutes_of_crashes` does it.
-const ADD_MINUTES: &str = concat!(
-    "INSERT INTO crash_minutes (minute, tenant, kind, culprit, driver, first_seen, last_seen, crashes, machines, buckets)
-SELECT
-    toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute,
-    tenant,
-    kind,
-    culprit,
-    driver,
-    min(happened_at),
-    max(happened_at),
-    uniqExactState(crash_id),
-    uniqCombined64State(14)((CAST(tenant, 'String'), machine)),
-    uniqExactState(CAST(bucket, 'String'))
-",
-    happened!(),
-    " GROUP BY minute, tenant, kind, culprit, driver"
-);
-
-/// As `driver_minutes_of_crashes` does it.
-const ADD_DRIVERS: &str = concat!(
-    "INSERT INTO driver_minutes (driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket,
-    bucket_hash, first_seen, last_seen, stored, crashes, machines, examples)
-SELECT
-    driver,
-    toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute,
-    tenant,
-    kind,
-    driver_timestamp AS timestamp,
-    driver_size AS size,
-    fault_offset AS offset,
-    bugcheck,
-    bugcheck_name,
-    bucket,
-    bucket_hash,
-    min(happened_at),
-    max(happened_at),
-    max(stored_at),
-    uniqCombined64State(17)(crash_id),
-    uniqCombined64State(14)((CAST(tenant, 'String'), machine)),
-    groupUniqArrayState(20)(crash_id)
-",
-    happened!(),
-    " GROUP BY driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash"
-);
-
-/// A deletion rewrites a mask of each part, whatever it finds there: one statement for all stretches of a round.
-macro_rules! forget {
-    ($table:literal, $time:literal) => {
-        concat!(
-            "DELETE FROM ",
-            $table,
-            " WHERE ",
-            $time,
-            " >= toDateTime({from_s:Int64}, 'UTC') AND ",
-            $time,
-            " < toDateTime({to_s:Int64}, 'UTC')
-    AND arrayExists((from_s, to_s) -> toInt64(toUnixTimestamp(",
-            $time,
-            ")) >= from_s AND toInt64(toUnixTimestamp(",
-            $time,
-            ")) < to_s, {froms:Array(Int64)}, {tos:Array(Int64)})
-    AND _part IN {parts:Array(String)}"
-        )
-    };
-}
-
-const FORGET_ARRIVALS: &str = forget!("arrivals", "tick");
-const FORGET_MINUTES: &str = forget!("crash_minutes", "minute");
-const FORGET_DRIVERS: &str = forget!("driver_minutes", "minute");
-
 /// A part knows between which times its rows lie, as the tables' partitions go by them.
 const PARTS: &str = "SELECT name FROM system.parts
 WHERE database = currentDatabase() AND table = {table:String} AND active
     AND max_time >= toDateTime({from_s:Int64}, 'UTC') AND min_time < toDateTime({to_s:Int64}, 'UTC')";
 
-macro_rules! hours {
-    ($table:literal, $time:literal) => {
-        concat!(
-            "SELECT toInt64(toUnixTimestamp(toStartOfHour(",
-            $time,
-            "))) AS hour, sum(finalizeAggregation(crashes)) AS crashes
-FROM ",
-            $table,
-            " WHERE ",
-            $time,
-            " >= toDateTime({from_s:Int64}, 'UTC') AND ",
-            $time,
-            " < toDateTime({to_s:Int64}, 'UTC')
-GROUP BY hour
-ORDER BY hour"
-        )
-    };
-}
-
-const HOURS_OF_ARRIVALS: &str = hours!("arrivals", "tick");
-const HOURS_OF_MINUTES: &str = hours!("crash_minutes", "minute");
-const HOURS_OF_DRIVERS: &str = hours!("driver_minutes", "minute");
-
 /// An hour in which a rollup has anything, and about how many crashes.
 #[derive(Debug, Clone, Copy, Row, Serialize, Deserialize)]
 struct Hour {
-    hour: i64,
+    hour_s: i64,
     crashes: u64,
 }
 
@@ -264,13 +60,13 @@ struct Hour {
 fn stretches(hours: &[Hour]) -> Vec<Range> {
     let mut stretches: Vec<(Range, u64)> = Vec::new();
     for one in hours {
-        let end_ms = (one.hour + HOUR_S) * 1000;
+        let end_ms = (one.hour_s + HOUR_S) * 1000;
         match stretches.last_mut() {
             Some((stretch, crashes)) if crashes.saturating_add(one.crashes) <= MOST_CRASHES => {
                 stretch.to_ms = end_ms;
                 *crashes = crashes.saturating_add(one.crashes);
             }
-            _ => stretches.push((Range { from_ms: one.hour * 1000, to_ms: end_ms }, one.crashes)),
+            _ => stretches.push((Range { from_ms: one.hour_s * 1000, to_ms: end_ms }, one.crashes)),
         }
     }
     stretches.into_iter().map(|(stretch, _)| stretch).collect()
@@ -282,6 +78,7 @@ impl Rollup {
             Self::Arrivals => "arrivals",
             Self::Minutes => "crash_minutes",
             Self::Drivers => "driver_minutes",
+            Self::Hours => "crash_hours",
         }
     }
 
@@ -290,17 +87,8 @@ impl Rollup {
         match self {
             Self::Arrivals => 10,
             Self::Minutes | Self::Drivers => 60,
+            Self::Hours => HOUR_S,
         }
-    }
-}
-
-/// The picks of a rollup's statements.
-fn sql(rollup: Rollup, of: [&'static str; 3]) -> &'static str {
-    let [arrivals, minutes, drivers] = of;
-    match rollup {
-        Rollup::Arrivals => arrivals,
-        Rollup::Minutes => minutes,
-        Rollup::Drivers => drivers,
     }
 }
 
@@ -314,7 +102,7 @@ impl Database {
         let from_s = range.from_ms.clamp(0, FAR_MS).div_euclid(1000 * HOUR_S).saturating_mul(HOUR_S);
         let to_s = range.to_ms.clamp(0, FAR_MS).saturating_add(999).div_euclid(1000);
         let hours: Vec<Hour> = self
-            .ask(sql(rollup, [HOURS_OF_ARRIVALS, HOURS_OF_MINUTES, HOURS_OF_DRIVERS]))
+            .ask(Statements::of(rollup).hours)
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", from_s)
             .param("to_s", to_s)
@@ -327,7 +115,7 @@ impl Database {
     /// Where a rollup says something else than the crashes, if anywhere in a stretch.
     pub(super) async fn stale(&self, rollup: Rollup, within: Range) -> Result<Option<Stale>, DatabaseError> {
         let stale: Stale = self
-            .ask(sql(rollup, [STALE_ARRIVALS, STALE_MINUTES, STALE_DRIVERS]))
+            .ask(Statements::of(rollup).stale)
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", within.from_ms / 1000)
             .param("to_s", within.to_ms / 1000)
@@ -353,9 +141,7 @@ impl Database {
             }
             self.forget(rollup, whole, &found, &parts).await?;
         }
-        Err(DatabaseError::Invalid(
-            "the rollups do not come to rest, as if something else were rewriting them: run it again",
-        ))
+        Err(DatabaseError::Invalid(NO_REST))
     }
 
     async fn parts(&self, rollup: Rollup, stale: Stale) -> Result<Vec<String>, DatabaseError> {
@@ -369,7 +155,7 @@ impl Database {
     }
 
     async fn add(&self, rollup: Rollup, stale: Stale) -> Result<(), DatabaseError> {
-        self.ask(sql(rollup, [ADD_ARRIVALS, ADD_MINUTES, ADD_DRIVERS]))
+        self.ask(Statements::of(rollup).add)
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", stale.from_s)
             .param("to_s", stale.to_s)
@@ -385,7 +171,7 @@ impl Database {
         found: &[Stale],
         parts: &[String],
     ) -> Result<(), DatabaseError> {
-        self.ask(sql(rollup, [FORGET_ARRIVALS, FORGET_MINUTES, FORGET_DRIVERS]))
+        self.ask(Statements::of(rollup).forget)
             .with_setting("max_execution_time", WRITE_SECONDS)
             // Waits until the rows are gone on every replica.
             .with_setting("lightweight_deletes_sync", "2")
@@ -417,7 +203,7 @@ mod tests {
 
     #[test]
     fn hours_are_taken_together_while_they_are_small() {
-        let hour = |number: i64, crashes| Hour { hour: number * HOUR_S, crashes };
+        let hour = |number: i64, crashes| Hour { hour_s: number * HOUR_S, crashes };
         let cut = |hours: &[Hour]| -> Vec<(i64, i64)> {
             let hours_of = |range: Range| (range.from_ms / 3_600_000, range.to_ms / 3_600_000);
             stretches(hours).into_iter().map(hours_of).collect()

@@ -75,6 +75,7 @@ impl Fixture {
             "bucket_crashes",
             "bucket_notes",
             "buckets",
+            "crash_hours",
             "crash_minutes",
             "deliveries",
             "driver_minutes",
@@ -86,6 +87,7 @@ impl Fixture {
             "fleet_beats",
             "inventory",
             "inventory_builds",
+            "sightings",
         ] {
             self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
         }

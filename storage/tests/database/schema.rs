@@ -61,6 +61,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "buckets",
         "builds",
         "changes",
+        "crash_hours",
         "crash_minutes",
         "crashes",
         "deep_analyses",
@@ -74,6 +75,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "kept_dumps",
         "migrations",
         "notifications",
+        "sightings",
         "symbol_files",
         "targets",
     ];
