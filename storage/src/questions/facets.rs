@@ -41,6 +41,7 @@ pub enum FacetKind {
 
 /// A value, and who has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComparedValue {
     /// What it is of.
     pub facet: FacetKind,
@@ -56,6 +57,7 @@ pub struct ComparedValue {
 
 /// Both sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Facets {
     /// Only crashes since then were looked at; `None`: all of the stretch of time.
     pub since_ms: Option<i64>,
