@@ -58,6 +58,7 @@ export const pages = {
   symbols: { path: async () => '/symbols' },
   targets: { path: async () => '/targets' },
   status: { path: async () => '/status' },
+  api: { path: async () => '/api' },
   audit: { path: async () => '/audit' },
   login: { path: async () => '/login' },
   missing: { path: async () => '/no/such/page', status: 404 },
