@@ -42,7 +42,7 @@ const first = (list, what) => {
 };
 
 export const incident = async () => first((await api('/incidents')).incidents, 'incident');
-export const crash = async () => first((await api('/crashes?driver=csagent.sys')).crashes, 'crash');
+export const crash = async () => first((await api('/search?q=driver%3Acsagent.sys&facets=false')).crashes, 'crash');
 
 /** Every page, by name: where it is, once the drill has run. `status` is what it answers with, where that is not 200. */
 export const pages = {
@@ -50,12 +50,17 @@ export const pages = {
   incidents: { path: async () => '/incidents' },
   incident: { path: async () => `/incidents/${(await incident()).incident_id}` },
   driver: { path: async () => '/drivers/csagent.sys' },
-  crashes: { path: async () => '/crashes' },
+  search: { path: async () => '/search?q=driver%3Acsagent.sys' },
+  search_nothing: { path: async () => '/search?q=driver%3Anobody.sys' },
+  search_wrong: { path: async () => '/search?q=drvier%3Acsagent.sys', status: 400 },
   crash: { path: async () => `/crashes/${(await crash()).crash_id}` },
   machine: { path: async () => `/machines/${(await crash()).machine}?tenant=` },
   symbols: { path: async () => '/symbols' },
   targets: { path: async () => '/targets' },
   status: { path: async () => '/status' },
+  api: { path: async () => '/api' },
+  audit: { path: async () => '/audit' },
+  login: { path: async () => '/login' },
   missing: { path: async () => '/no/such/page', status: 404 },
 };
 
