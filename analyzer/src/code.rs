@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn bytes_are_written_in_order() {
-        let code = around(0x10, |_, most| Some(Cow::Owned(vec![0x0f, 0xa0][..most.min(2)].to_vec()))).unwrap();
+        let code =
+            around(0x10, |_, most| Some(Cow::Owned(vec![0x0f, 0xa0][..most.min(2)].to_vec()))).unwrap();
         assert_eq!((code.bytes.as_str(), code.fault.as_str()), ("0fa00fa0", "0x10"));
     }
 }

@@ -20,7 +20,8 @@ use symbols::{ImageId, PdbId, SymbolSet};
 use uuid::Uuid;
 
 use crate::analysis::{
-    Analysis, CodeReport, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip, stored,
+    Analysis, CodeReport, ExceptionReport, Frame, MachineReport, ModuleReport, UnloadedReport, faulting_ip,
+    stored,
 };
 use crate::hex::hex;
 use crate::module_symbols::{Ids, ModuleSymbols, Page, Walked};

@@ -24,6 +24,7 @@ use crate::respond::{ApiFault, Fault, PageFault};
 pub(crate) mod analyse;
 mod body;
 pub(crate) mod notes;
+pub(crate) mod retry;
 pub(crate) mod test;
 
 use body::{Act, Body, Form, act};

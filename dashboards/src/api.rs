@@ -15,7 +15,8 @@ use crate::access::{self, Means, Role, Who};
 use crate::act;
 use crate::app::App;
 use crate::gather::{
-    audit, bucket, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols, targets,
+    audit, bucket, crash, crashes, driver, fleet, gate, hardware, incidents, machine, status, symbols,
+    targets,
 };
 use crate::openapi;
 use crate::range::RangeQuery;
@@ -83,6 +84,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .routes(routes!(machine))
         .routes(routes!(symbols))
         .routes(routes!(status))
+        .routes(routes!(act::retry::post))
         .routes(routes!(me))
         .routes(routes!(audit))
         .routes(routes!(openapi::document))
@@ -152,10 +154,7 @@ async fn crash(State(app): State<App>, id: Result<Path<String>, PathRejection>) 
 ///
 /// As the analyzer wrote it, and as `bluescope blame` reads it: `docs/FACTS.md`. Null in rows from before that was kept.
 #[utoipa::path(get, path = "/crashes/{id}/facts", tag = "Crashes", params(("id" = Uuid, Path, description = "Id of the crash.")), responses((status = 200, description = "OK", body = serde_json::Value)))]
-async fn facts(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-) -> Answer<serde_json::Value> {
+async fn facts(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Answer<serde_json::Value> {
     Ok(Json(crash::facts(&app, &id?.0).await?))
 }
 

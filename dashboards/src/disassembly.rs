@@ -130,7 +130,12 @@ mod tests {
         Report {
             code: Some(Code { address: of(address), fault: of(fault), bytes: of(bytes) }),
             machine: Machine { arch: of(arch), ..Machine::default() },
-            stack: vec![Frame { address: of(fault), module: of("csagent.sys"), offset: 0xE14ED, ..Frame::default() }],
+            stack: vec![Frame {
+                address: of(fault),
+                module: of("csagent.sys"),
+                offset: 0xE14ED,
+                ..Frame::default()
+            }],
             ..Report::default()
         }
     }
@@ -159,10 +164,10 @@ mod tests {
 
     #[test]
     fn the_same_bytes_are_other_instructions_on_32_bits() {
-        check(&report("x86", "0x1000", "0x1000", "8b01c3"), &[
-            ("csagent.sys+0xe14ed", "mov eax, [ecx]", true),
-            ("csagent.sys+0xe14ef", "ret", false),
-        ]);
+        check(
+            &report("x86", "0x1000", "0x1000", "8b01c3"),
+            &[("csagent.sys+0xe14ed", "mov eax, [ecx]", true), ("csagent.sys+0xe14ef", "ret", false)],
+        );
     }
 
     #[test]
@@ -187,7 +192,8 @@ mod tests {
         ] {
             assert_eq!(of_report(&report(arch, address, fault, bytes)), [], "{arch} {address} {bytes}");
         }
-        let long = of_report(&report("x64", "0xfffffffffffffff0", "0xfffffffffffffff0", &"90".repeat(100_000)));
+        let long =
+            of_report(&report("x64", "0xfffffffffffffff0", "0xfffffffffffffff0", &"90".repeat(100_000)));
         assert_eq!(long.len(), MOST_BYTES);
     }
 }

@@ -29,7 +29,8 @@ pub(crate) async fn download(
 ) -> Result<Response, PageFault> {
     let unknown = || Fault::NotFound("There is no such crash.".to_owned());
     let id = Uuid::parse_str(&id?.0).map_err(|_not_an_id| unknown())?;
-    let (row, kept) = tokio::try_join!(app.database.crash(id), app.database.kept_dump(id)).map_err(Fault::from)?;
+    let (row, kept) =
+        tokio::try_join!(app.database.crash(id), app.database.kept_dump(id)).map_err(Fault::from)?;
     let row = row.ok_or_else(unknown)?;
     let (Some(blobs), Some(kept)) = (app.blobs.as_ref(), kept) else {
         return Err(Fault::NotFound("The dump of this crash was not kept.".to_owned()).into());
@@ -73,7 +74,8 @@ mod tests {
             ("Grüße\u{202e}", "Gre-0"),
             ("", "0"),
         ] {
-            let name = file_name(&CrashRow { machine: machine.to_owned(), crash_id: id, ..CrashRow::default() });
+            let name =
+                file_name(&CrashRow { machine: machine.to_owned(), crash_id: id, ..CrashRow::default() });
             assert!(name.starts_with(begin) && name.ends_with(&format!("{id}.dmp")), "{name}");
         }
         let long = CrashRow { machine: "x".repeat(4096), ..CrashRow::default() };

@@ -114,15 +114,8 @@ impl Dashboards {
     pub fn router(self) -> Router {
         let metrics = self.metrics.clone();
         let access = Access::new(self.access, self.acts_token.as_ref());
-        let app = App::new(
-            self.database,
-            self.queue,
-            self.blobs,
-            self.upload_url,
-            access,
-            self.metrics,
-            self.stop,
-        );
+        let app =
+            App::new(self.database, self.queue, self.blobs, self.upload_url, access, self.metrics, self.stop);
         routes()
             .router
             .fallback(not_found)
@@ -155,6 +148,7 @@ fn routes() -> Routes {
         .route("/machines/{machine}", get(pages::machine::page))
         .route("/symbols", get(pages::symbols::page))
         .route("/status", get(pages::status::page))
+        .route("/status/dead-letters/{partition}/{offset}", post(act::retry::form))
         .route("/targets", get(pages::targets::page))
         .route("/targets/{name}/test", post(act::test::form))
         .route("/api", get(pages::api::page))

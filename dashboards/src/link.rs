@@ -55,6 +55,11 @@ pub(crate) fn analyse(id: Uuid) -> String {
     format!("/crashes/{id}/analyse")
 }
 
+/// Where a dead letter is queued again.
+pub(crate) fn retry(partition: i32, offset: i64) -> String {
+    format!("/status/dead-letters/{partition}/{offset}")
+}
+
 /// A crash's page.
 pub(crate) fn crash(id: Uuid) -> String {
     format!("/crashes/{id}")
@@ -215,7 +220,10 @@ mod tests {
         assert_eq!(bucket(Some("a&b"), "../x!y<z>"), "/buckets/..%2Fx%21y%3Cz%3E?tenant=a%26b");
         assert_eq!([bucket(None, ".."), fault(None, "..", "0a")], ["/search?q=bucket%3A%22..%22"; 2]);
         assert_eq!(fault(Some(""), "AV_x", "0a"), "/buckets/AV_x?tenant=&fault=0a");
-        assert_eq!((notes(Some("x&"), "a/b").as_deref(), notes(None, ".")), (Some("/buckets/a%2Fb/notes?tenant=x%26"), None));
+        assert_eq!(
+            (notes(Some("x&"), "a/b").as_deref(), notes(None, ".")),
+            (Some("/buckets/a%2Fb/notes?tenant=x%26"), None)
+        );
         assert_eq!(machine("a&b", "x/y"), "/machines/x%2Fy?tenant=a%26b");
         assert_eq!(
             with_query("/crashes", &[("driver", "a b"), ("range", "1h")]),

@@ -115,7 +115,8 @@ async fn every_link_of_a_fleet_with_hostile_names_leads_to_a_page() {
         }
     }
     println!("{} pages were read", seen.len());
-    let kinds_of_pages = ["drivers", "buckets", "crashes", "incidents", "machines", "search", "symbols", "targets", "status"];
+    let kinds_of_pages =
+        ["drivers", "buckets", "crashes", "incidents", "machines", "search", "symbols", "targets", "status"];
     for kind in kinds_of_pages {
         assert!(kinds.contains(kind), "no page of {kind} was reached");
     }
@@ -246,7 +247,9 @@ async fn lists_are_filtered_and_paged() {
 async fn a_database_that_is_away_is_a_503() {
     let Some(fixture) = Fixture::new().await else { return };
     fixture.database.clone().close().await;
-    for address in ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys", "/buckets/x", "/machines/x"] {
+    for address in
+        ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys", "/buckets/x", "/machines/x"]
+    {
         let page = fixture.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         check_page(address, &page);

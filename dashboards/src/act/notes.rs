@@ -163,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_link_leads_to_the_web_and_nowhere_else() {
-        for wrong in ["javascript:alert(1)", "data:text/html,x", "//evil.example", "/status", "https:///x", "DRV-17"] {
+        for wrong in
+            ["javascript:alert(1)", "data:text/html,x", "//evil.example", "/status", "https:///x", "DRV-17"]
+        {
             check("x", wrong, Err("`link` is no address"));
         }
         check("x", &format!("https://a/{}", "x".repeat(500)), Err("`link` is no address"));

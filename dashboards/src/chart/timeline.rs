@@ -92,7 +92,9 @@ mod tests {
         let drawn = timeline("Crashes", &lanes, 10 * 86_400_000).into_string();
         assert_eq!(drawn.matches("class=\"bar\"").count(), 3);
         assert_eq!(drawn.matches("class=\"was-up\"").count(), 2);
-        assert!(drawn.contains("x=\"9960\"") && drawn.contains("3 events") && drawn.contains("&lt;b&gt;.sys"));
+        assert!(
+            drawn.contains("x=\"9960\"") && drawn.contains("3 events") && drawn.contains("&lt;b&gt;.sys")
+        );
         assert!(drawn.contains("Jan 11") && !drawn.contains("=\"-"), "{drawn}");
     }
 

@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn a_fault_site_is_32_digits() {
         assert_eq!(site("0123456789ABCDEF0123456789abcdef").unwrap(), "0123456789abcdef0123456789abcdef");
-        for wrong in ["0", "'; DROP TABLE crashes; --", "g123456789abcdef0123456789abcdef", "éééééééééééééééé"] {
+        for wrong in
+            ["0", "'; DROP TABLE crashes; --", "g123456789abcdef0123456789abcdef", "éééééééééééééééé"]
+        {
             assert!(matches!(site(wrong), Err(Fault::BadRequest(_))), "{wrong}");
         }
     }

@@ -77,8 +77,7 @@ pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
     let row = row.ok_or_else(unknown)?;
     let (deep, machine_hardware) = tokio::try_join!(deep_of(app, &row), hardware::of_crash(app, &row))?;
     let machine_suspect = machine_hardware.as_ref().is_some_and(|hardware| hardware.suspect);
-    let effective_confidence =
-        hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
+    let effective_confidence = hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
     let dump = kept.filter(|_| app.blobs.is_some()).map(|kept| Dump { bytes: kept.raw_len });
     let crash = Crash::of(row, deep);
     Ok(Crash { effective_confidence, machine_suspect, machine_hardware, forms, dump, ..crash })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use storage::questions::{DriverSummary, IncidentSummary, Range, SeriesPoint};
+use storage::questions::{DriverSummary, IncidentSummary, NewBucket, NewDriver, Range, SeriesPoint};
 use utoipa::ToSchema;
 
 use super::hardware::Suspects;
@@ -15,6 +15,8 @@ use crate::respond::Fault;
 
 /// Drivers on the page.
 const TOP: u32 = 20;
+/// New drivers and new buckets on the page.
+const NEW: u32 = 10;
 /// Drivers whose rank of before is known.
 const RANKED: u32 = 200;
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -35,6 +37,10 @@ pub(crate) struct Fleet {
     pub(crate) expected: Option<Expected>,
     pub(crate) open_incidents: Vec<IncidentSummary>,
     pub(crate) drivers: Vec<DriverLine>,
+    /// Drivers whose first crash of all is within the range.
+    pub(crate) new_drivers: Vec<NewDriver>,
+    /// Buckets whose first crash of all is within the range.
+    pub(crate) new_buckets: Vec<NewBucket>,
     /// Crashes that are blamed on no image.
     pub(crate) unattributed: Vec<DriverSummary>,
     /// Machines whose own hardware is suspect; `None` while that is not known.
@@ -47,6 +53,8 @@ pub(crate) struct Fleet {
 pub(crate) struct DriverLine {
     #[serde(flatten)]
     pub(crate) summary: DriverSummary,
+    /// Its first crash of all.
+    pub(crate) first_ever_ms: i64,
     /// Its place in the range before, from 1; `None` where it was not among the first 200.
     pub(crate) rank_before: Option<u32>,
     /// Distinct machines in each step of the range.
@@ -60,7 +68,18 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
         Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
     let weeks = Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms };
     let database = &app.database;
-    let (last_minute, series, mut open_incidents, drivers, ranked, unattributed, hours, ledger) = tokio::try_join!(
+    let (
+        last_minute,
+        series,
+        mut open_incidents,
+        drivers,
+        ranked,
+        unattributed,
+        hours,
+        new_drivers,
+        new_buckets,
+        ledger,
+    ) = tokio::try_join!(
         async { Ok::<_, Fault>(database.fleet_now(now_ms, 60).await?) },
         async { Ok(database.fleet_series(between, span.step_s()).await?) },
         async { Ok(database.incidents(true, 50).await?) },
@@ -68,19 +87,26 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
         async { Ok(database.top_drivers(before, RANKED).await?) },
         async { Ok(database.unattributed(between).await?) },
         async { Ok(database.fleet_hours(weeks).await?) },
+        async { Ok(database.new_drivers(between, NEW).await?) },
+        async { Ok(database.new_buckets(between, NEW).await?) },
         ledger::gather(database, &app.queue),
     )?;
     for incident in &mut open_incidents {
         count_up(app, incident).await?;
     }
     let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
-    let sparks = database.sparklines(&names, between, span.step_s()).await?;
+    let (sparks, first_seen) = tokio::try_join!(
+        database.sparklines(&names, between, span.step_s()),
+        database.drivers_first_seen(&names),
+    )?;
+    let first_seen: BTreeMap<String, i64> = first_seen.into_iter().collect();
     let sparks: BTreeMap<String, Vec<u64>> = sparks.into_iter().collect();
     let ranks: BTreeMap<(&str, &str, &str), u32> = ranked.iter().map(key).zip(1..).collect();
     let line = |summary: DriverSummary| {
         let spark = sparks.get(&summary.driver).cloned().unwrap_or_default();
         let rank_before = ranks.get(&key(&summary)).copied();
-        DriverLine { summary, rank_before, spark }
+        let first_ever_ms = first_seen.get(&summary.driver).copied().unwrap_or(summary.first_seen_ms);
+        DriverLine { summary, first_ever_ms, rank_before, spark }
     };
     let steps: Vec<i64> = series.iter().map(|point| point.at_ms).collect();
     Ok(Fleet {
@@ -89,6 +115,8 @@ pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
         between,
         machines_last_minute: last_minute.machines,
         fleet_machines: app.fleet_machines().await?,
+        new_drivers,
+        new_buckets,
         expected: expected::band(&steps, span.step_s(), &hours),
         series,
         open_incidents,

@@ -4,7 +4,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use storage::questions::{IncidentSummary, MachineHealth};
+use storage::questions::{IncidentSummary, MachineHealth, NewBucket, NewDriver};
 
 use super::Answer;
 use crate::app::App;
@@ -12,11 +12,11 @@ use crate::gather::fleet::{DriverLine, Fleet};
 use crate::gather::hardware::{Hardware, Suspects};
 use crate::gather::ledger::Ledger;
 use crate::layout::{self, Here, Renew};
-use crate::range::RangeQuery;
+use crate::range::{RangeQuery, Span};
 use crate::{chart, link, text};
 
 /// The parts that are renewed while the page is open.
-const PARTS: &[&str] = &["incidents", "now", "drivers", "nobody", "suspects", "health"];
+const PARTS: &[&str] = &["incidents", "now", "drivers", "nobody", "new", "suspects", "health"];
 
 /// Suspect machines on the page; the API has all.
 const MOST_SUSPECTS: usize = 10;
@@ -33,6 +33,7 @@ pub(crate) fn render(fleet: &Fleet, upload_url: &str) -> Markup {
         (open_incidents(fleet))
         (now(fleet, upload_url))
         div #drivers { @if !fleet.drivers.is_empty() { (drivers(fleet)) } }
+        div #new.columns { (new_drivers(&fleet.new_drivers, fleet.range)) (new_buckets(&fleet.new_buckets, fleet.range)) }
         div #nobody { @if !fleet.unattributed.is_empty() { (unattributed(fleet)) } }
         div #suspects { @if let Some(suspects) = &fleet.suspects { (suspect_machines(suspects)) } }
         (health(&fleet.ledger))
@@ -114,7 +115,7 @@ fn drivers(fleet: &Fleet) -> Markup {
                             th { "Driver" } th.wide { "Kind" } th.n { "Machines" }
                             @if fleet.fleet_machines.is_some() { th.n.wide { "Of the fleet" } }
                             th.wide { "Rank" } th.n.wide { "Crashes" } th.n.wide { "Buckets" }
-                            th { (capital(fleet.range.words())) } th.wide { "Last seen" }
+                            th { (capital(fleet.range.words())) } th.wide { "First seen" } th.wide { "Last seen" }
                         }
                     }
                     tbody { @for (line, rank) in fleet.drivers.iter().zip(1..) { (driver(line, rank, fleet)) } }
@@ -138,6 +139,7 @@ fn driver(line: &DriverLine, rank: u32, fleet: &Fleet) -> Markup {
             td.n.wide { (text::number(summary.crashes)) }
             td.n.wide { (text::number(summary.buckets)) }
             td.picture { (chart::spark(&line.spark, "Machines over time")) }
+            td.nowrap.wide { (text::time(line.first_ever_ms)) }
             td.nowrap.wide { (text::time(summary.last_seen_ms)) }
         }
     }
@@ -162,6 +164,56 @@ fn kind(kind: &str) -> &str {
         "live" => "live dump",
         "user" => "process",
         _ => "other",
+    }
+}
+
+fn new_drivers(rows: &[NewDriver], span: Span) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section.card {
+                h2 { "New drivers" }
+                div.scroll tabindex="0" role="region" aria-label="New drivers" {
+                    table {
+                        thead { tr { th { "Driver" } th.n { "Machines" } th { "First crash" } } }
+                        tbody {
+                            @for row in rows {
+                                tr {
+                                    td { a href=(link::driver(&row.driver)) { (text::name(&row.driver)) } }
+                                    td.n { (text::number(row.machines)) }
+                                    td.nowrap { (text::time(row.first_seen_ms)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.quiet { "Their first crash of all was in " (span.words()) "." }
+            }
+        }
+    }
+}
+
+fn new_buckets(rows: &[NewBucket], span: Span) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section.card {
+                h2 { "New buckets" }
+                div.scroll tabindex="0" role="region" aria-label="New buckets" {
+                    table {
+                        thead { tr { th { "Bucket" } th.n { "Machines" } th { "First crash" } } }
+                        tbody {
+                            @for row in rows {
+                                tr {
+                                    td.mono { a href=(link::bucket(None, &row.bucket)) { (text::name(&row.bucket)) } }
+                                    td.n { (text::number(row.machines)) }
+                                    td.nowrap { (text::time(row.first_seen_ms)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.quiet { "Nobody crashed so before " (span.words()) "." }
+            }
+        }
     }
 }
 

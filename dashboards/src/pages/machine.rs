@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::Answer;
 use crate::api::MachineQuery;
 use crate::app::App;
-use crate::gather::hardware::Hardware;
 use crate::chart::{self, Event, Lane};
+use crate::gather::hardware::Hardware;
 use crate::gather::machine::{Machine, Uptime, gather};
 use crate::layout::{self, Here};
 use crate::{link, text};
@@ -33,8 +33,12 @@ pub(crate) async fn page(
 
 fn render(machine: &Machine) -> Markup {
     let newest = machine.crashes.first().map(|line| &line.summary);
-    let blamed: BTreeSet<&str> =
-        machine.crashes.iter().map(|line| line.summary.driver.as_str()).filter(|name| !name.is_empty()).collect();
+    let blamed: BTreeSet<&str> = machine
+        .crashes
+        .iter()
+        .map(|line| line.summary.driver.as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
     html! {
         section.card {
             h1 { (text::name(&machine.machine)) }

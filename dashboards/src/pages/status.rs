@@ -1,10 +1,11 @@
 //! `/status`: does every accepted upload have its row, and what was given up on.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Html;
 use maud::{Markup, html};
 
 use super::Answer;
+use crate::access::{self, Role, csrf_field};
 use crate::app::App;
 use crate::gather::ledger::Ledger;
 use crate::gather::status::{DeadLetter, Status, gather};
@@ -14,14 +15,16 @@ use crate::{link, text};
 /// The parts that are renewed while the page is open.
 const PARTS: &[&str] = &["ledger", "pace", "letters", "room"];
 
-/// `GET /status`
-pub(crate) async fn page(State(app): State<App>) -> Answer {
+/// `GET /status`; with `?queued` behind it, a dead letter was queued again.
+pub(crate) async fn page(State(app): State<App>, RawQuery(query): RawQuery) -> Answer {
     let status = gather(&app).await?;
-    let body = render(&status);
+    let queued = query.as_deref() == Some("queued");
+    let may = access::current().is_some_and(|visit| visit.may(Role::Responder));
+    let body = render(&status, queued, may);
     Ok(Html(layout::page("Status", Here::Status, Some(Renew::Parts(PARTS)), &body).into_string()))
 }
 
-fn render(status: &Status) -> Markup {
+fn render(status: &Status, queued: bool, may: bool) -> Markup {
     html! {
         section #ledger.card {
             div.head {
@@ -38,10 +41,11 @@ fn render(status: &Status) -> Markup {
         (pace(status))
         section #letters.card {
             h2 { "Dead letters" }
+            @if queued { p.note role="status" { "Queued again; its row follows within seconds." } }
             @if status.dead_letters.is_empty() {
                 p.none { "None. Whatever cannot be turned into a row would be listed here with its reason." }
             } @else {
-                (dead_letters(&status.dead_letters))
+                (dead_letters(&status.dead_letters, may))
             }
         }
         (room(status))
@@ -149,22 +153,22 @@ fn ledger(ledger: &Ledger) -> Markup {
     }
 }
 
-fn dead_letters(letters: &[DeadLetter]) -> Markup {
+fn dead_letters(letters: &[DeadLetter], may: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Dead letters" {
             table {
                 thead {
                     tr {
-                        th { "When" } th.wide { "Position" } th { "Machine" } th { "Reason" } th { "Now" }
+                        th { "When" } th.wide { "Position" } th { "Machine" } th { "Reason" } th { "Now" } th { "Try again" }
                     }
                 }
-                tbody { @for letter in letters { (dead_letter(letter)) } }
+                tbody { @for letter in letters { (dead_letter(letter, may)) } }
             }
         }
     }
 }
 
-fn dead_letter(letter: &DeadLetter) -> Markup {
+fn dead_letter(letter: &DeadLetter, may: bool) -> Markup {
     html! {
         tr {
             td.nowrap { (text::time(letter.at_ms)) }
@@ -177,7 +181,19 @@ fn dead_letter(letter: &DeadLetter) -> Markup {
             td { (text::visible(&letter.reason)) }
             td {
                 @if let Some(id) = letter.crash_id {
-                    a href=(link::crash(id)) { (text::visible(&letter.outcome.replace('_', " "))) }
+                    a href=(link::crash(id)) {
+                        @if letter.outcome.is_empty() { "no row yet" }
+                        @else { (text::visible(&letter.outcome.replace('_', " "))) }
+                    }
+                }
+            }
+            td {
+                @if !may { span.quiet { "responders only" } }
+                @else if letter.crash_id.is_some() && letter.outcome != "analysed" {
+                    form.filter method="post" action=(link::retry(letter.partition, letter.offset)) {
+                        (csrf_field())
+                        button type="submit" { "Queue again" }
+                    }
                 }
             }
         }

@@ -17,7 +17,8 @@ use crate::fixture::{Fixture, Page, crash, history, hostile, hostile_rows, now_m
 
 const BUCKET: &str = "AV_R_INVALID_csagent!unknown_function";
 const ADDRESS: &str = "/buckets/AV_R_INVALID_csagent%21unknown_function";
-const LIMITS: BatchLimits = BatchLimits { messages: 10, bytes: 1 << 20, wait: std::time::Duration::from_secs(5) };
+const LIMITS: BatchLimits =
+    BatchLimits { messages: 10, bytes: 1 << 20, wait: std::time::Duration::from_secs(5) };
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const OURS: (&str, &str) = ("origin", "http://127.0.0.1:8080");
 
@@ -35,7 +36,10 @@ impl Fixture {
         let body = String::from_utf8(body.to_vec()).unwrap();
         let (_, token) = body.split_once("name=\"csrf\" value=\"").unwrap();
         let token = token.split('"').next().unwrap();
-        assert!(body.contains(&format!("action=\"{}\"", to.replace('&', "&amp;"))), "{to} is no form of {body}");
+        assert!(
+            body.contains(&format!("action=\"{}\"", to.replace('&', "&amp;"))),
+            "{to} is no form of {body}"
+        );
         self.post(to, &[FORM, OURS], &format!("csrf={token}&{fields}")).await
     }
 }
@@ -43,8 +47,7 @@ impl Fixture {
 /// A crash whose dump held the code around its fault.
 fn with_code(row: CrashRow) -> CrashRow {
     let mut report: Value = serde_json::from_str(&row.report).unwrap();
-    report["code"] =
-        json!({ "address": "0xfffff8021dc414e8", "fault": "0xfffff8021dc414ed", "bytes": "4d85c0740b458b08e900" });
+    report["code"] = json!({ "address": "0xfffff8021dc414e8", "fault": "0xfffff8021dc414ed", "bytes": "4d85c0740b458b08e900" });
     CrashRow { report: report.to_string(), ..row }
 }
 
@@ -81,9 +84,14 @@ async fn a_bucket_says_how_much_there_is_of_it_and_what_it_goes_with() {
     fixture.insert(rows).await;
     let page = fixture.get(ADDRESS).await;
     check_page(ADDRESS, &page);
-    for words in
-        ["FAILURE_ID_HASH", "vpn.sys", "0x50_csagent!Read", "same driver and bug check", "Memory referenced", "rip"]
-    {
+    for words in [
+        "FAILURE_ID_HASH",
+        "vpn.sys",
+        "0x50_csagent!Read",
+        "same driver and bug check",
+        "Memory referenced",
+        "rip",
+    ] {
         assert!(page.body.contains(words), "{words} is not in {}", page.body);
     }
     let json = fixture.json(&format!("/api/v1{ADDRESS}")).await;
@@ -122,7 +130,12 @@ async fn notes_are_added_and_the_newest_link_stands() {
     assert_eq!(bucket["known_issue"], "https://tracker.example/2");
     assert_eq!((&bucket["notes"][0]["who"], &bucket["notes"][1]["who"]), (&"bob".into(), &"ada".into()));
     for (to, headers, body, status) in [
-        (&notes, &json[..], r#"{"by":"ada","note":"x","link":"javascript:alert(1)"}"#, StatusCode::BAD_REQUEST),
+        (
+            &notes,
+            &json[..],
+            r#"{"by":"ada","note":"x","link":"javascript:alert(1)"}"#,
+            StatusCode::BAD_REQUEST,
+        ),
         (&notes, &json[..], r#"{"by":"ada"}"#, StatusCode::BAD_REQUEST),
         (&notes, &json[..], r#"{"note":"x"}"#, StatusCode::BAD_REQUEST),
         (&form, &[FORM, OURS][..], "by=a&note=b", StatusCode::FORBIDDEN),
@@ -171,7 +184,10 @@ async fn a_kept_dump_is_given_out_and_analysed_again() {
 
     let (parts, body) = fixture.here(&format!("/crashes/{id}/dump")).await;
     assert_eq!(parts.status, StatusCode::OK);
-    assert_eq!(parts.headers["content-disposition"], format!("attachment; filename=\"PC7-{id}.dmp\"").as_str());
+    assert_eq!(
+        parts.headers["content-disposition"],
+        format!("attachment; filename=\"PC7-{id}.dmp\"").as_str()
+    );
     assert_eq!(parts.headers["content-length"], dump.len().to_string().as_str());
     assert!(body == dump, "{} bytes", body.len());
     assert_eq!(fixture.get(&format!("/crashes/{id}/dump")).await.status, StatusCode::FORBIDDEN);
@@ -206,13 +222,19 @@ async fn a_kept_dump_is_given_out_and_analysed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_has_a_past() {
     let Some(fixture) = Fixture::new().await else { return };
-    let mut rows: Vec<CrashRow> =
-        (0..4).map(|number| crash("csagent.sys", number, now_ms() - i64::from(number) * 3_600_000 - 60_000)).collect();
+    let mut rows: Vec<CrashRow> = (0..4)
+        .map(|number| crash("csagent.sys", number, now_ms() - i64::from(number) * 3_600_000 - 60_000))
+        .collect();
     rows.iter_mut().for_each(|row| row.machine = "PC-1".to_owned());
     fixture.insert(rows).await;
     let page = fixture.get("/machines/PC-1?tenant=acme").await;
     check_page("the machine", &page);
-    for words in ["up before a crash (median)", "from crash to crash (median)", "As its newest crash found them", BUCKET] {
+    for words in [
+        "up before a crash (median)",
+        "from crash to crash (median)",
+        "As its newest crash found them",
+        BUCKET,
+    ] {
         assert!(page.body.contains(words), "{words} is not in {}", page.body);
     }
     let json = fixture.json("/api/v1/machines/PC-1?tenant=acme").await;

@@ -271,7 +271,9 @@ async fn busy(fixture: &Fixture) -> BTreeMap<&'static str, Vec<String>> {
         ("/api/v1/crashes/{id}/facts", vec![format!("/api/v1/crashes/{}/facts", row.crash_id)]),
         (
             "/api/v1/buckets/{bucket}",
-            ["", "?range=24h&tenant=acme"].map(|query| format!("/api/v1/buckets/{}{query}", row.bucket.replace('!', "%21"))).into(),
+            ["", "?range=24h&tenant=acme"]
+                .map(|query| format!("/api/v1/buckets/{}{query}", row.bucket.replace('!', "%21")))
+                .into(),
         ),
         ("/api/v1/incidents", vec![String::new()]),
         ("/api/v1/incidents/{id}", [old, new, bare].map(|id| format!("/api/v1/incidents/{id}")).into()),

@@ -8,6 +8,7 @@ use crate::database::{Database, DatabaseError};
 
 /// A driver or module whose first crash is within the range.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewDriver {
     /// Base name, lower case.
     pub driver: String,
@@ -25,6 +26,7 @@ pub struct NewDriver {
 
 /// A bucket whose first crash is within the range.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewBucket {
     /// Bucket id.
     pub bucket: String,
@@ -123,7 +125,30 @@ GROUP BY bucket, kind
 ORDER BY machines DESC, crashes DESC, bucket, kind
 LIMIT {limit:UInt32}";
 
+const FIRST: &str = "
+SELECT driver, toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms
+FROM sightings
+WHERE driver IN {drivers:Array(String)}
+GROUP BY driver";
+
+#[derive(Row, Deserialize)]
+struct First {
+    driver: String,
+    first_seen_ms: i64,
+}
+
 impl Database {
+    /// When each of `drivers` crashed for the first time ever; those that never did are missing.
+    pub async fn drivers_first_seen(&self, drivers: &[String]) -> Result<Vec<(String, i64)>, DatabaseError> {
+        let found: Vec<First> = self
+            .ask(FIRST)
+            .param("drivers", drivers)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("look when drivers were new"))?;
+        Ok(found.into_iter().map(|one| (one.driver, one.first_seen_ms)).collect())
+    }
+
     /// Drivers and modules whose first crash of all tenants happened within the range, those with the most machines
     /// first. In a database that is younger than the range, that is every one.
     pub async fn new_drivers(&self, range: Range, limit: u32) -> Result<Vec<NewDriver>, DatabaseError> {

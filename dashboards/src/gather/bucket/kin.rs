@@ -186,9 +186,13 @@ mod tests {
         let found = standing_out(Correlations { ours: 100, others: 4_000, rows }, "csagent.sys");
         let shown: Vec<&str> = found.rows.iter().map(|row| row.value.as_str()).collect();
         assert_eq!(shown[0], "Latitude");
-        assert!(shown.contains(&"vpn.sys") && !shown.contains(&"usual.sys") && !shown.contains(&"csagent.sys"));
+        assert!(
+            shown.contains(&"vpn.sys") && !shown.contains(&"usual.sys") && !shown.contains(&"csagent.sys")
+        );
         assert_eq!(found.rows.iter().filter(|row| row.facet == "build").count(), MOST_OF_A_KIND);
-        assert_eq!(standing_out(Correlations { ours: 5, others: 0, rows: vec![row("model", "x", 5, 0)] }, ""),
-            Correlated { ours: 5, others: 0, rows: Vec::new() });
+        assert_eq!(
+            standing_out(Correlations { ours: 5, others: 0, rows: vec![row("model", "x", 5, 0)] }, ""),
+            Correlated { ours: 5, others: 0, rows: Vec::new() }
+        );
     }
 }

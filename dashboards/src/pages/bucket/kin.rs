@@ -55,7 +55,7 @@ fn correlations(found: &Correlated) -> Markup {
                         }
                     }
                 }
-                
+
             }
         }
     }
