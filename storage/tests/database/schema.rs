@@ -29,7 +29,7 @@ async fn two_processes_may_migrate_at_once_and_again_later() {
         .fetch_all()
         .await
         .unwrap();
-    assert_eq!(applied.len(), 10);
+    assert_eq!(applied.len(), 13);
     assert_eq!(applied[0], (1, "0001_crashes.sql".to_owned()));
 
     let changed = "INSERT INTO migrations (number, name, digest) VALUES (1, '0001_crashes.sql', 'other')";
@@ -64,6 +64,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "deliveries",
         "driver_minutes",
         "fleet_beats",
+        "fleet_hours",
         "incident_acts",
         "incident_events",
         "inventory",
