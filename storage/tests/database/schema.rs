@@ -68,6 +68,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "deliveries",
         "driver_minutes",
         "fleet_beats",
+        "fleet_hours",
         "incident_acts",
         "incident_events",
         "inventory",
