@@ -133,7 +133,8 @@ struct Round {
 
 /// The first dump of a load, whole: what a machine of it would send.
 pub fn sample(config: &LoadConfig) -> Result<Vec<u8>> {
-    let fleet = Fleet::new(&FleetConfig { machines: config.machines.max(ROUNDS), sites: 200, seed: config.seed });
+    let fleet =
+        Fleet::new(&FleetConfig { machines: config.machines.max(ROUNDS), sites: 200, seed: config.seed });
     let magazine = Magazine::new(config, &fleet)?;
     let round = magazine.rounds.first().context("a load has dumps")?;
     Ok(round.template.bytes().to_vec())

@@ -107,7 +107,8 @@ impl Database {
         let mut first = numbers.start;
         while first < numbers.end {
             let rows = AT_ONCE.min(numbers.end - first);
-            let stretch = Stretch { first, rows, all: size.crashes, days: f64::from(size.days), outage: false };
+            let stretch =
+                Stretch { first, rows, all: size.crashes, days: f64::from(size.days), outage: false };
             self.fill_crashes(size, stretch, to_ms, queue_id, samples).await?;
             first += rows;
             progress(first);

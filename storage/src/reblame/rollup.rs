@@ -4,9 +4,9 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
+use super::statements::Statements;
 use crate::database::{Database, DatabaseError};
 use crate::questions::Range;
-use super::statements::Statements;
 
 /// The last hour that a `DateTime` holds, 2106.
 pub(super) const FAR_MS: i64 = 4_294_965_600_000;

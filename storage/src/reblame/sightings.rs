@@ -34,8 +34,10 @@ const STALE: &str = concat!(
 const PARTS: &str = "SELECT name FROM system.parts
 WHERE database = currentDatabase() AND table = 'sightings' AND active";
 
-const ADD: &str =
-    concat!("INSERT INTO sightings (tenant, kind, culprit, driver, bucket, first_seen, last_seen)\n", seen!());
+const ADD: &str = concat!(
+    "INSERT INTO sightings (tenant, kind, culprit, driver, bucket, first_seen, last_seen)\n",
+    seen!()
+);
 
 /// Only what was there before: what is inserted meanwhile is in other parts.
 const FORGET: &str = "DELETE FROM sightings WHERE _part IN {parts:Array(String)}";

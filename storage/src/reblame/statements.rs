@@ -24,13 +24,21 @@ impl Statements {
                 forget: FORGET_ARRIVALS,
                 hours: HOURS_OF_ARRIVALS,
             },
-            Rollup::Minutes => {
-                Self { stale: STALE_MINUTES, add: ADD_MINUTES, forget: FORGET_MINUTES, hours: HOURS_OF_MINUTES }
+            Rollup::Minutes => Self {
+                stale: STALE_MINUTES,
+                add: ADD_MINUTES,
+                forget: FORGET_MINUTES,
+                hours: HOURS_OF_MINUTES,
+            },
+            Rollup::Drivers => Self {
+                stale: STALE_DRIVERS,
+                add: ADD_DRIVERS,
+                forget: FORGET_DRIVERS,
+                hours: HOURS_OF_DRIVERS,
+            },
+            Rollup::Hours => {
+                Self { stale: STALE_HOURS, add: ADD_HOURS, forget: FORGET_HOURS, hours: HOURS_OF_HOURS }
             }
-            Rollup::Drivers => {
-                Self { stale: STALE_DRIVERS, add: ADD_DRIVERS, forget: FORGET_DRIVERS, hours: HOURS_OF_DRIVERS }
-            }
-            Rollup::Hours => Self { stale: STALE_HOURS, add: ADD_HOURS, forget: FORGET_HOURS, hours: HOURS_OF_HOURS },
         }
     }
 }
@@ -278,6 +286,8 @@ ORDER BY hour_s"
 }
 
 const HOURS_OF_ARRIVALS: &str = hours!("arrivals", "tick", "finalizeAggregation(arrivals.crashes)");
-const HOURS_OF_MINUTES: &str = hours!("crash_minutes", "minute", "finalizeAggregation(crash_minutes.crashes)");
+const HOURS_OF_MINUTES: &str =
+    hours!("crash_minutes", "minute", "finalizeAggregation(crash_minutes.crashes)");
 const HOURS_OF_HOURS: &str = hours!("crash_hours", "hour", "length(crash_hours.crashes)");
-const HOURS_OF_DRIVERS: &str = hours!("driver_minutes", "minute", "finalizeAggregation(driver_minutes.crashes)");
+const HOURS_OF_DRIVERS: &str =
+    hours!("driver_minutes", "minute", "finalizeAggregation(driver_minutes.crashes)");

@@ -59,7 +59,8 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
     counts.push(format!("{:?}", database.top_drivers(hour(start), 10).await.unwrap()));
     counts.push(format!("{:?}", database.fleet_series(hour(start), 60).await.unwrap()));
     // And by the hour, as long ranges are drawn.
-    let day = Range { from_ms: (start / 3_600_000 - 12) * 3_600_000, to_ms: (start / 3_600_000 + 12) * 3_600_000 };
+    let day =
+        Range { from_ms: (start / 3_600_000 - 12) * 3_600_000, to_ms: (start / 3_600_000 + 12) * 3_600_000 };
     counts.push(format!("{:?}", database.top_drivers(day, 10).await.unwrap()));
     counts.push(format!("{:?}", database.fleet_series(day, 7_200).await.unwrap()));
     counts.push(format!("{:?}", database.new_drivers(day, 10).await.unwrap()));

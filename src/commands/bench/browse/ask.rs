@@ -87,9 +87,10 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Vec<Measured>> {
     let mut all = Vec::new();
     for route in routes {
-        for (name, path, goal) in
-            [(route.name.to_owned(), &route.page, route.goal), (format!("{}, API", route.name), &route.api, None)]
-        {
+        for (name, path, goal) in [
+            (route.name.to_owned(), &route.page, route.goal),
+            (format!("{}, API", route.name), &route.api, None),
+        ] {
             all.push((path.clone(), Measured { name, goal, ..Measured::default() }));
         }
     }

@@ -90,7 +90,12 @@ mod tests {
             bytes: Some(20 * 1024),
             missing: None,
         };
-        let slow = Measured { name: "Driver".to_owned(), goal, times: milliseconds(&[100, 301]), ..Measured::default() };
+        let slow = Measured {
+            name: "Driver".to_owned(),
+            goal,
+            times: milliseconds(&[100, 301]),
+            ..Measured::default()
+        };
         let heavy = Measured { name: "Heavy".to_owned(), bytes: Some(MOST_BYTES + 1), ..Measured::default() };
         let gone = Measured { name: "Search".to_owned(), goal, missing: Some(404), ..Measured::default() };
         assert!(fast.is_met() && !slow.is_met() && !heavy.is_met() && !gone.is_met());

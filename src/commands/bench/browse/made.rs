@@ -29,7 +29,12 @@ pub(super) async fn ready(data: &Path, size: Size) -> anyhow::Result<u64> {
     let path = data.join("browse.json");
     let marker = read(&path)?;
     if let Some(marker) = &marker {
-        anyhow::ensure!(marker.size == size, "{} holds a fleet of another size: {:?}", data.display(), marker.size);
+        anyhow::ensure!(
+            marker.size == size,
+            "{} holds a fleet of another size: {:?}",
+            data.display(),
+            marker.size
+        );
     }
     let queue_id = queue_id(data).await?;
     let config = DatabaseConfig::Embedded { dir: data.join("clickhouse"), library: None };
@@ -53,7 +58,8 @@ pub(super) async fn ready(data: &Path, size: Size) -> anyhow::Result<u64> {
     bar.finish_and_clear();
     database.close().await;
     let marker = Marker { size, to_ms, crashes };
-    std::fs::write(&path, serde_json::to_vec(&marker)?).with_context(|| format!("cannot write {}", path.display()))?;
+    std::fs::write(&path, serde_json::to_vec(&marker)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(crashes)
 }
 
@@ -66,7 +72,9 @@ fn up_to(size: Size, since_ms: i64) -> u64 {
 
 fn read(path: &PathBuf) -> anyhow::Result<Option<Marker>> {
     match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?)),
+        Ok(bytes) => Ok(Some(
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?,
+        )),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -86,14 +94,29 @@ fn samples(onset_ms: i64) -> anyhow::Result<Samples> {
     let dump = sample(&LoadConfig::default())?;
     let analysis = analyzer::analyze(&dump, None, &Owners::default(), &Limits::default())
         .map_err(|error| anyhow::anyhow!("the sample cannot be read: {error:?}"))?;
-    let windows = ["ntoskrnl.exe", "hal.dll", "ndis.sys", "tcpip.sys", "ntfs.sys", "fltmgr.sys", "storport.sys", "win32k.sys"];
+    let windows = [
+        "ntoskrnl.exe",
+        "hal.dll",
+        "ndis.sys",
+        "tcpip.sys",
+        "ntfs.sys",
+        "fltmgr.sys",
+        "storport.sys",
+        "win32k.sys",
+    ];
     let steps = ["opened", "attributed", "grew", "acknowledged", "commented", "grew", "resolved"];
     let incident = (10..).step_by(90).zip(steps);
     Ok(Samples {
         report: serde_json::to_string(&analysis)?,
         facts: analysis.facts.clone(),
-        windows: windows.map(str::to_owned).into_iter().chain((0..140).map(|n| format!("inbox{n}.sys"))).collect(),
-        incident: incident.map(|(machines, kind)| Ok((kind.to_owned(), step(kind, machines, onset_ms)?))).collect::<anyhow::Result<_>>()?,
+        windows: windows
+            .map(str::to_owned)
+            .into_iter()
+            .chain((0..140).map(|n| format!("inbox{n}.sys")))
+            .collect(),
+        incident: incident
+            .map(|(machines, kind)| Ok((kind.to_owned(), step(kind, machines, onset_ms)?)))
+            .collect::<anyhow::Result<_>>()?,
     })
 }
 

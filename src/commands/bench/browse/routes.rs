@@ -26,7 +26,10 @@ pub(super) fn all(known: &Known) -> Vec<Route> {
     let route = |name, goal, path: String| Route {
         name,
         page: path.clone(),
-        api: format!("/api/v1{}", if path.starts_with("/?") { path.replacen("/?", "/fleet?", 1) } else { path }),
+        api: format!(
+            "/api/v1{}",
+            if path.starts_with("/?") { path.replacen("/?", "/fleet?", 1) } else { path }
+        ),
         goal,
     };
     vec![
@@ -44,7 +47,11 @@ pub(super) fn all(known: &Known) -> Vec<Route> {
         route("Machine", None, format!("/machines/{machine}")),
         route("Search, all of 7 d", SEARCH, "/search?q=".to_owned()),
         route("Search, one driver", SEARCH, format!("/search?q=driver%3A{busy}")),
-        route("Search, a conjunction", SEARCH, format!("/search?q=driver%3A{busy}%20build%3A22631%20-ring%3Acanary")),
+        route(
+            "Search, a conjunction",
+            SEARCH,
+            format!("/search?q=driver%3A{busy}%20build%3A22631%20-ring%3Acanary"),
+        ),
         route("Status", None, "/status".to_owned()),
     ]
 }
