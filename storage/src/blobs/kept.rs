@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::StreamReader;
 use uuid::Uuid;
 
-use super::{BlobError, Blobs, check_key, spool_key, store_error};
+use super::{Blobs, BlobError, check_key, spool_key, store_error};
 use object_store::ObjectStoreExt as _;
 
 /// log2 of the largest window that a frame may ask for: what intake writes asks for far less.
@@ -33,11 +33,7 @@ impl std::fmt::Debug for Inflated {
 }
 
 impl AsyncRead for Inflated {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.left == 0 || buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }

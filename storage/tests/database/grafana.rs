@@ -54,9 +54,7 @@ fn queries() -> Vec<Query> {
             found.push(Query { place: format!("{name}: {title}"), sql: sql.to_owned() });
         };
         for panel in list(board, "/panels") {
-            list(panel, "/targets")
-                .iter()
-                .for_each(|target| add(text(panel, "/title"), text(target, "/rawSql")));
+            list(panel, "/targets").iter().for_each(|target| add(text(panel, "/title"), text(target, "/rawSql")));
         }
         for annotation in list(board, "/annotations/list") {
             add(&format!("annotation {}", text(annotation, "/name")), text(annotation, "/target/rawSql"));
@@ -267,11 +265,7 @@ async fn incident(fixture: &Fixture, id: u128, at_ms: i64, kinds: &[&str]) {
 async fn deliver(fixture: &Fixture, at_ms: i64) {
     let rows = crashes(at_ms);
     fixture.insert(&rows).await;
-    fixture
-        .database
-        .insert_deep(&rows.iter().skip(2).take(3).map(analysis).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    fixture.database.insert_deep(&rows.iter().skip(2).take(3).map(analysis).collect::<Vec<_>>()).await.unwrap();
     fixture.database.put_signals(&signals(at_ms)).await.unwrap();
     incident(fixture, 1, at_ms - HOUR_MS / 2, &["opened", "acknowledged", "resolved"]).await;
     incident(fixture, 2, at_ms - HOUR_MS / 4, &["opened", "grew"]).await;
@@ -299,11 +293,8 @@ async fn every_query_of_the_dashboards_answers_and_a_redelivery_changes_none() {
     ask_all(&fixture, &chosen("csagent.sys", 1, 60)).await;
     deliver(&fixture, now).await;
     let before = ask_all(&fixture, &chosen("csagent.sys", 1, 60)).await;
-    let silent: Vec<&String> = before
-        .iter()
-        .filter(|(_, rows)| rows.as_array().is_none_or(Vec::is_empty))
-        .map(|(place, _)| place)
-        .collect();
+    let silent: Vec<&String> =
+        before.iter().filter(|(_, rows)| rows.as_array().is_none_or(Vec::is_empty)).map(|(place, _)| place).collect();
     assert!(silent.is_empty(), "no row comes of {silent:?}");
     let crashed = &before["fleet: Machines"][0][0];
     assert_eq!(crashed, &before["fleet: Crashes"][0][0]);
