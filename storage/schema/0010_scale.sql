@@ -77,3 +77,34 @@ SELECT
 FROM crashes
 WHERE outcome = 'analysed'
 GROUP BY hour, tenant, kind, culprit, driver;
+
+-- Which crashes each queue delivered, as hashes of their ids: so the ledger need not look at every crash there is. A block is
+-- the hour in the id; those without a time are spread over blocks of their own.
+CREATE TABLE IF NOT EXISTS queue_crashes (
+    queue_id LowCardinality(String),
+    block UInt64,
+    crashes SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (queue_id, block)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS queue_crashes_of_crashes TO queue_crashes AS
+SELECT
+    queue_id,
+    toUInt64(if(toUnixTimestamp64Milli(crashed_at) = 0, sipHash64(crash_id) % 4096,
+        intDiv(toUnixTimestamp64Milli(crashed_at), 3600000))) AS block,
+    groupUniqArray(sipHash64(crash_id)) AS crashes
+FROM crashes
+WHERE outcome = 'analysed'
+GROUP BY queue_id, block;
+
+INSERT INTO queue_crashes (queue_id, block, crashes)
+SELECT
+    queue_id,
+    toUInt64(if(toUnixTimestamp64Milli(crashed_at) = 0, sipHash64(crash_id) % 4096,
+        intDiv(toUnixTimestamp64Milli(crashed_at), 3600000))) AS block,
+    groupUniqArray(sipHash64(crash_id))
+FROM crashes
+WHERE outcome = 'analysed'
+GROUP BY queue_id, block;

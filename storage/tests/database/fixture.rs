@@ -87,6 +87,7 @@ impl Fixture {
             "fleet_beats",
             "inventory",
             "inventory_builds",
+            "queue_crashes",
             "sightings",
         ] {
             self.client.query_raw(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();

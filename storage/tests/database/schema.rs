@@ -76,6 +76,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "kept_dumps",
         "migrations",
         "notifications",
+        "queue_crashes",
         "sightings",
         "symbol_files",
         "targets",
