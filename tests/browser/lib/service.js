@@ -50,6 +50,7 @@ export const pages = {
   incidents: { path: async () => '/incidents' },
   incident: { path: async () => `/incidents/${(await incident()).incident_id}` },
   driver: { path: async () => '/drivers/csagent.sys' },
+  bucket: { path: async () => `/buckets/${encodeURIComponent((await crash()).bucket)}` },
   search: { path: async () => '/search?q=driver%3Acsagent.sys' },
   search_nothing: { path: async () => '/search?q=driver%3Anobody.sys' },
   search_wrong: { path: async () => '/search?q=drvier%3Acsagent.sys', status: 400 },
