@@ -113,7 +113,7 @@ struct Accepted {
     post, path = "/incidents/{id}/{act}", tag = "Incidents",
     params(
         ("id" = Uuid, Path, description = "Id of the incident."),
-        ("act" = Kind, Path, description = "What is done.", example = "acknowledge"),
+        ("act" = inline(Kind), Path, description = "What is done.", example = "acknowledge"),
     ),
     request_body(content = Body, example = json!({ "by": "ada", "words": "on it" })),
     responses((status = 202, description = "It is written down.", body = Accepted)),

@@ -125,7 +125,7 @@ async fn the_page_of_missing_files_says_which_and_how_to_push_them() {
     assert_eq!((&all["missing"][0]["machines"], &all["missing"][0]["sites"]), (&json!(2), &json!(1)));
     assert_eq!(ask("?tenant=other").await["missing"], json!([]));
     let rest = ask(&format!("?before=2/{PDB}/acme")).await;
-    assert_eq!(rest, ask(&format!("?after=2/{PDB}/acme")).await);
+    assert_eq!(rest["missing"], ask(&format!("?after=2/{PDB}/acme")).await["missing"], "its older name");
     assert_eq!(rest["missing"].as_array().unwrap().len(), 1);
     fixture.database.insert_symbol_files(&[file]).await.unwrap();
     assert_eq!(ask("").await["missing"].as_array().unwrap().len(), 1);

@@ -73,7 +73,8 @@ pub(crate) async fn check_methods(router: &Router, described: &BTreeMap<(String,
             let address = path.replace('{', "").replace('}', "");
             let request =
                 Request::builder().method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap());
-            let request = here(request.uri(address).body(Body::empty()).unwrap());
+            let request = request.uri(address).header("content-type", "application/json");
+            let request = here(request.body(Body::empty()).unwrap());
             let status = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status();
             let is_described = described.contains_key(&(path.clone(), method));
             assert_eq!(status != StatusCode::METHOD_NOT_ALLOWED, is_described, "{method} {path}: {status}");

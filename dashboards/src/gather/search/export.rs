@@ -53,6 +53,7 @@ pub(crate) struct ExportQuery {
     #[param(example = "driver:csagent.sys time:7d")]
     pub(crate) q: String,
     /// In which form.
+    #[param(inline)]
     pub(crate) format: Format,
 }
 
