@@ -206,7 +206,7 @@ async fn each_role_gets_what_it_may_on_each_route_and_nothing_else() {
     let program = Browser::at(THERE);
     for (path, read, write) in ROUTES {
         let address = path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{act}", "comment");
-        let address = address.replace("{name}", "x.sys").replace("{machine}", "pc-1");
+        let address = address.replace("{bucket}", "AV_x").replace("{name}", "x.sys").replace("{machine}", "pc-1");
         for (method, needed) in [(Method::GET, *read), (Method::POST, *write)] {
             for (role, token) in
                 [("anyone", ""), ("viewer", VIEWER), ("responder", RESPONDER), ("admin", ADMIN)]
