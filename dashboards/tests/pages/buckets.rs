@@ -70,6 +70,8 @@ async fn a_bucket_page_is_this() {
 async fn a_bucket_says_how_much_there_is_of_it_and_what_it_goes_with() {
     let Some(fixture) = Fixture::new().await else { return };
     let mut rows = history(60);
+    // What none of few others has may be chance.
+    rows.extend((0..120).map(|number| crash("other.sys", 30_000 + number, now_ms() - 120_000)));
     let mut again = crash("csagent.sys", 10_003, now_ms() - 3_000);
     again.fault_offset = 0xB709E;
     rows.push(again);
