@@ -102,7 +102,7 @@ pub(crate) fn page(title: &str, here: Here, renew: Option<Renew<'_>>, body: &Mar
 /// From every page to any crash.
 fn search() -> Markup {
     html! {
-        form.finder action="/search" method="get" role="search" {
+        form.finder action="/search" method="get" role="search" aria-label="Crashes" {
             label for="find" { "Search crashes" }
             input #find type="search" name="q" placeholder="driver:csagent.sys build:19045" autocomplete="off"
                 spellcheck="false" data-complete="/api/v1/search/complete";

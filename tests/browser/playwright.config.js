@@ -23,8 +23,8 @@ export default defineConfig({
   workers: 2,
   fullyParallel: true,
   forbidOnly: true,
-  timeout: 45_000,
-  globalTimeout: 210_000,
+  timeout: 90_000,
+  globalTimeout: 540_000,
   expect: { timeout: 10_000 },
   reporter: [['list']],
   projects: [

@@ -81,7 +81,7 @@ fn render(search: &Search, asked: &SearchQuery, upload_url: &str) -> Markup {
 
 fn form(query: &str) -> Markup {
     html! {
-        form.search method="get" action="/search" role="search" {
+        form.search method="get" action="/search" role="search" aria-label="This query" {
             label for="q" { "Query" }
             input id="q" type="search" name="q" value=(query) autocomplete="off" autocapitalize="off" spellcheck="false"
                 placeholder="driver:csagent.sys build:19045 -ring:canary" data-complete="/api/v1/search/complete";

@@ -32,7 +32,7 @@ fn correlations(found: &Correlated) -> Markup {
                 div.scroll {
                     table {
                         thead {
-                            tr { th { "What" } th { "" } th.n { "Here" } th.n { "Elsewhere" } th { "Times as frequent, 95 % interval" } }
+                            tr { th { "What" } th { span.said { "Which" } } th.n { "Here" } th.n { "Elsewhere" } th { "Times as frequent, 95 % interval" } }
                         }
                         tbody {
                             @for row in &found.rows {

@@ -16,7 +16,7 @@ pub(in crate::pages) fn card(lines: &[Line], report: &Report) -> Markup {
             } @else {
                 div.scroll {
                     table.code {
-                        thead { tr { th { "" } th { "Place" } th { "Instruction" } th { "Bytes" } } }
+                        thead { tr { th { span.said { "Faulting" } } th { "Place" } th { "Instruction" } th { "Bytes" } } }
                         tbody {
                             @for line in lines {
                                 tr.fault[line.fault] {

@@ -24,7 +24,7 @@ pub(super) fn card(driver: &Driver) -> Markup {
                     table {
                         thead {
                             tr {
-                                th { "Version" } th { "Timestamp" } th.n { "Crashed" } th { "" } th.n { "Exposed" }
+                                th { "Version" } th { "Timestamp" } th.n { "Crashed" } th { span.said { "Share" } } th.n { "Exposed" }
                                 th { "Crash rate, 95 % interval" } th { "First seen" } th { "Last seen" }
                             }
                         }
