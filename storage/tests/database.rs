@@ -25,6 +25,8 @@ mod hours;
 mod incidents;
 #[path = "database/lists.rs"]
 mod lists;
+#[path = "database/live.rs"]
+mod live;
 #[path = "database/newcomers.rs"]
 mod newcomers;
 #[path = "database/reblame.rs"]

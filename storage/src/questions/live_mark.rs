@@ -2,11 +2,12 @@
 
 use crate::database::{Database, DatabaseError};
 
-/// Crashes of the last two minutes, and all steps of incidents: a page of older things changes with neither.
+/// Crashes of the last two minutes, and all steps of incidents: a page of older things changes with neither. What a
+/// subquery gives may be nothing, as ClickHouse sees it, and so may a hash of it.
 const SQL: &str = "
-SELECT sipHash64(
+SELECT ifNull(sipHash64(
     (SELECT (max(tick), uniqExactMerge(crashes)) FROM arrivals WHERE tick >= toDateTime({from_s:Int64}, 'UTC')),
-    (SELECT (count(), max(at_ms)) FROM incident_events))";
+    (SELECT (count(), max(at_ms)) FROM incident_events)), 0)";
 
 impl Database {
     /// A number that is another one when a crash has become a row or an incident has taken a step.

@@ -26,7 +26,7 @@ const foreign = (page) =>
 
 
 test('nothing happens on any page, however it is called', async ({ page, watch }) => {
-  const queue = ['/', '/?range=7d', '/crashes', '/incidents', '/symbols', '/targets', '/status'];
+  const queue = ['/', '/?range=7d', '/search?q=', '/incidents', '/symbols', '/targets', '/status', '/audit'];
   const seen = new Set(queue);
   const visited = new Map();
   let text = '';
@@ -71,7 +71,7 @@ test('every answer of the API is JSON that browsers leave alone', async ({ page,
     return response.json();
   };
   const { drivers } = await get('/api/v1/fleet?range=24h');
-  const { crashes } = await get('/api/v1/crashes');
+  const { crashes } = await get('/api/v1/search');
   const { incidents } = await get('/api/v1/incidents');
   const named = drivers.map(({ driver }) => driver).filter((driver) => driver && !/^\.{1,2}$/.test(driver));
   expect(named).toContain('"><img src=x onerror=alert(1)>.sys');
@@ -87,7 +87,7 @@ test('every answer of the API is JSON that browsers leave alone', async ({ page,
   ].filter((path) => !/\/\.{1,2}(\?|$)/.test(path));
   for (const path of new Set(paths)) await get(path);
   // Somebody may open one as a page.
-  for (const path of ['/api/v1/fleet', '/api/v1/crashes', '/api/v1/incidents']) {
+  for (const path of ['/api/v1/fleet', '/api/v1/search', '/api/v1/incidents']) {
     await page.goto(path);
     expect(await page.evaluate(() => document.querySelectorAll('script, img').length), path).toBe(0);
   }

@@ -10,7 +10,7 @@ test('from the fleet page to the fault offset in three clicks, and to a stack', 
     clicks += 1;
   };
   await page.goto('/');
-  await click(main.getByRole('link', { name: /csagent\.sys/ }).first());
+  await click(main.locator('#incidents').getByRole('link', { name: /csagent\.sys/ }));
   await expect(page).toHaveURL(/\/incidents\//);
   await expect(page.getByRole('heading', { level: 1 })).toContainText('csagent.sys');
   await expect(main).toContainText('e14ed');
