@@ -194,13 +194,14 @@
       anchor = below ? { id: below.id, top: below.getBoundingClientRect().top } : null;
     }
   });
+  function keepPlace() {
+    const now = anchor && document.getElementById(anchor.id)?.getBoundingClientRect().top;
+    if (typeof now === "number" && now !== anchor.top) window.scrollBy(0, now - anchor.top);
+  }
   document.addEventListener("htmx:oobAfterSwap", (event) => {
-    const part = document.getElementById(event.detail.target.id) || event.detail.target;
-    enhance(part);
-    if (anchor) {
-      const now = document.getElementById(anchor.id)?.getBoundingClientRect().top;
-      if (now !== undefined && now !== anchor.top) window.scrollBy(0, now - anchor.top);
-    }
+    enhance(document.getElementById(event.detail.target.id) || event.detail.target);
+    // uPlot gives its charts their height only when this is over.
+    queueMicrotask(keepPlace);
   });
   document.addEventListener("htmx:afterSettle", () => (anchor = null));
   document.addEventListener("htmx:sendError", () => {

@@ -72,7 +72,8 @@ fn user_dump(name: &str) -> Vec<u8> {
 
 /// What a header or a JSON field may hold of it.
 fn field(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(80).collect()
+    let honest: String = name.chars().filter(|c| !c.is_control()).collect();
+    honest.get(..honest.floor_char_boundary(64)).unwrap_or_default().to_owned()
 }
 
 /// 100 ns since 1601.

@@ -44,8 +44,8 @@ class Watch {
     });
     context.on('requestfailed', (request) => {
       const why = request.failure()?.errorText;
-      // A stream of events ends with its page, and a download is no page.
-      if (why === 'net::ERR_ABORTED' && ['eventsource', 'document', 'fetch', 'xhr'].includes(request.resourceType())) return;
+      // What was under way when the page was left, a stream of events above all; and a download is no page.
+      if (why === 'net::ERR_ABORTED') return;
       note('failed:', why, request.url());
     });
   }

@@ -21,7 +21,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(page.locator('p.note')).toContainText(javaScriptEnabled ? 'acknowledged' : 'comment');
       await expect(async () => {
         await page.goto(`/incidents/${id}`);
-        const line = page.locator('.timeline > li', { hasText: who });
+        const line = page.locator('main li', { hasText: who });
         await expect(line.filter({ hasText: WORDS })).toHaveCount(1, { timeout: 500 });
       }).toPass({ timeout: 20_000 });
       const { state, acknowledged_by: by } = await api(`/incidents/${id}`);

@@ -20,7 +20,7 @@ pub(super) fn card(driver: &Driver) -> Markup {
                 p.none { "No version is known in " (driver.range.words()) "." }
             } @else {
                 (explained(driver))
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-label="Versions" {
                     table {
                         thead {
                             tr {
