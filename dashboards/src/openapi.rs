@@ -86,7 +86,7 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
 
 /// The document of all this
 ///
-/// OpenAPI 3.1, as generated from the program.
+/// `OpenAPI` 3.1, as generated from the program.
 #[utoipa::path(get, path = "/openapi.json", tag = "Pipeline", responses((status = 200, description = "OK", body = serde_json::Value)))]
 pub(crate) async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")], DOCUMENT.text.as_str())

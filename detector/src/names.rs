@@ -47,7 +47,7 @@ impl Names {
 
     /// The number of a name, given to it at first sight; the empty name's where there are too many.
     pub fn number(&mut self, name: &str) -> NameId {
-        let name = &name[..name.floor_char_boundary(LONGEST)];
+        let name = cut(name);
         if let Some(id) = self.numbers.get(name) {
             return *id;
         }
@@ -63,7 +63,7 @@ impl Names {
     /// The number of a name that was seen.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<NameId> {
-        self.numbers.get(&name[..name.floor_char_boundary(LONGEST)]).copied()
+        self.numbers.get(cut(name)).copied()
     }
 
     /// The name of a number.
@@ -76,6 +76,10 @@ impl Names {
     pub fn list(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(AsRef::as_ref)
     }
+}
+
+fn cut(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("/machines/{machine}", "viewer", "none"),
     ("/symbols", "viewer", "none"),
     ("/status", "viewer", "none"),
+    ("/status/dead-letters/{partition}/{offset}", "none", "responder"),
     ("/targets", "viewer", "none"),
     ("/targets/{name}/test", "none", "responder"),
     ("/search", "viewer", "none"),
@@ -177,6 +178,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("/api/v1/incidents/{id}", "viewer", "none"),
     ("/api/v1/incidents/{id}/{act}", "none", "responder"),
     ("/api/v1/gate", "viewer", "none"),
+    ("/api/v1/dead-letters/{partition}/{offset}/retry", "none", "responder"),
     ("/api/v1/me", "viewer", "none"),
     ("/api/v1/machines", "viewer", "none"),
     ("/api/v1/machines/{machine}", "viewer", "none"),
@@ -206,8 +208,11 @@ async fn each_role_gets_what_it_may_on_each_route_and_nothing_else() {
     let program = Browser::at(THERE);
     for (path, read, write) in ROUTES {
         let address = path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{act}", "comment");
-        let address =
-            address.replace("{bucket}", "AV_x").replace("{name}", "x.sys").replace("{machine}", "pc-1");
+        let address = address
+            .replace("{bucket}", "AV_x")
+            .replace("{name}", "x.sys")
+            .replace("{partition}/{offset}", "0/7")
+            .replace("{machine}", "pc-1");
         for (method, needed) in [(Method::GET, *read), (Method::POST, *write)] {
             for (role, token) in
                 [("anyone", ""), ("viewer", VIEWER), ("responder", RESPONDER), ("admin", ADMIN)]

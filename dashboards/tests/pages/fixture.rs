@@ -204,7 +204,7 @@ impl Fixture {
     }
 }
 
-fn message(row: &CrashRow) -> Message {
+pub(crate) fn message(row: &CrashRow) -> Message {
     let meta = Meta {
         version: META_VERSION,
         crash_id: row.crash_id,

@@ -56,6 +56,7 @@ fn odd(now: i64) -> CrashRow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_key_finds_its_crash_and_its_negation_does_not() {
     let Some(fixture) = Fixture::new().await else { return };
     let now = now_ms();

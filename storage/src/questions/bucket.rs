@@ -78,7 +78,7 @@ pub struct FaultSiteRow {
 pub struct KinBucket {
     /// Bucket id.
     pub bucket: String,
-    /// FAILURE_ID_HASH.
+    /// `FAILURE_ID_HASH`.
     pub bucket_hash: String,
     /// Bug check code.
     pub bugcheck: u32,

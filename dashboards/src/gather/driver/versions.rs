@@ -135,22 +135,27 @@ pub(super) fn releases(
         version: change.version.clone(),
         ring: change.ring.clone(),
     });
+    // Machines that crash name no version, and inventories do: a build is one, whoever saw it first.
+    let mut first: BTreeMap<u32, (i64, &str)> = BTreeMap::new();
+    for build in builds {
+        let known = first.entry(build.timestamp).or_insert((build.first_seen_ms, &build.version));
+        known.0 = known.0.min(build.first_seen_ms);
+        known.1 = if known.1.is_empty() { &build.version } else { known.1 };
+    }
     // The very first sighting of all is where knowledge begins, not where the version did.
-    let first_ms = builds.iter().map(|build| build.first_seen_ms).min().unwrap_or(0);
-    let seen = builds
+    let first_ms = first.values().map(|(at_ms, _)| *at_ms).min().unwrap_or(0);
+    let seen = first
         .iter()
-        .filter(|build| {
-            (range.from_ms..range.to_ms).contains(&build.first_seen_ms) && build.first_seen_ms > first_ms
-        })
-        .map(|build| Release {
-            at_ms: build.first_seen_ms,
+        .filter(|(_, (at_ms, _))| (range.from_ms..range.to_ms).contains(at_ms) && *at_ms > first_ms)
+        .map(|(timestamp, (at_ms, version))| Release {
+            at_ms: *at_ms,
             source: Source::FirstSeen,
-            timestamp: build.timestamp,
-            version: build.version.clone(),
+            timestamp: *timestamp,
+            version: (*version).to_owned(),
             ring: String::new(),
         });
     let mut releases: Vec<Release> = told.chain(seen).collect();
-    releases.sort_by(|a, b| (a.at_ms, a.source, a.timestamp).cmp(&(b.at_ms, b.source, b.timestamp)));
+    releases.sort_by_key(|release| (release.at_ms, release.source, release.timestamp));
     releases
 }
 
