@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::access::{Access, Who};
 use crate::gather::audit::Action;
-use crate::gather::fleet::Fleet;
+use crate::gather::fleet::past::{self, Past};
+use crate::gather::fleet::{self, Fleet};
 use crate::gather::hardware::{self, Suspects};
 use crate::live::Live;
 use crate::metrics::DashboardsMetrics;
@@ -22,8 +23,10 @@ use crate::range::Span;
 use crate::respond::Fault;
 
 mod gates;
+mod pasts;
 
 pub(crate) use gates::Gates;
+use pasts::Pasts;
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
@@ -61,6 +64,7 @@ pub(crate) struct App {
     pub(crate) gates: Gates,
     pub(crate) live: Live,
     fleets: Arc<Mutex<Kept>>,
+    pasts: Pasts,
     fleet_size: Arc<Mutex<Option<(Instant, u64)>>>,
     suspects: Arc<Mutex<KeptSuspects>>,
 }
@@ -86,6 +90,7 @@ impl App {
             metrics,
             gates: Gates::default(),
             fleets: Arc::default(),
+            pasts: Pasts::default(),
             fleet_size: Arc::default(),
             suspects: Arc::default(),
         }
@@ -121,9 +126,15 @@ impl App {
         {
             return Ok(fleet.clone());
         }
-        let fleet = Arc::new(crate::gather::fleet::gather(self, span).await?);
+        let fleet = Arc::new(fleet::gather(self, span).await?);
         fleets.insert(span, (Instant::now(), fleet.clone()));
         Ok(fleet)
+    }
+
+    /// What lies behind the fleet in a range, as old as it may be for one so long.
+    pub(crate) async fn fleet_past(&self, span: Span, now_ms: i64) -> Result<Arc<Past>, Fault> {
+        let app = self.clone();
+        self.pasts.get(span, || async move { past::gather(&app, span, now_ms).await }).await
     }
 
     /// Machines that told of themselves, as of at most a minute ago; `None` where none does.

@@ -24,6 +24,8 @@ const OUTAGE_DAYS: f64 = 0.1;
 const OUTAGE_MS: i64 = 8_640_000;
 /// One insert. A set of ids begins with 4 KB, and nearly each crash is the only one of its driver in its minute.
 const AT_ONCE: u64 = 100_000;
+/// One insert of crashes with reports: each takes 30 KB of memory until it is written.
+const AT_ONCE_WHOLE: u64 = 4_000;
 const DAY_MS: i64 = 86_400_000;
 /// An insert of a day and all its views, on a busy machine.
 const FILL_SECONDS: &str = "600";
@@ -87,8 +89,11 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         self.prolong(size, to_ms, queue_id, samples, 0..size.crashes, &mut progress).await?;
         let all = OUTAGE_CRASHES.min(size.crashes);
-        let outage = Stretch { first: 0, rows: all, all, days: OUTAGE_DAYS, outage: true };
-        self.fill_crashes(size, outage, to_ms, queue_id, samples).await?;
+        for first in (0..all).step_by(usize::try_from(AT_ONCE_WHOLE).unwrap_or(1)) {
+            let rows = AT_ONCE_WHOLE.min(all - first);
+            let outage = Stretch { first, rows, all, days: OUTAGE_DAYS, outage: true };
+            self.fill_crashes(size, outage, to_ms, queue_id, samples).await?;
+        }
         self.fill_signs(size, to_ms).await?;
         self.fill_incidents(size, to_ms, samples).await
     }
@@ -106,7 +111,9 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         let mut first = numbers.start;
         while first < numbers.end {
-            let rows = AT_ONCE.min(numbers.end - first);
+            let whole_from = size.crashes.saturating_sub(WITH_REPORT);
+            let most = if first < whole_from { AT_ONCE.min(whole_from - first) } else { AT_ONCE_WHOLE };
+            let rows = most.min(numbers.end - first);
             let stretch =
                 Stretch { first, rows, all: size.crashes, days: f64::from(size.days), outage: false };
             self.fill_crashes(size, stretch, to_ms, queue_id, samples).await?;

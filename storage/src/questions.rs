@@ -91,7 +91,7 @@ pub use signal_rows::SignalRows;
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
 pub use tables::{DiskRoom, TableSize};
 pub use targets::TargetRow;
-pub use top_drivers::DriverSummary;
+pub use top_drivers::{Culprit, DriverSummary};
 pub use top_machines::TopMachine;
 
 /// The most points of a series: a page is about 2,000 pixels wide.

@@ -1,7 +1,5 @@
 //! The fleet at a glance.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use storage::questions::{DriverSummary, IncidentSummary, NewBucket, NewDriver, Range, SeriesPoint};
 use utoipa::ToSchema;
@@ -9,17 +7,13 @@ use utoipa::ToSchema;
 use super::hardware::Suspects;
 use super::ledger::{self, Ledger};
 use crate::app::{App, now_ms};
-use crate::expected::{self, Expected};
+use crate::expected::Expected;
 use crate::range::Span;
 use crate::respond::Fault;
 
-/// Drivers on the page.
-const TOP: u32 = 20;
-/// New drivers and new buckets on the page.
-const NEW: u32 = 10;
-/// Drivers whose rank of before is known.
-const RANKED: u32 = 200;
-const WEEK_MS: i64 = 7 * 86_400_000;
+pub(crate) mod past;
+
+use past::Past;
 
 /// Everything on the fleet page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -63,72 +57,34 @@ pub(crate) struct DriverLine {
 
 pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     let now_ms = now_ms();
-    let between = span.range(now_ms);
-    let before =
-        Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
-    let weeks = Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms };
     let database = &app.database;
-    let (
-        last_minute,
-        series,
-        mut open_incidents,
-        drivers,
-        ranked,
-        unattributed,
-        hours,
-        new_drivers,
-        new_buckets,
-        ledger,
-    ) = tokio::try_join!(
+    let (last_minute, mut open_incidents, past, ledger, fleet_machines) = tokio::try_join!(
         async { Ok::<_, Fault>(database.fleet_now(now_ms, 60).await?) },
-        async { Ok(database.fleet_series(between, span.step_s()).await?) },
         async { Ok(database.incidents(true, 50).await?) },
-        async { Ok(database.top_drivers(between, TOP).await?) },
-        async { Ok(database.top_drivers(before, RANKED).await?) },
-        async { Ok(database.unattributed(between).await?) },
-        async { Ok(database.fleet_hours(weeks).await?) },
-        async { Ok(database.new_drivers(between, NEW).await?) },
-        async { Ok(database.new_buckets(between, NEW).await?) },
+        app.fleet_past(span, now_ms),
         ledger::gather(database, &app.queue),
+        app.fleet_machines(),
     )?;
     for incident in &mut open_incidents {
         count_up(app, incident).await?;
     }
-    let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
-    let (sparks, first_seen) = tokio::try_join!(
-        database.sparklines(&names, between, span.step_s()),
-        database.drivers_first_seen(&names),
-    )?;
-    let first_seen: BTreeMap<String, i64> = first_seen.into_iter().collect();
-    let sparks: BTreeMap<String, Vec<u64>> = sparks.into_iter().collect();
-    let ranks: BTreeMap<(&str, &str, &str), u32> = ranked.iter().map(key).zip(1..).collect();
-    let line = |summary: DriverSummary| {
-        let spark = sparks.get(&summary.driver).cloned().unwrap_or_default();
-        let rank_before = ranks.get(&key(&summary)).copied();
-        let first_ever_ms = first_seen.get(&summary.driver).copied().unwrap_or(summary.first_seen_ms);
-        DriverLine { summary, first_ever_ms, rank_before, spark }
-    };
-    let steps: Vec<i64> = series.iter().map(|point| point.at_ms).collect();
+    let Past { between, series, expected, drivers, new_drivers, new_buckets, unattributed } = (*past).clone();
     Ok(Fleet {
         now_ms,
         range: span,
         between,
         machines_last_minute: last_minute.machines,
-        fleet_machines: app.fleet_machines().await?,
+        fleet_machines,
+        series,
+        expected,
+        open_incidents,
+        drivers,
         new_drivers,
         new_buckets,
-        expected: expected::band(&steps, span.step_s(), &hours),
-        series,
-        open_incidents,
-        drivers: drivers.into_iter().map(line).collect(),
         unattributed,
         suspects: app.suspects().await.map(|suspects| suspects.as_ref().clone()),
         ledger,
     })
-}
-
-fn key(summary: &DriverSummary) -> (&str, &str, &str) {
-    (&summary.driver, &summary.kind, &summary.culprit)
 }
 
 /// An open incident's machines and crashes as of now: its events only have them as of when they were written. Only a

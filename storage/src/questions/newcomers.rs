@@ -68,7 +68,10 @@ FROM ",
     AND (driver, kind) IN (
         SELECT driver, kind
         FROM sightings
-        WHERE driver != ''
+        WHERE driver IN (
+            SELECT driver FROM sightings
+            WHERE driver != '' AND first_seen >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+        )
         GROUP BY driver, kind
         HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
             AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
@@ -96,33 +99,53 @@ WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 );
 
-/// In their best form, or a bucket that was only the first word of a crash would be new.
-/// `received_at` follows from `happened_at` and lets partitions be skipped.
+/// Names that are new are few, mostly: those that no row of long ago speaks of are looked at alone. What they did is read
+/// where crashes lie by their bucket.
 const BUCKETS: &str = "
-SELECT
-    bucket,
-    any(crashes.bucket_hash) AS bucket_hash,
-    kind,
-    argMax(crashes.driver, received_at) AS driver,
-    toUnixTimestamp64Milli(min(happened_at)) AS first_seen_ms,
-    toUnixTimestamp64Milli(max(happened_at)) AS last_seen_ms,
-    uniqCombined64(14)((tenant, machine)) AS machines,
-    uniqExact(crash_id) AS crashes
-FROM crashes FINAL
-WHERE outcome = 'analysed'
-    AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-    AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    AND received_at >= fromUnixTimestamp64Milli({from:Int64} - 300000, 'UTC')
-    AND (bucket, kind) IN (
-        SELECT bucket, kind
-        FROM sightings
-        WHERE bucket != ''
-        GROUP BY bucket, kind
-        HAVING min(first_seen) >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-            AND min(first_seen) < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+WITH fresh AS (
+    SELECT
+        bucket,
+        sipHash64(CAST(bucket, 'String')) AS bucket_key,
+        argMax(sightings.kind, last_seen) AS kind,
+        argMax(sightings.driver, last_seen) AS driver,
+        min(sightings.first_seen) AS first
+    FROM sightings
+    WHERE bucket IN (
+        SELECT bucket FROM sightings
+        WHERE bucket != '' AND first_seen >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     )
-GROUP BY bucket, kind
-ORDER BY machines DESC, crashes DESC, bucket, kind
+    GROUP BY bucket
+    HAVING first >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+        AND first < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+)
+SELECT
+    toString(fresh.bucket) AS bucket,
+    known.bucket_hash AS bucket_hash,
+    toString(fresh.kind) AS kind,
+    toString(fresh.driver) AS driver,
+    toUnixTimestamp64Milli(fresh.first) AS first_seen_ms,
+    toUnixTimestamp64Milli(counted.last) AS last_seen_ms,
+    counted.machines AS machines,
+    counted.crashes AS crashes
+FROM (
+    SELECT
+        bucket_key,
+        max(happened_at) AS last,
+        uniqCombined64(14)(machine_key) AS machines,
+        uniqExact(crash_id) AS crashes
+    FROM bucket_crashes
+    WHERE bucket_key IN (SELECT bucket_key FROM fresh)
+        AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+        AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    GROUP BY bucket_key
+    ORDER BY machines DESC, crashes DESC, bucket_key
+    LIMIT {limit:UInt32}
+) AS counted
+INNER JOIN fresh ON fresh.bucket_key = counted.bucket_key
+ANY LEFT JOIN (
+    SELECT bucket_key, bucket_hash FROM buckets WHERE bucket_key IN (SELECT bucket_key FROM fresh)
+) AS known ON known.bucket_key = counted.bucket_key
+ORDER BY machines DESC, crashes DESC, bucket
 LIMIT {limit:UInt32}";
 
 const FIRST: &str = "

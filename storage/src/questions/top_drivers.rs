@@ -28,6 +28,17 @@ pub struct DriverSummary {
     pub buckets: u64,
 }
 
+/// Whom a summary is about.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Culprit {
+    /// As [`DriverSummary::driver`].
+    pub driver: String,
+    /// As [`DriverSummary::kind`].
+    pub kind: String,
+    /// As [`DriverSummary::culprit`].
+    pub culprit: String,
+}
+
 const MINUTES: &str = "
 SELECT
     driver,
@@ -74,7 +85,38 @@ GROUP BY driver, kind, culprit
 ORDER BY machines DESC, crashes DESC, driver, kind, culprit
 LIMIT {limit:UInt32}";
 
+const RANKS_BY_MINUTES: &str = "
+SELECT driver, kind, culprit
+FROM crash_minutes
+WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    AND driver != ''
+GROUP BY driver, kind, culprit
+ORDER BY uniqCombined64Merge(14)(crash_minutes.machines) DESC, driver, kind, culprit
+LIMIT {limit:UInt32}";
+
+const RANKS_BY_HOURS: &str = "
+SELECT driver, kind, culprit
+FROM crash_hours
+WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    AND driver != ''
+GROUP BY driver, kind, culprit
+ORDER BY uniqCombined64Array(14)(crash_hours.machines) DESC, driver, kind, culprit
+LIMIT {limit:UInt32}";
+
 impl Database {
+    /// Who is blamed for the most machines, most first, and nothing else of them: a third of what the figures cost.
+    pub async fn ranked_drivers(&self, range: Range, limit: u32) -> Result<Vec<Culprit>, DatabaseError> {
+        self.ask(if range.is_whole_hours() { RANKS_BY_HOURS } else { RANKS_BY_MINUTES })
+            .param("from", range.from_ms)
+            .param("to", range.to_ms)
+            .param("limit", limit)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("rank the drivers of before"))
+    }
+
     /// The drivers and modules that are blamed for the most machines, in whole minutes.
     pub async fn top_drivers(&self, range: Range, limit: u32) -> Result<Vec<DriverSummary>, DatabaseError> {
         self.culprits(range, limit, true).await
