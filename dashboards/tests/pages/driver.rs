@@ -95,7 +95,7 @@ async fn versions_stand_side_by_side_with_who_has_them() {
         .iter()
         .map(|release| (release["source"].as_str().unwrap(), release["ring"].as_str().unwrap()))
         .collect();
-    assert_eq!(releases[0], ("told", "broad"), "{releases:?}");
+    assert!(releases.contains(&("told", "broad")), "{releases:?}");
     assert_eq!(driver["known"]["vendor"], "CrowdStrike");
     assert_eq!(
         (&driver["top_machines"][0]["machine"], &driver["top_machines"][0]["crashes"]),
