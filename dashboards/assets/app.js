@@ -53,6 +53,8 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const thin = (n) => (n == null ? "" : String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f"));
 
+  const tick = (at, long) => (long ? `${two(at.getMonth() + 1)}-${two(at.getDate())}` : `${two(at.getHours())}:${two(at.getMinutes())}`);
+
   function chart(figure) {
     const plot = figure.querySelector(".plot");
     if (!plot || charts.has(figure) || typeof uPlot === "undefined") return;
@@ -62,6 +64,7 @@
     const columns = [data.at.map((ms) => ms / 1000), data.machines];
     if (expected) columns.push(data.high, data.low);
     const alarm = figure.closest(".alarm");
+    const long = data.at[data.at.length - 1] - data.at[0] > 2 * 86_400_000;
     const ink = () => css(alarm ? "--bad" : "--bar");
     const axis = { stroke: () => css("--quiet"), grid: { stroke: () => css("--grid"), width: 1 }, ticks: { show: false } };
     const series = [
@@ -90,7 +93,7 @@
         cursor: { drag: { x: true, y: false, setScale: true } },
         scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
         bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
-        axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
+        axes: [{ ...axis, values: (_, seconds) => seconds.map((s) => tick(new Date(s * 1000), long)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
         series,
         hooks: {
           draw: [
@@ -115,7 +118,11 @@
         },
       },
       columns,
-      figure,
+      // Where the bars of the server stood.
+      (u, init) => {
+        plot.after(u.root);
+        init();
+      },
     );
     plot.hidden = true;
     figure.querySelector(".axis")?.append(" Drag to zoom, double click to go back.");

@@ -135,7 +135,7 @@ fn driver(line: &DriverLine, rank: u32, fleet: &Fleet) -> Markup {
             @if let Some(machines) = fleet.fleet_machines {
                 td.n.wide { (text::share(summary.machines.min(machines), machines)) }
             }
-            td.wide.nowrap { (moved(rank, line.rank_before)) }
+            td.wide.nowrap { (moved(rank, line.rank_before, has_past(fleet))) }
             td.n.wide { (text::number(summary.crashes)) }
             td.n.wide { (text::number(summary.buckets)) }
             td.picture { (chart::spark(&line.spark, "Machines over time")) }
@@ -145,12 +145,18 @@ fn driver(line: &DriverLine, rank: u32, fleet: &Fleet) -> Markup {
     }
 }
 
+/// Without crashes in the range before, nothing is new by not having been there.
+fn has_past(fleet: &Fleet) -> bool {
+    fleet.drivers.iter().any(|line| line.rank_before.is_some())
+}
+
 /// Its place, and how that has changed since the range before.
-fn moved(rank: u32, before: Option<u32>) -> Markup {
+fn moved(rank: u32, before: Option<u32>, has_past: bool) -> Markup {
     html! {
         (rank) " "
         @match before {
-            None => span.up { "new here" },
+            None if has_past => span.up { "new here" },
+            None => {}
             Some(before) if before > rank => span.up { "▲ " (before - rank) },
             Some(before) if before < rank => span.quiet { "▼ " (rank - before) },
             Some(_) => span.quiet { "–" },
