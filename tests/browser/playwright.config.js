@@ -32,7 +32,8 @@ export default defineConfig({
     { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'search', 'ways', 'paint'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
     // What changes what others see comes after everything that only looks.
     { name: 'changes', testMatch: ['acts.spec.js', 'live.spec.js'], dependencies: ['pages'], fullyParallel: false, workers: 1 },
-    { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 150_000 },
+    // Some eighty pages in one test: a trace of it would be most of the work.
+    { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 300_000, use: { trace: 'off' } },
     { name: 'signin', testMatch: 'signin.spec.js' },
     { name: 'pictures', testMatch: 'pictures.spec.js', dependencies: ['drill'] },
   ],

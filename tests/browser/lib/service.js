@@ -44,7 +44,10 @@ const first = (list, what) => {
 export const incident = async () => first((await api('/incidents')).incidents, 'incident');
 export const crash = async () => first((await api('/search?q=driver%3Acsagent.sys&facets=false')).crashes, 'crash');
 
-/** Every page, by name: where it is, once the drill has run. `status` is what it answers with, where that is not 200. */
+/**
+ * Every page, by name: where it is, once the drill has run. `status` is what it answers with, where that is not 200;
+ * `endless` ones are seen as far as a window shows.
+ */
 export const pages = {
   fleet: { path: async () => '/' },
   incidents: { path: async () => '/incidents' },
@@ -59,7 +62,7 @@ export const pages = {
   symbols: { path: async () => '/symbols' },
   targets: { path: async () => '/targets' },
   status: { path: async () => '/status' },
-  api: { path: async () => '/api' },
+  api: { path: async () => '/api', endless: true },
   audit: { path: async () => '/audit' },
   login: { path: async () => '/login' },
   missing: { path: async () => '/no/such/page', status: 404 },

@@ -24,8 +24,11 @@ for (const javaScriptEnabled of [true, false]) {
         const line = page.locator('main li', { hasText: who });
         await expect(line.filter({ hasText: WORDS })).toHaveCount(1, { timeout: 500 });
       }).toPass({ timeout: 20_000 });
-      const { state, acknowledged_by: by } = await api(`/incidents/${id}`);
-      expect([state, by]).toEqual(['acknowledged', 'Ada']);
+      const standing = async () => {
+        const { state, acknowledged_by: by } = await api(`/incidents/${id}`);
+        return [state, by];
+      };
+      await expect.poll(standing).toEqual(['acknowledged', 'Ada']);
       await expect(form.getByLabel('Your name')).toHaveValue(who);
     });
   });

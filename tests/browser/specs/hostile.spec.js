@@ -4,8 +4,9 @@ import { rows } from '../lib/csv.js';
 import { artefacts, kind } from '../lib/service.js';
 import { expect, stickingOut, test } from '../lib/watched.js';
 
-/** So many pages of a kind: more than there are names. */
-const MOST = 25;
+/** So many pages of a kind: as many as there are names, and fewer where names only stand in lists. */
+const MOST = { '/buckets/:id': 6, '/search': 4, '/audit': 2, '/incidents': 2 };
+const MOST_OF_OTHERS = 18;
 
 /** Elements and attributes that only somebody else can have brought in. */
 const foreign = (page) =>
@@ -26,6 +27,7 @@ const foreign = (page) =>
 
 
 test('nothing happens on any page, however it is called', async ({ page, watch }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
   const queue = ['/', '/?range=7d', '/search?q=', '/incidents', '/symbols', '/targets', '/status', '/audit'];
   const seen = new Set(queue);
   const visited = new Map();
@@ -33,18 +35,20 @@ test('nothing happens on any page, however it is called', async ({ page, watch }
   for (let path = queue.shift(); path; path = queue.shift()) {
     const of = kind(path);
     const count = visited.get(of) ?? 0;
-    if (count >= MOST) continue;
+    if (count >= (MOST[of] ?? MOST_OF_OTHERS)) continue;
     visited.set(of, count + 1);
-    await page.setViewportSize({ width: 390, height: 844 });
     const response = await page.goto(path);
     expect(response.status(), path).toBe(200);
     const at = `on ${path}`;
     expect.soft(await stickingOut(page), `sticks out ${at}, on a phone`).toEqual([]);
-    await page.setViewportSize({ width: 1280, height: 800 });
-    expect.soft(await stickingOut(page), `sticks out ${at}`).toEqual([]);
     expect(await foreign(page), at).toEqual([]);
-    if (count === 0) await page.screenshot({ path: `${artefacts}/hostile${of.replaceAll(/\W+/g, '-')}.png`, fullPage: true });
-    text += await page.locator('body').innerText();
+    if (count === 0) {
+      await page.setViewportSize({ width: 1280, height: 800 });
+      expect.soft(await stickingOut(page), `sticks out ${at}`).toEqual([]);
+      await page.screenshot({ path: `${artefacts}/hostile${of.replaceAll(/\W+/g, '-')}.png`, fullPage: true });
+      await page.setViewportSize({ width: 390, height: 844 });
+    }
+    text += await page.locator('body').textContent();
     for (const link of await page.locator('a[href]').evaluateAll((links) => links.map((link) => link.href))) {
       const { pathname, search } = new URL(link);
       const next = pathname + search;
@@ -61,7 +65,9 @@ test('nothing happens on any page, however it is called', async ({ page, watch }
   expect(watch.faults).toEqual([]);
 });
 
-test('every answer of the API is JSON that browsers leave alone', async ({ page, request }) => {
+test('every answer of the API is JSON that browsers leave alone', async ({ page, request, watch }) => {
+  // Beside an answer that is no page Chromium looks for an icon of its own accord.
+  watch.expectStatus('/favicon.ico', 404);
   const get = async (path) => {
     const response = await request.get(path);
     expect(response.status(), path).toBe(200);
@@ -77,12 +83,12 @@ test('every answer of the API is JSON that browsers leave alone', async ({ page,
   expect(named).toContain('"><img src=x onerror=alert(1)>.sys');
   const paths = [
     ...named.map((driver) => `/api/v1/drivers/${encodeURIComponent(driver)}`),
-    ...crashes.map(({ crash_id }) => `/api/v1/crashes/${crash_id}`),
+    ...crashes.slice(0, 20).map(({ crash_id }) => `/api/v1/crashes/${crash_id}`),
     ...crashes.map(({ machine, tenant }) => `/api/v1/machines/${encodeURIComponent(machine)}?tenant=${encodeURIComponent(tenant)}`),
     ...incidents.map(({ incident_id }) => `/api/v1/incidents/${incident_id}`),
     '/api/v1/status',
     '/api/v1/targets',
-    '/api/v1/machines',
+    '/api/v1/machines?suspect=true',
     '/api/v1/symbols/missing',
   ].filter((path) => !/\/\.{1,2}(\?|$)/.test(path));
   for (const path of new Set(paths)) await get(path);

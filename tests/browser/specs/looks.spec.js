@@ -6,10 +6,10 @@ import { expect, stickingOut, test, visit } from '../lib/watched.js';
 const desk = { width: 1280, height: 800 };
 const phone = { width: 390, height: 844 };
 
-for (const [name, { path, status }] of Object.entries(pages)) {
+for (const [name, { path, status, endless }] of Object.entries(pages)) {
   test(`${name} in light, in dark and on a phone`, async ({ page, watch }) => {
     const look = async (as) => {
-      await page.screenshot({ path: `${artefacts}/${name}-${as}.png`, fullPage: true });
+      await page.screenshot({ path: `${artefacts}/${name}-${as}.png`, fullPage: !endless });
       expect.soft(await stickingOut(page), `sticks out sideways, ${as}`).toEqual([]);
     };
     await page.emulateMedia({ colorScheme: 'light' });
