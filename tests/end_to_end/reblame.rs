@@ -117,7 +117,8 @@ async fn other_owners_move_counts_on_paper_and_then_on_the_pages() {
     assert!(applied[1]["rollups"]["minutes"].as_u64().unwrap() > 0, "{}", applied[1]);
     let again = document(&service, IGNORE, &["--apply"]).await;
     assert_eq!((&again[0]["change"], &again[1]["crashes"]), (&0.into(), &0.into()));
-    assert_eq!(again[1]["rollups"], serde_json::json!({"minutes": 0, "arrivals": 0}));
+    let rollups = again[1]["rollups"].as_object().unwrap();
+    assert!(rollups.len() >= 5 && rollups.values().all(|mended| mended == 0), "{rollups:?}");
 
     service.start_again().await;
     let after = drivers(&service).await;

@@ -19,25 +19,13 @@ pub struct LedgerCounts {
     pub crashes: u64,
 }
 
-/// A set is counted by its length, which is a small column, where the block has one; only sets that no merge has united
-/// yet are read.
 const SQL: &str = "
-WITH (
-    SELECT groupArray(block) FROM (
-        SELECT block FROM queue_crashes WHERE queue_id = {queue_id:String} GROUP BY block HAVING count() > 1
-    )
-) AS several
 SELECT
     sum(bitmapCardinality(analysed_offsets)) AS analysed,
     sum(bitmapAndnotCardinality(unreadable_offsets, analysed_offsets)) AS unreadable,
     sum(bitmapAndnotCardinality(dead_offsets, bitmapOr(analysed_offsets, unreadable_offsets))) AS dead_lettered,
     ifNull((
-        SELECT sum(length(crashes)) FROM queue_crashes WHERE queue_id = {queue_id:String} AND NOT has(several, block)
-    ), 0) + ifNull((
-        SELECT uniqExact(block, crash)
-        FROM queue_crashes
-        ARRAY JOIN queue_crashes.crashes AS crash
-        WHERE queue_id = {queue_id:String} AND has(several, block)
+        SELECT uniqExact(crash_id) FROM crashes WHERE queue_id = {queue_id:String} AND outcome = 'analysed'
     ), 0) AS crashes
 FROM (
     SELECT
