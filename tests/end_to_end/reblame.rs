@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fleet::{Fleet, FleetConfig, PlanConfig, describe, outage, plan};
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Service, executable};
+use crate::support::{PATIENCE, Service, eventually, executable};
 
 const MACHINES: usize = 12;
 
@@ -81,9 +81,14 @@ const IGNORE: &str = "[blame]\nignore = [\"csagent.sys\"]\n";
 async fn other_owners_move_counts_on_paper_and_then_on_the_pages() {
     let mut service = Service::start().await;
     upload_outage(&service).await;
-    let before = drivers(&service).await;
+    // The fleet is kept for a second.
+    let before = eventually("all twelve machines", async || {
+        let found = drivers(&service).await;
+        let (crashes, machines) = of(&found, "csagent.sys");
+        (crashes >= 12 && machines == 12).then_some(found)
+    })
+    .await;
     let (crashes, machines) = of(&before, "csagent.sys");
-    assert!(crashes >= 12 && machines == 12, "{before:?}");
 
     // It runs, and nobody else may open its database.
     let (success, _, errors) = reblame(&service, "", &[]).await;
