@@ -60,13 +60,23 @@ fn ratio(ours: (u64, u64), others: (u64, u64), z: f64) -> Lift {
     Lift { lift, low: lift / factor, high: lift * factor }
 }
 
+/// How many standard deviations lie between two shares, if both were the same: unlike the ratio's interval it is sure of
+/// what none of the others has.
+fn deviations(ours: (u64, u64), others: (u64, u64)) -> f64 {
+    let [a, n, b, m] = [ours.0, ours.1, others.0, others.1].map(float);
+    let both = (a + b) / (n + m);
+    let deviation = (both * (1.0 - both) * (1.0 / n + 1.0 / m)).sqrt();
+    if deviation > 0.0 { (a / n - b / m) / deviation } else { 0.0 }
+}
+
 /// `a` of `n` against `b` of `m`. `None` where it means nothing: too few machines, nobody to compare with, or no more
 /// than chance brings when this many values are looked at.
 pub(crate) fn lift(ours: (u64, u64), others: (u64, u64)) -> Option<Lift> {
     if ours.0 < LEAST || others.1 < LEAST || ours.0 > ours.1 || others.0 > others.1 {
         return None;
     }
-    (ratio(ours, others, STRICT).low > 1.0).then(|| ratio(ours, others, USUAL))
+    let lift = ratio(ours, others, USUAL);
+    (deviations(ours, others) >= STRICT && lift.low > 1.0).then_some(lift)
 }
 
 /// A value that machines of ours have more often than others.
