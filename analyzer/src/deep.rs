@@ -6,6 +6,7 @@ mod job;
 mod metrics;
 mod private;
 mod rounds;
+mod sources;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -105,6 +106,10 @@ impl DeepWorker {
 
     /// Works until cancelled. Nothing that fails here stops it: what is not done stays due.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::join!(self.work(&stop), sources::tell(&self.database, &self.library, &stop));
+    }
+
+    async fn work(&self, stop: &CancellationToken) {
         info!("deep analysis started");
         let mut idle = Idle::default();
         while !stop.is_cancelled() {

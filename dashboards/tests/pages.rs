@@ -8,8 +8,12 @@
 
 #[path = "pages/access.rs"]
 mod access;
+#[path = "pages/browser.rs"]
+mod browser;
 #[path = "pages/buckets.rs"]
 mod buckets;
+#[path = "pages/buttons.rs"]
+mod buttons;
 #[path = "pages/driver.rs"]
 mod driver;
 #[path = "pages/fixture.rs"]
@@ -28,6 +32,8 @@ mod named;
 mod openapi;
 #[path = "pages/search.rs"]
 mod search;
+#[path = "pages/sign_in.rs"]
+mod sign_in;
 #[path = "pages/status.rs"]
 mod status;
 #[path = "pages/targets.rs"]

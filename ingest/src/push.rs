@@ -10,12 +10,13 @@ mod missing;
 mod spool;
 mod store;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Query, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
 use http::header;
@@ -196,7 +197,9 @@ async fn take(intake: &Arc<Inner>, request: &Parts, body: &Incoming) -> Result<P
         }
     };
     // A task of its own: a client that hangs up now must not leave a file that nobody is told of.
-    let filing = store::file(Arc::clone(intake), tenant, files);
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()).unwrap_or_default();
+    let filing = store::file(Arc::clone(intake), tenant, peer, files);
     tokio::spawn(filing).await.map_err(|error| {
         tracing::error!(cause = ?error, "symbol files were not stored");
         Refusal::Unavailable

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use bluescope_storage::questions::{
-    Condition, NumberField, Pattern, Place, Range, SearchFilter, TextField, ValuesOf,
+    Condition, NumberField, Pattern, Place, Range, SAMPLE_ONE_IN, SearchFilter, TextField, ValuesOf,
 };
 
 use bed::Bed;
@@ -63,14 +63,15 @@ async fn run(full: bool) -> Result<()> {
     println!("{all} crashes of nine days, searched for seven:");
     for (name, condition) in conditions() {
         let filter = SearchFilter { range, condition };
-        let mut one_in = 1;
+        time!(full, format!("{name}: about how many"), database.search_about(&filter).await?);
         time!(full, format!("{name}: totals and series"), {
-            let (totals, _) = database.search_series(&filter, 7_200).await?;
-            one_in = totals.crashes.div_ceil(250_000).max(1).next_power_of_two();
-            totals.crashes
+            database.search_series(&filter, 7_200).await?.0.crashes
         });
-        time!(full, format!("{name}: facets of one machine in {one_in}"), {
-            database.search_facets(&filter, one_in).await?.len() as u64
+        time!(full, format!("{name}: facets of a sample"), {
+            database.search_facets(&filter, SAMPLE_ONE_IN).await?.len() as u64
+        });
+        time!(full, format!("{name}: totals, series and facets of all"), {
+            database.search_counts(&filter, 7_200).await?.totals.crashes
         });
         time!(full, format!("{name}: a page of all seven days"), {
             let keys = database.search_keys(&filter, 51, None).await?;

@@ -18,12 +18,7 @@ FROM crashes
 WHERE outcome = 'analysed'
 GROUP BY tenant, kind, culprit, driver, bucket;
 
--- What was there before this table was.
-INSERT INTO sightings (tenant, kind, culprit, driver, bucket, first_seen, last_seen)
-SELECT tenant, kind, culprit, driver, bucket, min(happened_at), max(happened_at)
-FROM crashes
-WHERE outcome = 'analysed'
-GROUP BY tenant, kind, culprit, driver, bucket;
+BACKFILL sightings;
 
 -- What long ranges draw: as crash_minutes, by the hour. Plain sets instead of states, since a state begins with 4 KB and
 -- nearly every driver has one crash in its hour: a week of 1.5 million crashes is read four times as fast. Machines are
@@ -61,50 +56,4 @@ FROM crashes
 WHERE outcome = 'analysed'
 GROUP BY hour, tenant, kind, culprit, driver;
 
--- What was there before this table was; groups that do not fit into memory go through the disk.
-INSERT INTO crash_hours (hour, tenant, kind, culprit, driver, first_seen, last_seen, crashes, machines, buckets)
-SELECT
-    toStartOfHour(toDateTime(happened_at, 'UTC')) AS hour,
-    tenant,
-    kind,
-    culprit,
-    driver,
-    min(happened_at),
-    max(happened_at),
-    groupUniqArray(crash_id),
-    groupUniqArray(sipHash64(tenant, machine)),
-    groupUniqArray(sipHash64(bucket))
-FROM crashes
-WHERE outcome = 'analysed'
-GROUP BY hour, tenant, kind, culprit, driver;
-
--- Which crashes each queue delivered, as hashes of their ids: so the ledger need not look at every crash there is. A block is
--- the hour in the id; those without a time are spread over blocks of their own.
-CREATE TABLE IF NOT EXISTS queue_crashes (
-    queue_id LowCardinality(String),
-    block UInt64,
-    crashes SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))
-)
-ENGINE = AggregatingMergeTree
-ORDER BY (queue_id, block)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS queue_crashes_of_crashes TO queue_crashes AS
-SELECT
-    queue_id,
-    toUInt64(if(toUnixTimestamp64Milli(crashed_at) = 0, sipHash64(crash_id) % 4096,
-        intDiv(toUnixTimestamp64Milli(crashed_at), 3600000))) AS block,
-    groupUniqArray(sipHash64(crash_id)) AS crashes
-FROM crashes
-WHERE outcome = 'analysed'
-GROUP BY queue_id, block;
-
-INSERT INTO queue_crashes (queue_id, block, crashes)
-SELECT
-    queue_id,
-    toUInt64(if(toUnixTimestamp64Milli(crashed_at) = 0, sipHash64(crash_id) % 4096,
-        intDiv(toUnixTimestamp64Milli(crashed_at), 3600000))) AS block,
-    groupUniqArray(sipHash64(crash_id))
-FROM crashes
-WHERE outcome = 'analysed'
-GROUP BY queue_id, block;
+BACKFILL crash_hours;

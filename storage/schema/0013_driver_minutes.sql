@@ -50,29 +50,4 @@ WHERE outcome = 'analysed'
 GROUP BY
     driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash;
 
--- What was there before this table was. What the view has taken already stands in the same sets.
-INSERT INTO driver_minutes (
-    driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash, first_seen,
-    last_seen, stored, crashes, machines, examples)
-SELECT
-    driver,
-    toStartOfMinute(toDateTime(happened_at, 'UTC')) AS minute,
-    tenant,
-    kind,
-    driver_timestamp AS timestamp,
-    driver_size AS size,
-    fault_offset AS offset,
-    bugcheck,
-    bugcheck_name,
-    bucket,
-    bucket_hash,
-    min(happened_at),
-    max(happened_at),
-    max(stored_at),
-    uniqCombined64State(17)(crash_id),
-    uniqCombined64State(14)((CAST(tenant, 'String'), machine)),
-    groupUniqArrayState(20)(crash_id)
-FROM crashes FINAL
-WHERE outcome = 'analysed'
-GROUP BY
-    driver, minute, tenant, kind, timestamp, size, offset, bugcheck, bugcheck_name, bucket, bucket_hash;
+BACKFILL driver_minutes;

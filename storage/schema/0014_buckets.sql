@@ -54,25 +54,9 @@ FROM crashes
 WHERE outcome = 'analysed'
 GROUP BY driver, bucket_key, tenant, kind, bugcheck;
 
--- What happened before these tables were there. What a view has taken already becomes one row with it.
-INSERT INTO bucket_crashes (
-    bucket_key, happened_at, crash_id, crashed_at, machine_key, tenant, fault_site, driver, driver_timestamp, driver_size,
-    fault_offset, revision)
-SELECT
-    sipHash64(CAST(bucket, 'String')), happened_at, crash_id, crashed_at, sipHash64(CAST(tenant, 'String'), machine),
-    tenant, fault_site, driver, driver_timestamp, driver_size, fault_offset, revision
-FROM crashes FINAL
-WHERE outcome = 'analysed';
+BACKFILL bucket_crashes;
 
-INSERT INTO buckets (
-    driver, bucket_key, tenant, kind, bugcheck, bugcheck_name, bucket, bucket_hash, first_seen, last_seen)
-SELECT
-    driver, sipHash64(CAST(crashes.bucket, 'String')) AS key, tenant, kind, bugcheck, anyLast(crashes.bugcheck_name),
-    anyLast(CAST(crashes.bucket, 'String')), anyLast(CAST(crashes.bucket_hash, 'String')), min(happened_at),
-    max(happened_at)
-FROM crashes
-WHERE outcome = 'analysed'
-GROUP BY driver, key, tenant, kind, bugcheck;
+BACKFILL buckets;
 
 -- What people know of a bucket. Nothing is changed or taken back: the newest link stands.
 CREATE TABLE IF NOT EXISTS bucket_notes (

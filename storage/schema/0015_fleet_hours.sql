@@ -15,8 +15,4 @@ FROM crashes
 WHERE outcome = 'analysed'
 GROUP BY hour;
 
--- What came before this table; what the view has taken already is in the set once.
-INSERT INTO fleet_hours (hour, machines)
-SELECT toStartOfHour(minute) AS hour, uniqCombined64MergeState(14)(machines)
-FROM crash_minutes
-GROUP BY hour;
+BACKFILL fleet_hours;

@@ -15,8 +15,12 @@ use crate::rows::{CrashRow, DeepRow, SymbolFileRow};
 
 pub use error::DatabaseError;
 
+pub(crate) use migrations::WRITE_SECONDS;
+
 mod error;
 mod migrations;
+pub(crate) mod stretches;
+pub(crate) mod views;
 
 /// Name of the database inside the embedded engine, where there is nobody to share it with.
 #[cfg(feature = "embedded")]

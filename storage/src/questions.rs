@@ -28,6 +28,7 @@ mod fleet_hours;
 mod fleet_now;
 mod fleet_series;
 mod fleet_size;
+mod grain;
 mod incident_counts;
 mod incident_evidence;
 mod incidents;
@@ -48,6 +49,7 @@ mod signal_rows;
 mod sparklines;
 mod suspect_machines;
 mod symbol_files;
+mod symbol_sources;
 mod tables;
 mod targets;
 mod top_drivers;
@@ -84,11 +86,12 @@ pub use pulse::{Casualties, DriverPulse, Pulse};
 pub use replay::{ReplayCursor, ReplayFilter, ReplayPage, ReplayRow};
 pub use rollout_counts::{ArmCounts, BuildName, ExposureSource, RolloutCounts};
 pub use search::{
-    Condition, Facet, FacetValue, KnownValue, NumberField, Pattern, Place, ROWS_AT_ONCE, SearchCursor,
-    SearchFilter, SearchKey, SearchTotals, TextField, ValuesOf,
+    Condition, Facet, FacetValue, KnownValue, NumberField, Pattern, Place, ROWS_AT_ONCE, SAMPLE_ONE_IN,
+    SearchCounts, SearchCursor, SearchFilter, SearchKey, SearchTotals, TextField, ValuesOf,
 };
 pub use signal_rows::SignalRows;
 pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, SoundPulse, Suspicion};
+pub use symbol_sources::SymbolSourceRow;
 pub use tables::{DiskRoom, TableSize};
 pub use targets::TargetRow;
 pub use top_drivers::{Culprit, DriverSummary};
@@ -128,11 +131,6 @@ impl Range {
     fn is_whole_hours(self) -> bool {
         self.from_ms % HOUR_MS == 0 && self.to_ms % HOUR_MS == 0
     }
-}
-
-/// Which of two statements counts by the hour where that says the same.
-fn by_hours(range: Range, step: i64, hours: &'static str, minutes: &'static str) -> &'static str {
-    if step % HOUR_MS == 0 && range.is_whole_hours() { hours } else { minutes }
 }
 
 /// Where the tick that holds `now_ms` ends: a question about now counts what arrived up to this moment.

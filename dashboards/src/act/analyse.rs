@@ -17,8 +17,8 @@ use storage::rows::CrashRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::body::{Body, by};
-use crate::access::{self, Who, person};
+use super::body::{Body, by, by_form};
+use crate::access::Who;
 use crate::app::{App, now_ms};
 use crate::gather::audit::Action;
 use crate::link;
@@ -26,8 +26,6 @@ use crate::respond::{ApiFault, Fault, PageFault};
 
 /// One crash within this: what was read seconds ago comes out the same.
 const ONE_IN_MS: i64 = 10_000;
-/// Who asks by a form, which asks for no name, and has not told it anywhere else.
-const BY_FORM: &str = "somebody on the page of the crash";
 
 /// A crash that will be analysed again.
 #[derive(Serialize, ToSchema)]
@@ -66,12 +64,8 @@ pub(crate) async fn form(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, PageFault> {
     let Path(id) = path?;
-    let remembered = access::current().map(|visit| visit.remembered).unwrap_or_default();
-    let by = match who.is_named() {
-        true => who.name.clone(),
-        false => person(&remembered, "by").unwrap_or_else(|_none| BY_FORM.to_owned()),
-    };
-    let Accepted { crash_id, .. } = wish(&app, &who.called(&by), &id).await?;
+    let Accepted { crash_id, .. } =
+        wish(&app, &by_form(&who, "somebody on the page of the crash"), &id).await?;
     Ok(Redirect::to(&link::with_query(&link::crash(crash_id), &[("queued", "1")])).into_response())
 }
 

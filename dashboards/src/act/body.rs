@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Kind;
-use crate::access::{Who, person};
+use crate::access::{self, Who, person};
 use crate::link;
 use crate::respond::Fault;
 
@@ -106,6 +106,12 @@ pub(super) fn must(holds: bool, why: &str) -> Result<(), Fault> {
 /// Under which name: that of the sign-in, or else the one given.
 pub(super) fn by(who: &Who, given: &str) -> Result<String, Fault> {
     if who.is_named() { Ok(who.name.clone()) } else { person(given, "by") }
+}
+
+/// Who acts by a button alone, which asks for no name: that of the sign-in, the one told before, or `somebody` there.
+pub(super) fn by_form(who: &Who, somebody: &str) -> Who {
+    let remembered = access::current().map(|visit| visit.remembered).unwrap_or_default();
+    who.called(&by(who, &remembered).unwrap_or_else(|_none| somebody.to_owned()))
 }
 
 /// Checks a body against what the act needs.

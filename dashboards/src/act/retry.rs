@@ -14,14 +14,11 @@ use storage::queue::Position;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::body::{Body, by};
-use crate::access::{self, Who, person};
+use super::body::{Body, by, by_form};
+use crate::access::Who;
 use crate::app::{App, now_ms};
 use crate::gather::audit::Action;
 use crate::respond::{ApiFault, Fault, PageFault};
-
-/// Who asks by a form, which asks for no name, and has not told it anywhere else.
-const BY_FORM: &str = "somebody on the status page";
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetterQueued)]
@@ -61,12 +58,7 @@ pub(crate) async fn form(
     path: Result<Path<(i32, i64)>, PathRejection>,
 ) -> Result<Response, PageFault> {
     let Path((partition, offset)) = path?;
-    let remembered = access::current().map(|visit| visit.remembered).unwrap_or_default();
-    let by = match who.is_named() {
-        true => who.name.clone(),
-        false => person(&remembered, "by").unwrap_or_else(|_none| BY_FORM.to_owned()),
-    };
-    queue(&app, &who.called(&by), Position { partition, offset }).await?;
+    queue(&app, &by_form(&who, "somebody on the status page"), Position { partition, offset }).await?;
     Ok(Redirect::to("/status?queued").into_response())
 }
 

@@ -13,16 +13,14 @@ use storage::questions::{ActRow, TargetRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::body::{Body, by};
-use crate::access::{self, Who, person};
+use super::body::{Body, by, by_form};
+use crate::access::Who;
 use crate::app::{App, now_ms};
 use crate::gather::audit::Action;
 use crate::respond::{ApiFault, Fault, PageFault};
 
 /// One test of a target within this: nobody needs more, and a channel is not to be flooded.
 const ONE_IN_MS: i64 = 10_000;
-/// Who acts by a form, which asks for no name, and has not told it anywhere else.
-const BY_FORM: &str = "somebody on the page of targets";
 
 /// A test that will be made.
 #[derive(Serialize, ToSchema)]
@@ -62,12 +60,7 @@ pub(crate) async fn form(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, PageFault> {
     let Path(name) = path?;
-    let remembered = access::current().map(|visit| visit.remembered).unwrap_or_default();
-    let by = match who.is_named() {
-        true => who.name.clone(),
-        false => person(&remembered, "by").unwrap_or_else(|_none| BY_FORM.to_owned()),
-    };
-    wish(&app, &who.called(&by), name).await?;
+    wish(&app, &by_form(&who, "somebody on the page of targets"), name).await?;
     Ok(Redirect::to("/targets?asked").into_response())
 }
 

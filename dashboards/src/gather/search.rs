@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use storage::questions::{
-    Facet, FacetValue, Range, SearchCursor, SearchFilter, SearchKey, SearchTotals, SeriesPoint,
+    Facet, FacetValue, Range, SAMPLE_ONE_IN, SearchCounts, SearchCursor, SearchFilter, SearchKey,
+    SearchTotals, SeriesPoint,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -17,8 +18,8 @@ pub(crate) mod export;
 
 /// Crashes on one page.
 const PAGE: u32 = 50;
-/// With more crashes than this, facets are counted on a sample of the machines: about so many crashes are looked at.
-const SAMPLED_ABOVE: u64 = 250_000;
+/// With about as many crashes as this, facets are counted on a sample of the machines: no more of them are looked at.
+const SAMPLED_ABOVE: u64 = 100_000;
 /// Bars that are wide enough to be pointed at.
 const MOST_STEPS: i64 = 100;
 /// Lengths of a step, in seconds, and what they are called.
@@ -152,15 +153,23 @@ pub(crate) async fn gather(app: &App, asked: SearchQuery) -> Result<Search, Refu
         let keys = database.search_keys(&filter, PAGE + 1, before).await?;
         return list(app, search, keys).await;
     }
-    (search.totals, search.series) = database.search_series(&filter, step_s).await?;
-    search.facets_one_in = search.totals.crashes.div_ceil(SAMPLED_ABOVE).max(1).next_power_of_two();
-    let narrowed = SearchFilter { range: newest(&search.series, range, step_s, before), ..filter.clone() };
-    let (facets, keys) = tokio::try_join!(
-        database.search_facets(&filter, search.facets_one_in),
-        database.search_keys(&narrowed, PAGE + 1, before),
-    )?;
-    search.facets = lines(&query, facets);
+    let counts = if database.search_about(&filter).await? < SAMPLED_ABOVE {
+        database.search_counts(&filter, step_s).await?
+    } else {
+        let (totals, series) = database.search_series(&filter, step_s).await?;
+        search.facets_one_in = one_in(totals.crashes);
+        SearchCounts { totals, series, facets: database.search_facets(&filter, search.facets_one_in).await? }
+    };
+    (search.totals, search.series) = (counts.totals, counts.series);
+    search.facets = lines(&query, counts.facets);
+    let narrowed = SearchFilter { range: newest(&search.series, range, step_s, before), ..filter };
+    let keys = database.search_keys(&narrowed, PAGE + 1, before).await?;
     list(app, search, keys).await
+}
+
+/// Of how many machines one is looked at.
+fn one_in(crashes: u64) -> u64 {
+    crashes.div_ceil(SAMPLED_ABOVE).next_power_of_two().max(SAMPLE_ONE_IN)
 }
 
 /// The page of the found keys.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use storage::questions::{DiskRoom, Lag, TableSize};
+use storage::questions::{DiskRoom, Lag, SymbolSourceRow, TableSize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -33,13 +33,15 @@ pub(crate) struct Status {
     pub(crate) disk: DiskRoom,
 }
 
-/// What is known of symbols without asking a server.
+/// What is known of symbols without asking a server: the analyzers say how those are doing.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct SymbolHealth {
     /// Files that analyses of the last week lacked.
     pub(crate) missing_files: usize,
     /// There are more than were counted.
     pub(crate) more: bool,
+    /// The servers, folders and stores that analyzers ask.
+    pub(crate) sources: Vec<SymbolSourceRow>,
 }
 
 /// A delivery that was set aside.
@@ -60,12 +62,13 @@ pub(crate) async fn gather(app: &App) -> Result<Status, Fault> {
     let now_ms = now_ms();
     let database = &app.database;
     let week_ms = 7 * 86_400_000;
-    let (ledger, lag, tables, disk, missing, letters) = tokio::try_join!(
+    let (ledger, lag, tables, disk, missing, sources, letters) = tokio::try_join!(
         ledger::gather(database, &app.queue),
         async { Ok(database.lag(now_ms - LATELY_MS).await?) },
         async { Ok(database.tables().await?) },
         async { Ok(database.disk_room().await?) },
         async { Ok(database.missing_symbols(None, now_ms - week_ms, FEW, None).await?) },
+        async { Ok(database.symbol_sources().await?) },
         async { Ok(app.queue.dead_letters(FEW as usize).await?) },
     )?;
     let ids: Vec<Uuid> = letters.iter().filter_map(|letter| Some(letter.meta.as_ref()?.crash_id)).collect();
@@ -90,7 +93,7 @@ pub(crate) async fn gather(app: &App) -> Result<Status, Fault> {
         queue: app.queue.id().to_owned(),
         ledger,
         lag,
-        symbols: SymbolHealth { missing_files: missing.len(), more: missing.len() >= FEW as usize },
+        symbols: SymbolHealth { missing_files: missing.len(), more: missing.len() >= FEW as usize, sources },
         dead_letters: letters.into_iter().map(letter).collect(),
         tables,
         disk,

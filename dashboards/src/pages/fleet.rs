@@ -70,7 +70,7 @@ fn open_incident(incident: &IncidentSummary, fleet: &Fleet) -> Markup {
                 @if !incident.tenant.is_empty() { ", " (text::name(&incident.tenant)) }
                 @if !incident.acknowledged_by.is_empty() { ", " (text::name(&incident.acknowledged_by)) " works on it" }
             }
-            @if !incident.sentence.is_empty() { span.quiet { (text::visible(&incident.sentence)) } }
+            @if !incident.sentence.is_empty() { span.name.quiet { (text::visible(&incident.sentence)) } }
         }
     }
 }
@@ -174,50 +174,40 @@ fn kind(kind: &str) -> &str {
 }
 
 fn new_drivers(rows: &[NewDriver], span: Span) -> Markup {
-    html! {
-        @if !rows.is_empty() {
-            section.card {
-                h2 { "New drivers" }
-                div.scroll tabindex="0" role="region" aria-label="New drivers" {
-                    table {
-                        thead { tr { th { "Driver" } th.n { "Machines" } th { "First crash" } } }
-                        tbody {
-                            @for row in rows {
-                                tr {
-                                    td { a href=(link::driver(&row.driver)) { (text::name(&row.driver)) } }
-                                    td.n { (text::number(row.machines)) }
-                                    td.nowrap { (text::time(row.first_seen_ms)) }
-                                }
-                            }
-                        }
-                    }
-                }
-                p.quiet { "Their first crash of all was in " (span.words()) "." }
-            }
-        }
-    }
+    let name =
+        |row: &NewDriver| html! { td { a href=(link::driver(&row.driver)) { (text::name(&row.driver)) } } };
+    let rows = rows.iter().map(|row| (name(row), row.machines, row.first_seen_ms));
+    newcomers("Driver", rows, html! { "Their first crash of all was in " (span.words()) "." })
 }
 
 fn new_buckets(rows: &[NewBucket], span: Span) -> Markup {
+    let name = |row: &NewBucket| html! { td.mono { a href=(link::bucket(None, &row.bucket)) { (text::name(&row.bucket)) } } };
+    let rows = rows.iter().map(|row| (name(row), row.machines, row.first_seen_ms));
+    newcomers("Bucket", rows, html! { "Nobody crashed so before " (span.words()) "." })
+}
+
+/// What has crashed for the first time: its name's cell, machines and when; nothing where nothing is new.
+fn newcomers(of: &str, rows: impl ExactSizeIterator<Item = (Markup, u64, i64)>, why: Markup) -> Markup {
+    let title = format!("New {}s", of.to_lowercase());
     html! {
-        @if !rows.is_empty() {
+        @if rows.len() > 0 {
             section.card {
-                h2 { "New buckets" }
-                div.scroll tabindex="0" role="region" aria-label="New buckets" {
+                h2 { (title) }
+                div.scroll tabindex="0" role="region" aria-label=(title) {
                     table {
-                        thead { tr { th { "Bucket" } th.n { "Machines" } th { "First crash" } } }
+                        thead { tr { th { (of) } th.n { "Machines" } th { "First crash" } } }
                         tbody {
-                            @for row in rows {
+                            @for (name, machines, first_seen_ms) in rows {
                                 tr {
-                                    td.mono { a href=(link::bucket(None, &row.bucket)) { (text::name(&row.bucket)) } }
-                                    td.n { (text::number(row.machines)) }
-                                    td.nowrap { (text::time(row.first_seen_ms)) }
+                                    (name)
+                                    td.n { (text::number(machines)) }
+                                    td.nowrap { (text::time(first_seen_ms)) }
                                 }
                             }
                         }
                     }
                 }
-                p.quiet { "Nobody crashed so before " (span.words()) "." }
+                p.quiet { (why) }
             }
         }
     }

@@ -3,17 +3,18 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Html;
 use maud::{Markup, html};
+use storage::questions::SymbolSourceRow;
 
 use super::Answer;
 use crate::access::{self, Role, csrf_field};
 use crate::app::App;
 use crate::gather::ledger::Ledger;
-use crate::gather::status::{DeadLetter, Status, gather};
+use crate::gather::status::{DeadLetter, Status, SymbolHealth, gather};
 use crate::layout::{self, Here, Renew};
 use crate::{link, text};
 
 /// The parts that are renewed while the page is open.
-const PARTS: &[&str] = &["ledger", "pace", "letters", "room"];
+const PARTS: &[&str] = &["ledger", "pace", "symbols", "letters", "room"];
 
 /// `GET /status`; with `?queued` behind it, a dead letter was queued again.
 pub(crate) async fn page(State(app): State<App>, RawQuery(query): RawQuery) -> Answer {
@@ -39,6 +40,7 @@ fn render(status: &Status, queued: bool, may: bool) -> Markup {
             }
         }
         (pace(status))
+        (symbols(&status.symbols))
         section #letters.card {
             h2 { "Dead letters" }
             @if queued { p.note role="status" { "Queued again; its row follows within seconds." } }
@@ -67,7 +69,6 @@ fn seconds(ms: u64) -> String {
 
 fn pace(status: &Status) -> Markup {
     let lag = &status.lag;
-    let symbols = &status.symbols;
     html! {
         section #pace.card {
             h2 { "Analysis" }
@@ -81,6 +82,24 @@ fn pace(status: &Status) -> Markup {
             }
             @if lag.crashes == 0 { p.none { "No crash became a row within the last 15 minutes." } }
             @else { p.quiet { "Of " (text::counted(lag.crashes, "row")) " of the last 15 minutes." } }
+        }
+    }
+}
+
+fn symbols(symbols: &SymbolHealth) -> Markup {
+    html! {
+        section #symbols.card {
+            h2 { "Symbols" }
+            @if symbols.sources.is_empty() {
+                p.none { "No server is asked: stacks have the names of files that were pushed. The setting is " code { "symbols.sources" } "." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-label="Sources of symbols" {
+                    table {
+                        thead { tr { th { "Source" } th { "Health" } th { "Answered last" } th { "Failed last" } th { "With" } } }
+                        tbody { @for source in &symbols.sources { (symbol_source(source)) } }
+                    }
+                }
+            }
             p {
                 @if symbols.missing_files == 0 { "No analysis of the last week lacked a symbol file." }
                 @else {
@@ -90,6 +109,28 @@ fn pace(status: &Status) -> Markup {
                     " were wanted by analyses of the last week and not found."
                 }
             }
+        }
+    }
+}
+
+fn symbol_source(source: &SymbolSourceRow) -> Markup {
+    let failed_last = source.failed_at_ms > source.answered_at_ms;
+    let (class, words) = match source.state.as_str() {
+        "asked" if source.answered_at_ms.is_none() && source.failed_at_ms.is_none() => {
+            ("badge", "not asked yet")
+        }
+        "asked" if failed_last => ("badge warn", "fails"),
+        "asked" => ("badge good", "answers"),
+        "left alone" => ("badge bad", "left alone after failures"),
+        other => ("badge warn", other),
+    };
+    html! {
+        tr {
+            td.mono { (text::visible(&source.source)) }
+            td { span class=(class) { (words) } }
+            td.nowrap { @if let Some(at_ms) = source.answered_at_ms { (text::time(at_ms)) } }
+            td.nowrap { @if let Some(at_ms) = source.failed_at_ms { (text::time(at_ms)) } }
+            td { (text::visible(&source.last_error)) }
         }
     }
 }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
+use storage::questions::SymbolSourceRow;
 use storage::queue::BatchLimits;
 
 use crate::check_page;
@@ -43,5 +44,35 @@ async fn a_dead_letter_is_queued_again() {
     assert_eq!(fixture.queue.state().await.unwrap().accepted, 2);
     let nothing = post(&fixture, "/api/v1/dead-letters/0/4711/retry").await;
     assert_eq!(nothing.status, StatusCode::NOT_FOUND, "{}", nothing.body);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbol_server_that_fails_is_shown() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let page = fixture.get("/status").await;
+    assert!(page.body.contains("No server is asked"), "{}", page.body);
+    let source = |source: &str, state: &str| SymbolSourceRow {
+        source: source.to_owned(),
+        state: state.to_owned(),
+        updated_at_ms: now_ms(),
+        ..SymbolSourceRow::default()
+    };
+    let failed = SymbolSourceRow {
+        failed_at_ms: Some(now_ms()),
+        last_error: "HTTP 503 <b>".to_owned(),
+        ..source("https://symbols.example/", "left alone")
+    };
+    let answers = SymbolSourceRow { answered_at_ms: Some(now_ms()), ..source("/srv/symbols", "asked") };
+    let idle = source("s3://symbols", "asked");
+    let gone =
+        SymbolSourceRow { updated_at_ms: now_ms() - 600_000, ..source("https://gone.example/", "asked") };
+    fixture.database.put_symbol_sources(&[failed, answers, idle, gone]).await.unwrap();
+    let page = fixture.get("/status").await;
+    check_page("/status", &page);
+    for words in ["left alone after failures", "HTTP 503 &lt;b&gt;", "answers", "not asked yet"] {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+    assert!(!page.body.contains("gone.example"), "it is configured no more");
     fixture.stop().await;
 }

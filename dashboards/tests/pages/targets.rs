@@ -5,7 +5,7 @@ use serde_json::Value;
 use storage::questions::{ActCursor, TargetRow};
 use uuid::Uuid;
 
-use crate::access::Browser;
+use crate::browser::Browser;
 use crate::check_page;
 use crate::fixture::{Fixture, Page, hostile, now_ms};
 

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use storage::questions::AuditRow;
 use storage::rows::SymbolFileRow;
 use storage::symbols::SymbolKey;
 use symbols::identify::UnpackLimits;
+use uuid::Uuid;
 
 use super::Inner;
 use super::look::{Content, Looked, look};
@@ -20,6 +22,9 @@ const MOST_FILES: usize = 1_000;
 /// Reasons in a refusal, and files of no use in an answer: of an archive of sources people want to see the kind of fault,
 /// not all of it.
 const MOST_REASONS: usize = 100;
+
+/// Files that a line of the audit log names.
+const MOST_NAMED: usize = 10;
 
 /// The answer to an upload.
 #[derive(Debug, Default, Serialize)]
@@ -48,6 +53,7 @@ struct Refused {
 pub(super) async fn file(
     intake: Arc<Inner>,
     tenant: String,
+    peer: String,
     spooled: Vec<Spooled>,
 ) -> Result<Pushed, Refusal> {
     let mut pushed = Pushed::default();
@@ -72,12 +78,33 @@ pub(super) async fn file(
         tracing::error!(cause = ?error, "the arrival of symbol files was not noted");
         Refusal::Unavailable
     })?;
+    intake.database.put_audit(&audit(&tenant, peer, arrived_at, &pushed.files)).await.map_err(|error| {
+        tracing::error!(cause = ?error, "a push of symbol files is missing in the audit log");
+        Refusal::Unavailable
+    })?;
     for file in &pushed.files {
         tracing::info!(tenant, id = file.id, kind = file.kind, bytes = file.bytes, "symbol file stored");
         intake.metrics.files.get_or_create(&Kind { kind: file.kind }).inc();
     }
     pushed.refused.truncate(MOST_REASONS);
     Ok(pushed)
+}
+
+/// The line of the audit log. A token stands for a tenant, not for a person.
+fn audit(tenant: &str, peer: String, at_ms: i64, files: &[Filed]) -> AuditRow {
+    let ids: Vec<&str> = files.iter().take(MOST_NAMED).map(|file| file.id.as_str()).collect();
+    let more = files.len().saturating_sub(ids.len());
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    AuditRow {
+        audit_id: Uuid::new_v4(),
+        at_ms,
+        who: "a token".to_owned(),
+        role: String::new(),
+        peer,
+        action: "symbol_push".to_owned(),
+        subject: tenant.to_owned(),
+        detail: format!("{}{rest}", ids.join(", ")),
+    }
 }
 
 async fn file_one(

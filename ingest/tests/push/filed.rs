@@ -1,6 +1,7 @@
 //! What is taken: alone, in forms, in archives, compressed; and what is told of it.
 
 use serde_json::json;
+use storage::questions::AuditFilter;
 use storage::rows::{CrashRow, DeepRow};
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ async fn a_file_is_filed_under_what_it_is_and_the_arrival_noted() {
     assert_eq!(answer, json!({ "files": [expected], "refused": [] }));
     assert_eq!(fixture.stored("", "crash.pdb", KEY, "crash.sym").await, Some(sym(100)));
     assert_eq!(fixture.noted().await, [(String::new(), pdb_id(), "sym".to_owned())]);
+    let lines = fixture.database.audit(&AuditFilter::default(), 10, None).await.unwrap();
+    let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.detail.as_str())).collect();
+    assert_eq!(told, [("symbol_push", pdb_id().as_str())]);
 
     // Compressed on the wire, and a newer one of the same name.
     for (encoding, body) in

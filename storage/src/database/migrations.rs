@@ -1,12 +1,20 @@
 //! Brings a database's schema up to this build's: numbered files, applied in order, each recorded once.
 //! Every statement is idempotent (`IF NOT EXISTS`), because ClickHouse has no lock that two processes starting at
 //! once could hold: both may apply the same step, and the record of it merges into one.
+//!
+//! One kind of statement is our own: `BACKFILL table;` puts the crashes that were there before a table's view through it,
+//! piece by piece, as if the view had always been there. What the view has taken meanwhile is in the same sets.
 
 use clickhouse::error::Error;
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 
 use super::DatabaseError;
+use super::stretches::{Hour, stretches};
+use super::views::View;
+
+/// A statement that writes may take this long.
+pub(crate) const WRITE_SECONDS: &str = "600";
 
 struct Migration {
     number: u32,
@@ -37,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(13, "0013_driver_minutes.sql"),
     migration!(14, "0014_buckets.sql"),
     migration!(15, "0015_fleet_hours.sql"),
+    migration!(16, "0016_symbol_sources.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -61,9 +70,7 @@ pub(super) async fn run(client: &Client) -> Result<(), DatabaseError> {
         match applied.iter().find(|row| row.number == migration.number) {
             Some(row) if row.digest == digest(migration) => {}
             Some(_) => return Err(DatabaseError::MigrationChanged { file: migration.file }),
-            None => apply(client, migration)
-                .await
-                .map_err(|source| DatabaseError::Migration { file: migration.file, source })?,
+            None => apply(client, migration).await?,
         }
     }
     // A newer build was here, as during a rolling upgrade: steps only ever add, so this one still works.
@@ -74,10 +81,42 @@ pub(super) async fn run(client: &Client) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-async fn apply(client: &Client, migration: &Migration) -> Result<(), Error> {
+async fn apply(client: &Client, migration: &Migration) -> Result<(), DatabaseError> {
+    let failed = |source| DatabaseError::Migration { file: migration.file, source };
     for statement in statements(migration.sql) {
-        client.query_raw(statement).execute().await?;
+        match statement.lines().last().and_then(|line| line.strip_prefix("BACKFILL ")) {
+            Some(table) => {
+                let view = View::into_table(table)?;
+                backfill(client, table, &view).await.map_err(failed)?;
+            }
+            None => client.query_raw(statement).execute().await.map_err(failed)?,
+        }
     }
+    record(client, migration).await.map_err(failed)
+}
+
+/// In which hours crashes arrived, and how many.
+const ARRIVED: &str =
+    "SELECT toInt64(toUnixTimestamp(toStartOfHour(received_at))) AS hour_s, count() AS crashes
+FROM crashes GROUP BY hour_s ORDER BY hour_s";
+
+const A_PIECE: &str = "received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')";
+
+async fn backfill(client: &Client, table: &str, view: &View) -> Result<(), Error> {
+    let hours: Vec<Hour> =
+        client.query_raw(ARRIVED).with_setting("max_execution_time", WRITE_SECONDS).fetch_all().await?;
+    let pieces = stretches(&hours);
+    let insert = view.insert("crashes", A_PIECE);
+    for (number, piece) in pieces.iter().enumerate() {
+        tracing::info!(table, piece = number + 1, of = pieces.len(), "filling a table of the new schema");
+        let fill = client.query_raw(&insert).with_setting("max_execution_time", WRITE_SECONDS);
+        fill.param("from_ms", piece.from_ms).param("to_ms", piece.to_ms).execute().await?;
+    }
+    Ok(())
+}
+
+async fn record(client: &Client, migration: &Migration) -> Result<(), Error> {
     let mut record = client.insert::<Applied>("migrations").await?.with_setting("async_insert", "0");
     let row =
         Applied { number: migration.number, name: migration.file.to_owned(), digest: digest(migration) };
@@ -87,12 +126,17 @@ async fn apply(client: &Client, migration: &Migration) -> Result<(), Error> {
     Ok(())
 }
 
+/// All statements there are, in their order.
+pub(super) fn all_statements() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().flat_map(|migration| statements(migration.sql))
+}
+
 fn digest(migration: &Migration) -> String {
     blake3::hash(migration.sql.as_bytes()).to_hex().to_string()
 }
 
 /// The statements of one of our own files: each ends with a `;` at the end of a line.
-fn statements(sql: &str) -> impl Iterator<Item = &str> {
+fn statements(sql: &'static str) -> impl Iterator<Item = &'static str> {
     sql.split(";\n").map(str::trim).filter(|statement| {
         statement.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"))
     })

@@ -1,30 +1,19 @@
 //! How many machines one driver takes down, over time.
 
-use super::{Range, SeriesPoint, by_hours, fill, step_ms};
+use super::grain::Grain;
+use super::{Range, SeriesPoint, fill, step_ms};
 use crate::database::{Database, DatabaseError};
 
-const MINUTES: &str = "
+const SQL: &str = "
 SELECT
-    intDiv(toInt64(toUnixTimestamp(minute)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
-    uniqCombined64Merge(14)(machines) AS machines,
-    uniqCombined64Merge(17)(crashes) AS crashes
-FROM driver_minutes
+    intDiv(toInt64(toUnixTimestamp($time)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
+    $machines AS machines,
+    $crashes AS crashes
+FROM $rollup
 WHERE driver = {driver:String}
     AND ({any_tenant:Bool} OR tenant = {tenant:String})
-    AND minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-GROUP BY at_ms
-ORDER BY at_ms";
-
-const HOURS: &str = "
-SELECT
-    intDiv(toInt64(toUnixTimestamp(hour)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
-    uniqCombined64Array(14)(crash_hours.machines) AS machines,
-    uniqExactArray(crash_hours.crashes) AS crashes
-FROM crash_hours
-WHERE driver = {driver:String}
-    AND hour >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    AND $time >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
+    AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY at_ms
 ORDER BY at_ms";
 
@@ -49,7 +38,7 @@ impl Database {
     ) -> Result<Vec<SeriesPoint>, DatabaseError> {
         let step = step_ms(range, step_s)?;
         let found: Vec<SeriesPoint> = self
-            .ask(by_hours(range, step, HOURS, MINUTES))
+            .ask_built(&Grain::of_steps(range, step).of_one_driver().say(SQL))
             .param("driver", driver)
             .param("any_tenant", tenant.is_none())
             .param("tenant", tenant.unwrap_or_default())

@@ -1,27 +1,17 @@
 //! How many machines crash, over time.
 
-use super::{Range, SeriesPoint, by_hours, fill, step_ms};
+use super::grain::Grain;
+use super::{Range, SeriesPoint, fill, step_ms};
 use crate::database::{Database, DatabaseError};
 
-const MINUTES: &str = "
+const SQL: &str = "
 SELECT
-    intDiv(toInt64(toUnixTimestamp(minute)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
-    uniqCombined64Merge(14)(machines) AS machines,
-    uniqExactMerge(crashes) AS crashes
-FROM crash_minutes
-WHERE minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-GROUP BY at_ms
-ORDER BY at_ms";
-
-const HOURS: &str = "
-SELECT
-    intDiv(toInt64(toUnixTimestamp(hour)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
-    uniqCombined64Array(14)(crash_hours.machines) AS machines,
-    uniqExactArray(crash_hours.crashes) AS crashes
-FROM crash_hours
-WHERE hour >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    intDiv(toInt64(toUnixTimestamp($time)) * 1000, {step:Int64}) * {step:Int64} AS at_ms,
+    $machines AS machines,
+    $crashes AS crashes
+FROM $rollup
+WHERE $time >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
+    AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY at_ms
 ORDER BY at_ms";
 
@@ -31,7 +21,7 @@ impl Database {
     pub async fn fleet_series(&self, range: Range, step_s: u32) -> Result<Vec<SeriesPoint>, DatabaseError> {
         let step = step_ms(range, step_s)?;
         let found: Vec<SeriesPoint> = self
-            .ask(by_hours(range, step, HOURS, MINUTES))
+            .ask_built(&Grain::of_steps(range, step).say(SQL))
             .param("from", range.from_ms)
             .param("to", range.to_ms)
             .param("step", step)

@@ -4,6 +4,7 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
 use super::Range;
+use super::grain::Grain;
 use crate::database::{Database, DatabaseError};
 
 /// A driver or module whose first crash is within the range.
@@ -46,25 +47,18 @@ pub struct NewBucket {
     pub crashes: u64,
 }
 
-/// Drivers that nobody saw before, among the rows of a rollup.
-macro_rules! new_drivers {
-    ($machines:literal, $crashes:literal, $rows:literal) => {
-        concat!(
-            "
+/// Drivers that nobody saw before.
+const DRIVERS: &str = "
 SELECT
     driver,
     kind,
     toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms,
     toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms,
-    ",
-            $machines,
-            " AS machines,
-    ",
-            $crashes,
-            " AS crashes
-FROM ",
-            $rows,
-            "
+    $machines AS machines,
+    $crashes AS crashes
+FROM $rollup
+WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+    AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND (driver, kind) IN (
         SELECT driver, kind
         FROM sightings
@@ -78,26 +72,7 @@ FROM ",
     )
 GROUP BY driver, kind
 ORDER BY machines DESC, crashes DESC, driver, kind
-LIMIT {limit:UInt32}"
-        )
-    };
-}
-
-const DRIVERS_BY_MINUTES: &str = new_drivers!(
-    "uniqCombined64Merge(14)(crash_minutes.machines)",
-    "uniqExactMerge(crash_minutes.crashes)",
-    "crash_minutes
-WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
-);
-
-const DRIVERS_BY_HOURS: &str = new_drivers!(
-    "uniqCombined64Array(14)(crash_hours.machines)",
-    "uniqExactArray(crash_hours.crashes)",
-    "crash_hours
-WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
-);
+LIMIT {limit:UInt32}";
 
 /// Names that are new are few, mostly: those that no row of long ago speaks of are looked at alone. What they did is read
 /// where crashes lie by their bucket.
@@ -175,7 +150,7 @@ impl Database {
     /// Drivers and modules whose first crash of all tenants happened within the range, those with the most machines
     /// first. In a database that is younger than the range, that is every one.
     pub async fn new_drivers(&self, range: Range, limit: u32) -> Result<Vec<NewDriver>, DatabaseError> {
-        self.ask(if range.is_whole_hours() { DRIVERS_BY_HOURS } else { DRIVERS_BY_MINUTES })
+        self.ask_built(&Grain::of(range).say(DRIVERS))
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
             .param("limit", limit)

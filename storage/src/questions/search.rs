@@ -14,7 +14,7 @@ use super::{MAX_POINTS, Range, SeriesPoint, fill};
 use crate::database::{Database, DatabaseError};
 
 pub use self::condition::{Condition, NumberField, Pattern, Place, TextField};
-pub use self::facets::{Facet, FacetValue};
+pub use self::facets::{Facet, FacetValue, SAMPLE_ONE_IN, SearchCounts};
 pub use self::values::{KnownValue, ValuesOf};
 
 mod condition;
@@ -126,19 +126,38 @@ ORDER BY happened_at DESC, crash_id DESC, revision DESC
 LIMIT 1 BY crash_id"
 );
 
+/// About how many, of a sample: a twentieth of what it costs to count them.
+const ABOUT: [&str; 2] = [concat!("SELECT count() FROM crash_sample WHERE ", within!()), ""];
+
+/// The length of a step in ms.
+fn steps(filter: &SearchFilter, step_s: u32) -> Result<i64, DatabaseError> {
+    let step = i64::from(step_s.max(1)) * 1000;
+    if filter.range.to_ms.saturating_sub(filter.range.from_ms) / step > MAX_POINTS {
+        return Err(DatabaseError::Invalid(
+            "the series would have more than 10000 points: use a longer step",
+        ));
+    }
+    Ok(step)
+}
+
 impl Database {
+    /// About how many crashes a search will find.
+    pub async fn search_about(&self, filter: &SearchFilter) -> Result<u64, DatabaseError> {
+        let found: u64 = self
+            .search(ABOUT, filter)
+            .fetch_one()
+            .await
+            .map_err(DatabaseError::while_("estimate what will be found"))?;
+        Ok(found.saturating_mul(SAMPLE_ONE_IN))
+    }
+
     /// How many crashes and machines there are, and how many in each step of `step_s` seconds.
     pub async fn search_series(
         &self,
         filter: &SearchFilter,
         step_s: u32,
     ) -> Result<(SearchTotals, Vec<SeriesPoint>), DatabaseError> {
-        let step = i64::from(step_s.max(1)) * 1000;
-        if filter.range.to_ms.saturating_sub(filter.range.from_ms) / step > MAX_POINTS {
-            return Err(DatabaseError::Invalid(
-                "the series would have more than 10000 points: use a longer step",
-            ));
-        }
+        let step = steps(filter, step_s)?;
         let rows: Vec<StepRow> = self
             .search(SERIES, filter)
             .param("step", step)

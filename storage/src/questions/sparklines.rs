@@ -3,7 +3,8 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Range, by_hours, step_ms};
+use super::grain::Grain;
+use super::{Range, step_ms};
 use crate::database::{Database, DatabaseError};
 
 #[derive(Row, Deserialize)]
@@ -12,32 +13,17 @@ struct Found {
     steps: Vec<(i64, u64)>,
 }
 
-const MINUTES: &str = "
+const SQL: &str = "
 SELECT driver, groupArray((step, machine_count)) AS steps
 FROM (
     SELECT
         driver,
-        intDiv(toInt64(toUnixTimestamp(minute)) * 1000, {step:Int64}) AS step,
-        uniqCombined64Merge(14)(crash_minutes.machines) AS machine_count
-    FROM crash_minutes
+        intDiv(toInt64(toUnixTimestamp($time)) * 1000, {step:Int64}) AS step,
+        $machines AS machine_count
+    FROM $rollup
     WHERE driver IN {drivers:Array(String)}
-        AND minute >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-        AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    GROUP BY driver, step
-)
-GROUP BY driver";
-
-const HOURS: &str = "
-SELECT driver, groupArray((step, machine_count)) AS steps
-FROM (
-    SELECT
-        driver,
-        intDiv(toInt64(toUnixTimestamp(hour)) * 1000, {step:Int64}) AS step,
-        uniqCombined64Array(14)(crash_hours.machines) AS machine_count
-    FROM crash_hours
-    WHERE driver IN {drivers:Array(String)}
-        AND hour >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
-        AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+        AND $time >= fromUnixTimestamp64Milli(intDiv({from:Int64}, {step:Int64}) * {step:Int64}, 'UTC')
+        AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     GROUP BY driver, step
 )
 GROUP BY driver";
@@ -53,7 +39,7 @@ impl Database {
     ) -> Result<Vec<(String, Vec<u64>)>, DatabaseError> {
         let step = step_ms(range, step_s)?;
         let found: Vec<Found> = self
-            .ask(by_hours(range, step, HOURS, MINUTES))
+            .ask_built(&Grain::of_steps(range, step).say(SQL))
             .param("drivers", drivers)
             .param("from", range.from_ms)
             .param("to", range.to_ms)

@@ -4,6 +4,7 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
 use super::Range;
+use super::grain::Grain;
 use crate::database::{Database, DatabaseError};
 
 /// One driver or module that is blamed, or one kind of culprit that is no image.
@@ -39,76 +40,48 @@ pub struct Culprit {
     pub culprit: String,
 }
 
-const MINUTES: &str = "
-SELECT
-    driver,
-    kind,
-    culprit,
-    uniqCombined64Merge(14)(machines) AS machines,
-    uniqExactMerge(crashes) AS crashes,
-    toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms,
-    toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms,
-    uniqExactMerge(buckets) AS buckets
-FROM crash_minutes
-WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    AND (driver != '') = {named:Bool}
-GROUP BY driver, kind, culprit
-ORDER BY machines DESC, crashes DESC, driver, kind, culprit
-LIMIT {limit:UInt32}";
-
 /// Machines are ranked first, with all that tie with the last one: the sets of crashes are read of these few.
-const HOURS: &str = "
+const SQL: &str = "
 SELECT
     driver,
     kind,
     culprit,
-    uniqCombined64Array(14)(crash_hours.machines) AS machines,
-    uniqExactArray(crash_hours.crashes) AS crashes,
+    $machines AS machines,
+    $crashes AS crashes,
     toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms,
     toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms,
-    uniqExactArray(crash_hours.buckets) AS buckets
-FROM crash_hours
-WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    $buckets AS buckets
+FROM $rollup
+WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+    AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND (driver, kind, culprit) IN (
         SELECT driver, kind, culprit
-        FROM crash_hours
-        WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-            AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+        FROM $rollup
+        WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+            AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
             AND (driver != '') = {named:Bool}
         GROUP BY driver, kind, culprit
-        ORDER BY uniqCombined64Array(14)(crash_hours.machines) DESC
+        ORDER BY $machines DESC
         LIMIT {limit:UInt32} WITH TIES
     )
 GROUP BY driver, kind, culprit
 ORDER BY machines DESC, crashes DESC, driver, kind, culprit
 LIMIT {limit:UInt32}";
 
-const RANKS_BY_MINUTES: &str = "
+const RANKS: &str = "
 SELECT driver, kind, culprit
-FROM crash_minutes
-WHERE minute >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
-    AND minute < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+FROM $rollup
+WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+    AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND driver != ''
 GROUP BY driver, kind, culprit
-ORDER BY uniqCombined64Merge(14)(crash_minutes.machines) DESC, driver, kind, culprit
-LIMIT {limit:UInt32}";
-
-const RANKS_BY_HOURS: &str = "
-SELECT driver, kind, culprit
-FROM crash_hours
-WHERE hour >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-    AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    AND driver != ''
-GROUP BY driver, kind, culprit
-ORDER BY uniqCombined64Array(14)(crash_hours.machines) DESC, driver, kind, culprit
+ORDER BY $machines DESC, driver, kind, culprit
 LIMIT {limit:UInt32}";
 
 impl Database {
     /// Who is blamed for the most machines, most first, and nothing else of them: a third of what the figures cost.
     pub async fn ranked_drivers(&self, range: Range, limit: u32) -> Result<Vec<Culprit>, DatabaseError> {
-        self.ask(if range.is_whole_hours() { RANKS_BY_HOURS } else { RANKS_BY_MINUTES })
+        self.ask_built(&Grain::of(range).say(RANKS))
             .param("from", range.from_ms)
             .param("to", range.to_ms)
             .param("limit", limit)
@@ -133,7 +106,7 @@ impl Database {
         limit: u32,
         named: bool,
     ) -> Result<Vec<DriverSummary>, DatabaseError> {
-        self.ask(if range.is_whole_hours() { HOURS } else { MINUTES })
+        self.ask_built(&Grain::of(range).say(SQL))
             .param("from", range.from_ms)
             .param("to", range.to_ms)
             .param("named", named)

@@ -4,11 +4,8 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, WRITE_SECONDS};
 use crate::questions::Range;
-
-/// As the other rollups: a statement that writes may take this long.
-const WRITE_SECONDS: &str = "600";
 
 /// Entries of crashes that a better form has moved to another bucket.
 macro_rules! moved {

@@ -4,20 +4,15 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
-use super::statements::Statements;
-use crate::database::{Database, DatabaseError};
+use super::statements;
+use crate::database::stretches::{HOUR_S, Hour, stretches};
+use crate::database::{Database, DatabaseError, WRITE_SECONDS};
 use crate::questions::Range;
 
 /// The last hour that a `DateTime` holds, 2106.
 pub(super) const FAR_MS: i64 = 4_294_965_600_000;
-/// Crashes of a stretch that is looked at with one question: sets of their ids take 50 MB. The worst hour known has some
-/// 6 million, and is one stretch.
-const MOST_CRASHES: u64 = 1_000_000;
 /// Stretches that one statement deletes: they travel in the address of a request.
 pub(super) const MOST_STRETCHES: usize = 200;
-const HOUR_S: i64 = 3_600;
-/// A statement that writes may take this long.
-pub(super) const WRITE_SECONDS: &str = "600";
 /// A round leaves something only where a merge took a part between two statements: ten times in a row is a fault.
 pub(super) const MOST_ROUNDS: u32 = 10;
 pub(super) const NO_REST: &str =
@@ -49,31 +44,8 @@ const PARTS: &str = "SELECT name FROM system.parts
 WHERE database = currentDatabase() AND table = {table:String} AND active
     AND max_time >= toDateTime({from_s:Int64}, 'UTC') AND min_time < toDateTime({to_s:Int64}, 'UTC')";
 
-/// An hour in which a rollup has anything, and about how many crashes.
-#[derive(Debug, Clone, Copy, Row, Serialize, Deserialize)]
-struct Hour {
-    hour_s: i64,
-    crashes: u64,
-}
-
-/// Hours in a row, as many as one question may look at.
-fn stretches(hours: &[Hour]) -> Vec<Range> {
-    let mut stretches: Vec<(Range, u64)> = Vec::new();
-    for one in hours {
-        let end_ms = (one.hour_s + HOUR_S) * 1000;
-        match stretches.last_mut() {
-            Some((stretch, crashes)) if crashes.saturating_add(one.crashes) <= MOST_CRASHES => {
-                stretch.to_ms = end_ms;
-                *crashes = crashes.saturating_add(one.crashes);
-            }
-            _ => stretches.push((Range { from_ms: one.hour_s * 1000, to_ms: end_ms }, one.crashes)),
-        }
-    }
-    stretches.into_iter().map(|(stretch, _)| stretch).collect()
-}
-
 impl Rollup {
-    fn table(self) -> &'static str {
+    pub(super) fn table(self) -> &'static str {
         match self {
             Self::Arrivals => "arrivals",
             Self::Minutes => "crash_minutes",
@@ -102,7 +74,7 @@ impl Database {
         let from_s = range.from_ms.clamp(0, FAR_MS).div_euclid(1000 * HOUR_S).saturating_mul(HOUR_S);
         let to_s = range.to_ms.clamp(0, FAR_MS).saturating_add(999).div_euclid(1000);
         let hours: Vec<Hour> = self
-            .ask(Statements::of(rollup).hours)
+            .ask_built(&statements::hours(rollup))
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", from_s)
             .param("to_s", to_s)
@@ -115,7 +87,7 @@ impl Database {
     /// Where a rollup says something else than the crashes, if anywhere in a stretch.
     pub(super) async fn stale(&self, rollup: Rollup, within: Range) -> Result<Option<Stale>, DatabaseError> {
         let stale: Stale = self
-            .ask(Statements::of(rollup).stale)
+            .ask_built(&statements::stale(rollup)?)
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", within.from_ms / 1000)
             .param("to_s", within.to_ms / 1000)
@@ -155,7 +127,7 @@ impl Database {
     }
 
     async fn add(&self, rollup: Rollup, stale: Stale) -> Result<(), DatabaseError> {
-        self.ask(Statements::of(rollup).add)
+        self.ask_built(&statements::add(rollup)?)
             .with_setting("max_execution_time", WRITE_SECONDS)
             .param("from_s", stale.from_s)
             .param("to_s", stale.to_s)
@@ -171,7 +143,7 @@ impl Database {
         found: &[Stale],
         parts: &[String],
     ) -> Result<(), DatabaseError> {
-        self.ask(Statements::of(rollup).forget)
+        self.ask_built(&statements::forget(rollup))
             .with_setting("max_execution_time", WRITE_SECONDS)
             // Waits until the rows are gone on every replica.
             .with_setting("lightweight_deletes_sync", "2")
@@ -195,21 +167,4 @@ fn around(found: &[Stale]) -> Option<Stale> {
     };
     let (first, rest) = found.split_first()?;
     Some(rest.iter().fold(*first, joined))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hours_are_taken_together_while_they_are_small() {
-        let hour = |number: i64, crashes| Hour { hour_s: number * HOUR_S, crashes };
-        let cut = |hours: &[Hour]| -> Vec<(i64, i64)> {
-            let hours_of = |range: Range| (range.from_ms / 3_600_000, range.to_ms / 3_600_000);
-            stretches(hours).into_iter().map(hours_of).collect()
-        };
-        assert_eq!(cut(&[]), []);
-        assert_eq!(cut(&[hour(1, 5), hour(2, 5), hour(90, 5)]), [(1, 91)]);
-        assert_eq!(cut(&[hour(1, 5), hour(2, MOST_CRASHES * 6), hour(3, 5)]), [(1, 2), (2, 3), (3, 4)]);
-    }
 }

@@ -63,6 +63,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "changes",
         "crash_hours",
         "crash_minutes",
+        "crash_sample",
         "crashes",
         "deep_analyses",
         "deliveries",
@@ -76,9 +77,9 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "kept_dumps",
         "migrations",
         "notifications",
-        "queue_crashes",
         "sightings",
         "symbol_files",
+        "symbol_sources",
         "targets",
     ];
     assert_eq!(names, expected);

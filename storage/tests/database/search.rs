@@ -1,7 +1,7 @@
 //! What was searched is counted once, in its best form, whichever way it is asked.
 
 use bluescope_storage::questions::{
-    Condition, Facet, NumberField, Pattern, Place, Range, SearchFilter, TextField, ValuesOf,
+    Condition, Facet, NumberField, Pattern, Place, Range, SAMPLE_ONE_IN, SearchFilter, TextField, ValuesOf,
 };
 
 use super::fixture::{Fixture, crash, now};
@@ -44,17 +44,22 @@ async fn a_form_that_lost_is_found_nowhere() {
     let next = database.search_keys(&lost, 100, Some(keys[9].cursor())).await.unwrap();
     assert_eq!(next, keys[10..]);
 
-    let facets = database.search_facets(&filter(Condition::All(vec![])), 1).await.unwrap();
-    let drivers: Vec<_> = facets
+    let all = database.search_counts(&filter(Condition::All(vec![])), 60).await.unwrap();
+    let counted = database.search_series(&filter(Condition::All(vec![])), 60).await.unwrap();
+    assert_eq!((all.totals, &all.series), (counted.0, &counted.1), "one pass says the same as two");
+    let drivers: Vec<_> = all
+        .facets
         .iter()
         .filter(|value| value.facet == Facet::Driver)
         .map(|value| (value.text.as_str(), value.machines))
         .collect();
     assert_eq!(drivers, [("csagent.sys", 30), ("better.sys", 10)]);
-    let sampled = database.search_facets(&filter(Condition::All(vec![])), 4).await.unwrap();
+    let sampled = database.search_facets(&filter(Condition::All(vec![])), SAMPLE_ONE_IN).await.unwrap();
     let kinds: u64 =
         sampled.iter().filter(|value| value.facet == Facet::Kind).map(|value| value.machines).sum();
-    assert!(kinds.is_multiple_of(4) && (8..=80).contains(&kinds), "{kinds} of 40");
+    assert!(kinds.is_multiple_of(SAMPLE_ONE_IN) && (16..=160).contains(&kinds), "{kinds} of 40");
+    let about = database.search_about(&filter(driver("better.sys"))).await.unwrap();
+    assert!(about.is_multiple_of(SAMPLE_ONE_IN) && about <= 80, "{about} of 10");
 
     let known =
         database.known_values(ValuesOf::Number(NumberField::Version), "6690", range, 5).await.unwrap();

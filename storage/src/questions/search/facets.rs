@@ -1,13 +1,17 @@
-//! What the found crashes have in common: the most frequent values of ten facts, in one pass.
+//! What the found crashes have in common: the most frequent values of ten facts, in one pass; and with them how many there
+//! are and when, where all of them are looked at anyway.
 
 use std::collections::BTreeSet;
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
-use super::{SearchFilter, within};
+use super::{SearchFilter, SearchTotals, steps, within};
 use crate::database::{Database, DatabaseError};
+use crate::questions::{SeriesPoint, fill};
 
+/// The table of samples has all crashes of one machine in so many.
+pub const SAMPLE_ONE_IN: u64 = 16;
 /// Values of each.
 const MOST: u32 = 10;
 
@@ -56,6 +60,7 @@ pub struct FacetValue {
 #[derive(Row, Deserialize)]
 struct FacetRow {
     grouping_set: u64,
+    at_ms: i64,
     driver: String,
     driver_timestamp: u32,
     bugcheck: u32,
@@ -68,6 +73,7 @@ struct FacetRow {
     kind: String,
     confidence: String,
     machines: u64,
+    crashes: u64,
 }
 
 macro_rules! columns {
@@ -77,42 +83,63 @@ macro_rules! columns {
 }
 const COLUMNS: u64 = 11;
 
-/// A sample is one of machines, not of crashes: it has all crashes of each of its machines, so that distinct ones can be
-/// counted in it.
-const SQL: [&str; 2] = [
-    concat!(
-        "SELECT
-    toUInt64(grouping(",
-        columns!(),
-        ")) AS grouping_set,
+macro_rules! counted {
+    ($table:literal) => {
+        [
+            concat!(
+                "SELECT
+    toUInt64(grouping(step, ",
+                columns!(),
+                ")) AS grouping_set,
+    step AS at_ms,
     ",
-        columns!(),
-        ",
-    uniqCombined64(12)(who) AS machines
+                columns!(),
+                ",
+    uniqCombined64(14)(who) AS machines,
+    count() AS crashes
 FROM (
-    SELECT ",
-        columns!(),
-        ", sipHash64(tenant, machine) AS who
-    FROM crashes FINAL
+    SELECT intDiv(toUnixTimestamp64Milli(happened_at), {step:Int64}) * {step:Int64} AS step, ",
+                columns!(),
+                ", sipHash64(tenant, machine) AS who
+    FROM ",
+                $table,
+                " FINAL
     WHERE sipHash64(tenant, machine) % {one_in:UInt64} = 0 AND ",
-        within!()
-    ),
-    "
+                within!()
+            ),
+            "
 )
 GROUP BY GROUPING SETS (
-    (driver), (driver_timestamp), (bugcheck, bugcheck_name), (bucket), (os_build), (model), (ring), (site), (kind),
-    (confidence))
-ORDER BY grouping_set, machines DESC, driver, driver_timestamp, bugcheck, bugcheck_name, bucket, os_build, model, ring, site, kind,
-    confidence
-LIMIT {most:UInt32} BY grouping_set",
-];
+    (), (step), (driver), (driver_timestamp), (bugcheck, bugcheck_name), (bucket), (os_build), (model), (ring), (site),
+    (kind), (confidence))
+ORDER BY grouping_set, at_ms, machines DESC, driver, driver_timestamp, bugcheck, bugcheck_name, bucket, os_build, model, ring,
+    site, kind, confidence
+LIMIT {most:UInt32} BY grouping_set, at_ms",
+        ]
+    };
+}
+
+const ALL: [&str; 2] = counted!("crashes");
+/// A sample is one of machines, not of crashes: it has all crashes of each of its machines, so that distinct ones can be
+/// counted in it.
+const SAMPLE: [&str; 2] = counted!("crash_sample");
 
 impl FacetRow {
+    /// Whether it is of a column, from the left: the step's is the highest bit.
+    fn is_of(&self, column: u64) -> bool {
+        self.grouping_set & (1 << (COLUMNS - column)) == 0
+    }
+
+    fn is_whole(&self) -> bool {
+        !(0..=COLUMNS).any(|column| self.is_of(column))
+    }
+
+    fn is_step(&self) -> bool {
+        self.is_of(0)
+    }
+
     fn value(self) -> Option<FacetValue> {
-        let columns = (1 << COLUMNS) - 1;
-        let grouped_by = |column: u64| self.grouping_set & (1 << (COLUMNS - 1 - column)) == 0;
-        let column =
-            (0..COLUMNS).find(|column| grouped_by(*column)).filter(|_| self.grouping_set <= columns)?;
+        let column = (0..COLUMNS).find(|column| self.is_of(column + 1))?;
         let (facet, text, number) = match column {
             0 => (Facet::Driver, self.driver, 0),
             1 => (Facet::Version, String::new(), self.driver_timestamp),
@@ -130,29 +157,75 @@ impl FacetRow {
     }
 }
 
+/// Everything that is counted of a search.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchCounts {
+    /// How many there are.
+    pub totals: SearchTotals,
+    /// And when.
+    pub series: Vec<SeriesPoint>,
+    /// The values that most machines have, of each fact, most first.
+    pub facets: Vec<FacetValue>,
+}
+
 impl Database {
-    /// The values that most machines have, of each fact, most first: counted on one machine in `one_in`, and scaled up.
+    /// Totals, a series in steps of `step_s` seconds, and facets, of all crashes in one pass.
+    pub async fn search_counts(
+        &self,
+        filter: &SearchFilter,
+        step_s: u32,
+    ) -> Result<SearchCounts, DatabaseError> {
+        let step = steps(filter, step_s)?;
+        let (steps, rest): (Vec<FacetRow>, Vec<FacetRow>) =
+            self.counted(ALL, filter, step, 1).await?.into_iter().partition(FacetRow::is_step);
+        let totals = rest.iter().find(|row| row.is_whole());
+        let totals = totals.map(|row| SearchTotals { crashes: row.crashes, machines: row.machines });
+        let point =
+            |row: &FacetRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
+        let points: Vec<SeriesPoint> = steps.iter().map(point).collect();
+        Ok(SearchCounts {
+            totals: totals.unwrap_or_default(),
+            series: fill(&points, filter.range, step),
+            facets: values(rest),
+        })
+    }
+
+    /// Facets alone, counted on one machine in `one_in` and scaled up: a multiple of [`SAMPLE_ONE_IN`].
     pub async fn search_facets(
         &self,
         filter: &SearchFilter,
         one_in: u64,
     ) -> Result<Vec<FacetValue>, DatabaseError> {
-        let one_in = one_in.max(1);
-        let rows: Vec<FacetRow> = self
-            .search(SQL, filter)
-            .param("one_in", one_in)
+        let step = filter.range.to_ms.saturating_sub(filter.range.from_ms).max(1);
+        let rows = self.counted(SAMPLE, filter, step, one_in).await?.into_iter().filter(|row| !row.is_step());
+        let scaled =
+            |value: FacetValue| FacetValue { machines: value.machines.saturating_mul(one_in), ..value };
+        Ok(values(rows.collect()).into_iter().map(scaled).collect())
+    }
+
+    async fn counted(
+        &self,
+        question: [&'static str; 2],
+        filter: &SearchFilter,
+        step: i64,
+        one_in: u64,
+    ) -> Result<Vec<FacetRow>, DatabaseError> {
+        self.search(question, filter)
+            .param("step", step)
+            .param("one_in", one_in.max(1))
             .param("most", MOST)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("count facets"))?;
-        let scaled =
-            |value: FacetValue| FacetValue { machines: value.machines.saturating_mul(one_in), ..value };
-        let mut codes = BTreeSet::new();
-        // One code has one name, but for rows that another version of the table named: the usual name speaks for it.
-        // To pick it in the database would cost as much as two facets.
-        let is_new = |value: &FacetValue| {
-            value.facet != Facet::Bugcheck || value.number == 0 || codes.insert(value.number)
-        };
-        Ok(rows.into_iter().filter_map(FacetRow::value).filter(is_new).map(scaled).collect())
+            .map_err(DatabaseError::while_("count what was searched"))
     }
+}
+
+/// One code has one name, but for rows that another version of the table named: the usual name speaks for it. To pick it in
+/// the database would cost as much as two facets.
+fn values(rows: Vec<FacetRow>) -> Vec<FacetValue> {
+    let mut codes = BTreeSet::new();
+    let is_new = |value: &FacetValue| {
+        value.facet != Facet::Bugcheck || value.number == 0 || codes.insert(value.number)
+    };
+    rows.into_iter().filter_map(FacetRow::value).filter(is_new).collect()
 }

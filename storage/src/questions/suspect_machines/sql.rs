@@ -41,7 +41,8 @@ macro_rules! candidates {
 }
 
 /// Fault sites of these machines where many machines of their tenant fail. A site belongs to one tenant, and is held
-/// against that one's machines alone: neither how many others there are nor what they do moves anything.
+/// against that one's machines alone: neither how many others there are nor what they do moves anything. How many of them
+/// crash at all is a share's other side: whole hours tell it as well.
 macro_rules! common {
     ($machines:expr) => {
         concat!(
@@ -59,10 +60,9 @@ SELECT site FROM (
     GROUP BY site, tenant
     HAVING failing >= {common_machines:UInt64}
 ) AS shared INNER JOIN (
-    SELECT tenant, uniqCombined64(14)(machine) AS crashing FROM crashes
-    WHERE kind = 'kernel' AND ",
-            window!(),
-            "
+    SELECT tenant, uniqCombined64Array(14)(crash_hours.machines) AS crashing FROM crash_hours
+    WHERE kind = 'kernel' AND hour >= toStartOfHour(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+        AND hour < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     GROUP BY tenant
 ) AS whole USING tenant
 WHERE failing >= intDiv(crashing, {common_share:UInt64})"
