@@ -89,7 +89,7 @@ async fn the_drill_is_seen_and_every_page_is_fit_to_be_looked_at() {
     let Some(browser) = Browser::find() else { return };
     let _turn = TURN.lock().await;
     let service = Service::start().await;
-    browser.look(&service, &["drill", "pages", "changes"]).await;
+    browser.look(&service, &["drill", "pages", "changes", "paint"]).await;
     service.settled().await;
 }
 

@@ -84,6 +84,8 @@
       series.push({ ...line, label: "expected at most", value: (_, n) => thin(n && Math.round(n)) });
       series.push({ ...line, label: "at least", value: (_, n) => thin(n && Math.round(n)) });
     }
+    // A bar stands to the right of its moment: the last one needs room behind it.
+    const last = columns[0][columns[0].length - 1];
     const size = () => ({ width: Math.max(200, figure.clientWidth), height: window.innerWidth < 640 ? 150 : 210 });
     const most = Math.max(2, ...data.machines, ...(expected ? data.high : []));
     const drawn = new uPlot(
@@ -91,7 +93,7 @@
         ...size(),
         legend: { live: true },
         cursor: { drag: { x: true, y: false, setScale: true } },
-        scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
+        scales: { x: { time: true, range: (_, min, max) => [min, max === last ? last + step : max] }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
         bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
         axes: [{ ...axis, values: (_, seconds) => seconds.map((s) => tick(new Date(s * 1000), long)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
         series,

@@ -29,9 +29,11 @@ export default defineConfig({
   reporter: [['list']],
   projects: [
     { name: 'drill', testMatch: 'drill.spec.js', timeout: 120_000 },
-    { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'search', 'ways', 'paint'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
+    { name: 'pages', testMatch: ['looks', 'keyboard', 'script', 'search', 'ways'].map((name) => `${name}.spec.js`), dependencies: ['drill'] },
     // What changes what others see comes after everything that only looks.
     { name: 'changes', testMatch: ['acts.spec.js', 'live.spec.js'], dependencies: ['pages'], fullyParallel: false, workers: 1 },
+    // With the machine to itself, as far as that goes.
+    { name: 'paint', testMatch: 'paint.spec.js', dependencies: ['changes'], workers: 1 },
     // Some eighty pages in one test: a trace of it would be most of the work.
     { name: 'hostile', testMatch: 'hostile.spec.js', timeout: 300_000, use: { trace: 'off' } },
     { name: 'signin', testMatch: 'signin.spec.js' },

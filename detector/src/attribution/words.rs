@@ -138,6 +138,11 @@ fn not_known(question: &Question<'_>, unsure: &Unsure, fitting: &Fitting) -> Str
         Unsure::Reference(0) => {
             format!("Not known: no machine that has {driver} and did not crash is known to compare with.")
         }
+        Unsure::Reference(1) => {
+            format!(
+                "Not known: only one machine that has {driver} and did not crash is known to compare with."
+            )
+        }
         Unsure::Reference(machines) => format!(
             "Not known: only {machines} machines that have {driver} and did not crash are known to compare with."
         ),
