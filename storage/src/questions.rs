@@ -54,6 +54,7 @@ mod tables;
 mod targets;
 mod top_drivers;
 mod top_machines;
+mod versions;
 
 pub use acts::{ActCursor, ActRow};
 pub use audit::{AuditCursor, AuditFilter, AuditRow};
@@ -96,6 +97,7 @@ pub use tables::{DiskRoom, TableSize};
 pub use targets::TargetRow;
 pub use top_drivers::{Culprit, DriverSummary};
 pub use top_machines::TopMachine;
+pub use versions::Versions;
 
 /// The most points of a series: a page is about 2,000 pixels wide.
 const MAX_POINTS: i64 = 10_000;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use storage::questions::{DiskRoom, Lag, SymbolSourceRow, TableSize};
+use storage::questions::{DiskRoom, Lag, SymbolSourceRow, TableSize, Versions};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ const LATELY_MS: i64 = 15 * 60_000;
 pub(crate) struct Status {
     pub(crate) now_ms: i64,
     pub(crate) version: &'static str,
+    /// Of what answers and of what wrote rows within the last quarter of an hour.
+    pub(crate) versions: Versions,
     pub(crate) queue: String,
     pub(crate) ledger: Ledger,
     /// From the upload to its row, of the rows of the last quarter of an hour.
@@ -62,9 +64,10 @@ pub(crate) async fn gather(app: &App) -> Result<Status, Fault> {
     let now_ms = now_ms();
     let database = &app.database;
     let week_ms = 7 * 86_400_000;
-    let (ledger, lag, tables, disk, missing, sources, letters) = tokio::try_join!(
+    let (ledger, lag, versions, tables, disk, missing, sources, letters) = tokio::try_join!(
         ledger::gather(database, &app.queue),
         async { Ok(database.lag(now_ms - LATELY_MS).await?) },
+        async { Ok(database.versions(now_ms - LATELY_MS).await?) },
         async { Ok(database.tables().await?) },
         async { Ok(database.disk_room().await?) },
         async { Ok(database.missing_symbols(None, now_ms - week_ms, FEW, None).await?) },
@@ -90,6 +93,7 @@ pub(crate) async fn gather(app: &App) -> Result<Status, Fault> {
     Ok(Status {
         now_ms,
         version: env!("CARGO_PKG_VERSION"),
+        versions,
         queue: app.queue.id().to_owned(),
         ledger,
         lag,

@@ -54,7 +54,15 @@ fn render(status: &Status, queued: bool, may: bool) -> Markup {
         section.card {
             h2 { "This installation" }
             dl {
-                dt { "Version" } dd { (status.version) }
+                dt { "Version" } dd { "Bluescope " (status.version) ", ClickHouse " (text::visible(&status.versions.clickhouse)) }
+                dt { "Rules" }
+                dd {
+                    @if status.versions.analyzers.is_empty() { "no row of the last 15 minutes says" }
+                    @for (index, version) in status.versions.analyzers.iter().enumerate() {
+                        @if index > 0 { ", " } (version)
+                    }
+                    @if status.versions.analyzers.len() > 1 { span.quiet { " (analyzers are being updated)" } }
+                }
                 dt { "Queue" } dd.mono { (text::name(&status.queue)) }
                 dt { "Asked" } dd { (text::time(status.now_ms)) }
             }

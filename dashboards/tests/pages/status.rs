@@ -32,7 +32,7 @@ async fn a_dead_letter_is_queued_again() {
 
     let page = fixture.get("/status").await;
     check_page("/status", &page);
-    for words in ["the analyzer fell over it", "no row yet", "free", "migrations"] {
+    for words in ["the analyzer fell over it", "no row yet", "free", "migrations", "ClickHouse 2"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
     let offset = batch[0].position.offset;

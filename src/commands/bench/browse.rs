@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: &BenchArgs, data: &Path) -> anyhow::Result<Ex
     let offline = [("BLUESCOPE_SYMBOLS__SOURCES", "[]".to_owned())];
     let service = Service::start(data, &offline).await?;
     terminal::remark(&format!("the service runs on {}, its data is in {}", service.url, data.display()));
-    let browser = Browser::new(&service.url)?;
+    let browser = Browser::new(&service.url, service.child.id())?;
     let known = Known::ask(&browser).await?;
     let routes = routes::all(&known);
     let report = ask::measure(&browser, &routes, TIMES).await?;

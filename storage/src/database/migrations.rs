@@ -2,8 +2,8 @@
 //! Every statement is idempotent (`IF NOT EXISTS`), because ClickHouse has no lock that two processes starting at
 //! once could hold: both may apply the same step, and the record of it merges into one.
 //!
-//! One kind of statement is our own: `BACKFILL table;` puts the crashes that were there before a table's view through it,
-//! piece by piece, as if the view had always been there. What the view has taken meanwhile is in the same sets.
+//! One kind of statement is our own: `BACKFILL table;` puts the crashes that were there before a table's view through it, in
+//! the best form of each, piece by piece. What the view has taken meanwhile is in the same sets.
 
 use clickhouse::error::Error;
 use clickhouse::{Client, Row};
@@ -84,7 +84,7 @@ pub(super) async fn run(client: &Client) -> Result<(), DatabaseError> {
 async fn apply(client: &Client, migration: &Migration) -> Result<(), DatabaseError> {
     let failed = |source| DatabaseError::Migration { file: migration.file, source };
     for statement in statements(migration.sql) {
-        match statement.lines().last().and_then(|line| line.strip_prefix("BACKFILL ")) {
+        match backfilled(statement) {
             Some(table) => {
                 let view = View::into_table(table)?;
                 backfill(client, table, &view).await.map_err(failed)?;
@@ -93,6 +93,11 @@ async fn apply(client: &Client, migration: &Migration) -> Result<(), DatabaseErr
         }
     }
     record(client, migration).await.map_err(failed)
+}
+
+/// The table that is filled by a statement of that kind.
+pub(super) fn backfilled(statement: &'static str) -> Option<&'static str> {
+    statement.lines().last().and_then(|line| line.strip_prefix("BACKFILL "))
 }
 
 /// In which hours crashes arrived, and how many.
@@ -107,7 +112,7 @@ async fn backfill(client: &Client, table: &str, view: &View) -> Result<(), Error
     let hours: Vec<Hour> =
         client.query_raw(ARRIVED).with_setting("max_execution_time", WRITE_SECONDS).fetch_all().await?;
     let pieces = stretches(&hours);
-    let insert = view.insert("crashes", A_PIECE);
+    let insert = view.insert("crashes FINAL", A_PIECE);
     for (number, piece) in pieces.iter().enumerate() {
         tracing::info!(table, piece = number + 1, of = pieces.len(), "filling a table of the new schema");
         let fill = client.query_raw(&insert).with_setting("max_execution_time", WRITE_SECONDS);

@@ -127,7 +127,7 @@ LIMIT 1 BY crash_id"
 );
 
 /// About how many, of a sample: a twentieth of what it costs to count them.
-const ABOUT: [&str; 2] = [concat!("SELECT count() FROM crash_sample WHERE ", within!()), ""];
+const ABOUT: [&str; 2] = [concat!("SELECT count() FROM crash_sample AS crashes WHERE ", within!()), ""];
 
 /// The length of a step in ms.
 fn steps(filter: &SearchFilter, step_s: u32) -> Result<i64, DatabaseError> {

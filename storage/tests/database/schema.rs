@@ -29,7 +29,7 @@ async fn two_processes_may_migrate_at_once_and_again_later() {
         .fetch_all()
         .await
         .unwrap();
-    assert_eq!(applied.len(), 15);
+    assert_eq!(applied.len(), 16);
     assert_eq!(applied[0], (1, "0001_crashes.sql".to_owned()));
 
     let changed = "INSERT INTO migrations (number, name, digest) VALUES (1, '0001_crashes.sql', 'other')";

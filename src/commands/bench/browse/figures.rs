@@ -16,6 +16,8 @@ pub(super) struct Measured {
     pub(super) cold: Duration,
     /// The others.
     pub(super) times: Vec<Duration>,
+    /// What the service spent on these, on all processors, with what else it did meanwhile.
+    pub(super) cpu_s: f64,
     /// Of a page with what it links, compressed.
     pub(super) bytes: Option<usize>,
     /// The status of an answer that was none.
@@ -31,6 +33,11 @@ impl Measured {
         times.get(place.max(1) - 1).copied()
     }
 
+    /// Time on processors that one answer takes.
+    fn cpu(&self) -> Duration {
+        Duration::try_from_secs_f64(self.cpu_s / self.times.len().max(1) as f64).unwrap_or_default()
+    }
+
     /// Whether it is there and as fast and light as was promised.
     pub(super) fn is_met(&self) -> bool {
         let slow = self.goal.is_some_and(|goal| self.within(0.95).is_none_or(|time| time > goal));
@@ -42,8 +49,8 @@ impl Measured {
 /// One line an address, under a head.
 pub(super) fn table(report: &[Measured]) -> String {
     let mut text = format!(
-        "  {:28} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
-        "milliseconds", "cold", "p50", "p95", "max", "goal", "KiB"
+        "  {:28} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "milliseconds", "cold", "p50", "p95", "max", "cpu", "goal", "KiB"
     );
     for measured in report {
         let name = &measured.name;
@@ -56,6 +63,7 @@ pub(super) fn table(report: &[Measured]) -> String {
             measured.within(0.5),
             measured.within(0.95),
             measured.within(1.0),
+            Some(measured.cpu()),
             measured.goal,
         ];
         write!(text, "\n  {name:28}").ok();
@@ -87,6 +95,7 @@ mod tests {
             goal,
             cold: Duration::from_millis(900),
             times: milliseconds(&[100; 20]),
+            cpu_s: 1.0,
             bytes: Some(20 * 1024),
             missing: None,
         };
@@ -103,8 +112,8 @@ mod tests {
         assert!(!unasked.is_met());
         let table = table(&[fast, slow, gone]);
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[1], ["Fleet", "900.0", "100.0", "100.0", "100.0", "300.0", "20.0", "met"]);
-        assert_eq!(lines[2], ["Driver", "0.0", "100.0", "301.0", "301.0", "300.0", "missed"]);
+        assert_eq!(lines[1], ["Fleet", "900.0", "100.0", "100.0", "100.0", "50.0", "300.0", "20.0", "met"]);
+        assert_eq!(lines[2], ["Driver", "0.0", "100.0", "301.0", "301.0", "0.0", "300.0", "missed"]);
         assert_eq!(lines[3], ["Search", "answers", "404"]);
     }
 }

@@ -122,7 +122,7 @@ LIMIT {most:UInt32} BY grouping_set, at_ms",
 const ALL: [&str; 2] = counted!("crashes");
 /// A sample is one of machines, not of crashes: it has all crashes of each of its machines, so that distinct ones can be
 /// counted in it.
-const SAMPLE: [&str; 2] = counted!("crash_sample");
+const SAMPLE: [&str; 2] = counted!("crash_sample AS crashes");
 
 impl FacetRow {
     /// Whether it is of a column, from the left: the step's is the highest bit.
