@@ -176,7 +176,7 @@ fn ledger(ledger: &Ledger) -> Markup {
         html! { tr { td { (words) } td.n { (text::number(count)) } td.quiet { (what) } } }
     };
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Ledger" {
             table.sum {
                 tbody {
                     (row("Analysed", ledger.analysed, "read and blamed"))

@@ -60,8 +60,8 @@ fn table(frames: &[Frame]) -> Markup {
     let sources = frames.iter().any(|frame| frame.file.is_some());
     let walked = frames.iter().any(|frame| frame.sp.is_some());
     html! {
-        div.scroll {
-            table.stack {
+        div.scroll tabindex="0" role="region" aria-label="Stack" {
+            table.frames {
                 thead {
                     tr {
                         th { span.said { "Number" } } th { "Frame" }
