@@ -113,10 +113,7 @@ impl Origin {
         if let Some(named) = self.machine.as_ref().or(self.guid.as_ref()) {
             return named.clone();
         }
-        match request.extensions.get::<ConnectInfo<SocketAddr>>() {
-            Some(ConnectInfo(peer)) => format!("addr-{}", peer.ip().to_canonical()),
-            None => "unknown".to_owned(),
-        }
+        peer(request).map_or_else(|| "unknown".to_owned(), |ip| format!("addr-{ip}"))
     }
 
     /// Whether it goes down on purpose.
@@ -130,19 +127,23 @@ impl Origin {
     }
 }
 
+/// The address that a request comes from.
+pub(crate) fn peer(request: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.ip().to_canonical())
+}
+
 /// The network that a request comes from: what tells the sites of machines apart that name none. Empty for this machine
 /// itself, which is a proxy or a test.
 pub(crate) fn network(request: &Parts) -> String {
-    let Some(ConnectInfo(peer)) = request.extensions.get::<ConnectInfo<SocketAddr>>() else {
-        return String::new();
-    };
-    match peer.ip().to_canonical() {
-        ip if ip.is_loopback() || ip.is_unspecified() => String::new(),
-        IpAddr::V4(ip) => {
+    match peer(request) {
+        None => String::new(),
+        Some(ip) if ip.is_loopback() || ip.is_unspecified() => String::new(),
+        Some(IpAddr::V4(ip)) => {
             let [a, b, c, _] = ip.octets();
             format!("{}/24", Ipv4Addr::new(a, b, c, 0))
         }
-        IpAddr::V6(ip) => {
+        Some(IpAddr::V6(ip)) => {
             let [a, b, c, ..] = ip.segments();
             format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }

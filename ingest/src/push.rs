@@ -10,13 +10,12 @@ mod missing;
 mod spool;
 mod store;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
 use http::header;
@@ -32,6 +31,7 @@ use crate::auth::Tenants;
 use crate::body::{Incoming, WireLimits};
 use crate::config::{FORM_ROOM, Token};
 use crate::inflate::{Caps, Encoding, inflate};
+use crate::origin::peer;
 use crate::refusal::Refusal;
 use crate::upload::{boundary, declared_length, log};
 use metrics::{Metrics, Outcome};
@@ -196,9 +196,8 @@ async fn take(intake: &Arc<Inner>, request: &Parts, body: &Incoming) -> Result<P
             spool::form(inflate(encoding, wire, caps), boundary, &intake.store).await?
         }
     };
+    let peer = peer(request).map(|ip| ip.to_string()).unwrap_or_default();
     // A task of its own: a client that hangs up now must not leave a file that nobody is told of.
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()).unwrap_or_default();
     let filing = store::file(Arc::clone(intake), tenant, peer, files);
     tokio::spawn(filing).await.map_err(|error| {
         tracing::error!(cause = ?error, "symbol files were not stored");

@@ -15,8 +15,6 @@ use crate::rows::{CrashRow, DeepRow, SymbolFileRow};
 
 pub use error::DatabaseError;
 
-pub(crate) use migrations::WRITE_SECONDS;
-
 mod error;
 mod migrations;
 pub(crate) mod stretches;
@@ -32,6 +30,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const INSERT_TIMEOUT: Duration = Duration::from_secs(120);
 /// A question that takes longer is a fault of ours: pages and the detector ask again in seconds.
 const QUESTION_SECONDS: &str = "30";
+/// A statement that writes many rows of its own may take this long.
+pub(crate) const WRITE_SECONDS: &str = "600";
 
 /// How long a start waits for a server before it goes on without.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);

@@ -142,7 +142,11 @@ fn end_of_tick_s(now_ms: i64) -> i64 {
 
 /// The length of a step of the minute rollups in ms: whole minutes, at least one.
 fn step_ms(range: Range, step_s: u32) -> Result<i64, DatabaseError> {
-    let step = i64::from(step_s.div_ceil(60).max(1)) * 60_000;
+    bounded(range, i64::from(step_s.div_ceil(60).max(1)) * 60_000)
+}
+
+/// A step in ms, where a series of the range in such steps has no more points than are drawn.
+fn bounded(range: Range, step: i64) -> Result<i64, DatabaseError> {
     if range.to_ms.saturating_sub(range.from_ms) / step > MAX_POINTS {
         return Err(DatabaseError::Invalid(
             "the series would have more than 10000 points: use a longer step",

@@ -1,7 +1,7 @@
 //! Tells the pages how the sources of symbols are doing: when that changes, and again and again, so that one that is
 //! configured no more is not shown.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use storage::database::Database;
 use storage::questions::SymbolSourceRow;
@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::now_ms;
+use super::{now_ms, unix_ms};
 use crate::worker::retry::chain;
 
 /// How often to look.
@@ -78,11 +78,6 @@ fn row(health: SourceHealth, now_ms: i64) -> SymbolSourceRow {
         last_error: last_error.unwrap_or_default(),
         updated_at_ms: now_ms,
     }
-}
-
-fn unix_ms(at: SystemTime) -> i64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -9,12 +9,9 @@ use clickhouse::error::Error;
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 
-use super::DatabaseError;
 use super::stretches::{Hour, stretches};
 use super::views::View;
-
-/// A statement that writes may take this long.
-pub(crate) const WRITE_SECONDS: &str = "600";
+use super::{DatabaseError, WRITE_SECONDS};
 
 struct Migration {
     number: u32,

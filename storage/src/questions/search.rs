@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use self::condition::Sql;
 use super::crashes::{CrashSummary, summary_columns};
-use super::{MAX_POINTS, Range, SeriesPoint, fill};
+use super::{Range, SeriesPoint, bounded, fill};
 use crate::database::{Database, DatabaseError};
 
 pub use self::condition::{Condition, NumberField, Pattern, Place, TextField};
@@ -131,13 +131,19 @@ const ABOUT: [&str; 2] = [concat!("SELECT count() FROM crash_sample AS crashes W
 
 /// The length of a step in ms.
 fn steps(filter: &SearchFilter, step_s: u32) -> Result<i64, DatabaseError> {
-    let step = i64::from(step_s.max(1)) * 1000;
-    if filter.range.to_ms.saturating_sub(filter.range.from_ms) / step > MAX_POINTS {
-        return Err(DatabaseError::Invalid(
-            "the series would have more than 10000 points: use a longer step",
-        ));
-    }
-    Ok(step)
+    bounded(filter.range, i64::from(step_s.max(1)) * 1000)
+}
+
+/// Totals and a series out of rows of the whole and of its steps.
+fn laid_out(rows: Vec<StepRow>, range: Range, step: i64) -> (SearchTotals, Vec<SeriesPoint>) {
+    let (whole, steps): (Vec<StepRow>, Vec<StepRow>) = rows.into_iter().partition(|row| row.whole == 1);
+    let totals = whole
+        .first()
+        .map_or(SearchTotals::default(), |row| SearchTotals { crashes: row.crashes, machines: row.machines });
+    let point =
+        |row: &StepRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
+    let points: Vec<SeriesPoint> = steps.iter().map(point).collect();
+    (totals, fill(&points, range, step))
 }
 
 impl Database {
@@ -164,15 +170,7 @@ impl Database {
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("count what was searched"))?;
-        let (whole, steps): (Vec<StepRow>, Vec<StepRow>) = rows.into_iter().partition(|row| row.whole == 1);
-        let totals = whole.first().map_or(SearchTotals::default(), |row| SearchTotals {
-            crashes: row.crashes,
-            machines: row.machines,
-        });
-        let point =
-            |row: &StepRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
-        let points: Vec<SeriesPoint> = steps.iter().map(point).collect();
-        Ok((totals, fill(&points, filter.range, step)))
+        Ok(laid_out(rows, filter.range, step))
     }
 
     /// The next crashes by when they happened, newest first. Reads no more of a row than what is asked of it.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
-use super::{SearchFilter, SearchTotals, steps, within};
+use super::{SearchFilter, SearchTotals, StepRow, laid_out, steps, within};
 use crate::database::{Database, DatabaseError};
-use crate::questions::{SeriesPoint, fill};
+use crate::questions::SeriesPoint;
 
 /// The table of samples has all crashes of one machine in so many.
 pub const SAMPLE_ONE_IN: u64 = 16;
@@ -138,6 +138,11 @@ impl FacetRow {
         self.is_of(0)
     }
 
+    fn step(self) -> StepRow {
+        let whole = u64::from(self.is_whole());
+        StepRow { whole, at_ms: self.at_ms, machines: self.machines, crashes: self.crashes }
+    }
+
     fn value(self) -> Option<FacetValue> {
         let column = (0..COLUMNS).find(|column| self.is_of(column + 1))?;
         let (facet, text, number) = match column {
@@ -176,18 +181,13 @@ impl Database {
         step_s: u32,
     ) -> Result<SearchCounts, DatabaseError> {
         let step = steps(filter, step_s)?;
-        let (steps, rest): (Vec<FacetRow>, Vec<FacetRow>) =
-            self.counted(ALL, filter, step, 1).await?.into_iter().partition(FacetRow::is_step);
-        let totals = rest.iter().find(|row| row.is_whole());
-        let totals = totals.map(|row| SearchTotals { crashes: row.crashes, machines: row.machines });
-        let point =
-            |row: &FacetRow| SeriesPoint { at_ms: row.at_ms, machines: row.machines, crashes: row.crashes };
-        let points: Vec<SeriesPoint> = steps.iter().map(point).collect();
-        Ok(SearchCounts {
-            totals: totals.unwrap_or_default(),
-            series: fill(&points, filter.range, step),
-            facets: values(rest),
-        })
+        let (counts, rest): (Vec<FacetRow>, Vec<FacetRow>) = self
+            .counted(ALL, filter, step, 1)
+            .await?
+            .into_iter()
+            .partition(|row| row.is_step() || row.is_whole());
+        let (totals, series) = laid_out(counts.into_iter().map(FacetRow::step).collect(), filter.range, step);
+        Ok(SearchCounts { totals, series, facets: values(rest) })
     }
 
     /// Facets alone, counted on one machine in `one_in` and scaled up: a multiple of [`SAMPLE_ONE_IN`].
