@@ -1,7 +1,7 @@
 //! The end of a tick: each active element's chart moves, what is beyond expectation is judged, and what is reported
 //! stays so until its machines are back.
 
-use super::judge::{self, BEYOND};
+use super::judge::{self, FEW_SITES, NEARLY_BEYOND};
 use super::recent::Recent;
 use super::sample::View;
 use super::tenant::Alarm;
@@ -19,6 +19,12 @@ const SHORTEST_MS: i64 = 600_000;
 const MONTH: f64 = 4.3;
 /// Chances of a fleet that is new.
 const CHANCES: f64 = 10_000.0;
+/// Times as fast as all of them may the machines of a driver go dark of which only the whole is known.
+const ROOM: f32 = 3.0;
+/// Times as fast as all others, for one that is like them: no two drivers are on the same machines.
+const LIKE: f32 = 1.5;
+/// The least share a minute that is expected on a fleet's first day.
+const FIRST: f32 = 0.0005;
 
 impl Silence {
     pub(super) fn judge(&mut self, from_ms: i64, at_ms: i64, budget: f64) -> Vec<Dark> {
@@ -40,7 +46,7 @@ impl Silence {
         dark
     }
 
-    /// Moves the charts of active elements by a tick. Gives those that are beyond expectation and not reported yet, with
+    /// Moves the charts of active elements by a tick. Gives those that are nearly beyond expectation and not reported yet, with
     /// their tenants.
     fn move_charts(&mut self, from_ms: i64, at_ms: i64, threshold: f64) -> Vec<(u32, u32)> {
         let minutes = (at_ms - from_ms) as f64 / 60_000.0;
@@ -74,7 +80,10 @@ impl Silence {
             }
             self.active.push(id);
             let chart = &element.chart;
-            if !element.alarmed && chart.score() >= threshold && chart.is_beyond(chart.machines, BEYOND) {
+            if !element.alarmed
+                && chart.score() >= threshold
+                && chart.is_beyond(chart.machines, NEARLY_BEYOND)
+            {
                 candidates.push((element.what.tenant, id));
             }
         }
@@ -82,20 +91,29 @@ impl Silence {
         candidates
     }
 
-    /// Share of an element's machines a minute that may go dark now: what they did around this hour before, and what
-    /// others do at the moment, whichever is more.
+    /// Share of an element's machines a minute that may go dark now: what others do at the moment, and where it has
+    /// habits of its own, what it did around this hour before, whichever is more.
     pub(super) fn share(&self, id: u32, at_ms: i64) -> f32 {
         let Some(element) = self.fleet.elements.get(id) else { return HUMAN };
         let Some(tenant) = self.fleet.tenant(element.what.tenant) else { return HUMAN };
         let driver = self.fleet.elements.get(element.parent);
-        let whole = tenant.usual.past(at_ms).unwrap_or(HUMAN);
-        // A new build has no past: its driver's, and some room since other machines may run it.
-        let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
-        let own = element.usual.past(at_ms).or_else(of_driver).unwrap_or(whole * 3.0);
-        let unheard = if tenant.pulse.is_upset() { HUMAN } else { 0.0 };
         let others =
             Recent::share_of_others((&tenant.recent, &tenant.awake), (&element.recent, &element.awake));
-        own.max(whole).max(others).max(unheard)
+        let whole = tenant.usual.past(at_ms);
+        // A new build has no past: its driver's, and some room since other machines may run it.
+        let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
+        let own = element.usual.past(at_ms).or_else(of_driver);
+        let habit = match (whole, own) {
+            // At a few sites people's habits look like an outage.
+            (None, _) if tenant.site_count() < FEW_SITES => HUMAN * ROOM,
+            // Nobody knows yet who leaves when.
+            (None, _) => FIRST,
+            // It goes as the whole does, so that what the others do right now tells better than the worst of days.
+            (Some(whole), Some(own)) if own <= whole * ROOM && tenant.site_count() >= FEW_SITES => 0.0,
+            (Some(whole), own) => own.unwrap_or(whole * ROOM).max(whole),
+        };
+        let unheard = if tenant.pulse.is_upset() { HUMAN } else { 0.0 };
+        habit.max(others * LIKE).max(unheard)
     }
 
     /// Ends what is over.

@@ -14,10 +14,12 @@ use crate::names::NameId;
 /// Machines of one cause at least, beyond the two largest sites.
 const SPREAD: f64 = 8.0;
 /// And in fleets of few sites, where none can be left out.
-const FEW_SITES: u64 = 6;
+pub(super) const FEW_SITES: u64 = 6;
 const CLOSE: f64 = 12.0;
 /// Times what was expected.
-pub(super) const BEYOND: f64 = 4.0;
+const BEYOND: f64 = 4.0;
+/// And for what is looked at at all.
+pub(super) const NEARLY_BEYOND: f64 = 2.0;
 /// Times as fast as people leave, where speed is all that tells.
 const HURRY: f64 = 2.0;
 /// Candidates that are looked at more closely.
@@ -43,6 +45,14 @@ pub(super) struct Gone {
     /// Whether they are the latest only: more went dark than are remembered one by one. Then they show who they are, and
     /// the charts how many.
     is_cut: bool,
+}
+
+impl Gone {
+    /// Leaves out the machines with an element.
+    fn leave_out(&mut self, fleet: &Fleet, element: u32) {
+        self.profiles
+            .retain(|id, _| fleet.profiles.get(*id).is_some_and(|profile| !fleet.has(profile, element)));
+    }
 }
 
 /// What is counted at each site, or of each model, by kind.
@@ -103,21 +113,31 @@ pub(super) fn causes(
     for _ in 0..LOOKS {
         let total = sum(dark.profiles.values());
         let inventories = by_inventory(fleet, dark);
+        let all_of =
+            |element: &Element, machines| if dark.is_cut { element.chart.machines } else { machines };
         for (id, element, worth) in &mut left {
             let machines = with(fleet, &inventories, *id);
-            let all = if dark.is_cut { element.chart.machines } else { machines };
-            let enough = f64::from(machines) >= SPREAD && element.chart.is_beyond(all, BEYOND);
+            let enough = f64::from(machines) >= SPREAD
+                && element.chart.is_beyond(all_of(element, machines), NEARLY_BEYOND);
             *worth = enough.then(|| gain(machines, element, total, tenant)).flatten().unwrap_or(-1.0);
         }
         left.retain(|(_, _, worth)| *worth > 0.0);
         let Some(best) = best(fleet, &left) else { break };
-        match confirm(fleet, tenant, dark, best, now_ms) {
-            Some(cause) => {
-                causes.push(cause);
-                dark.profiles
-                    .retain(|id, _| fleet.profiles.get(*id).is_some_and(|profile| !fleet.has(profile, best)));
-            }
-            None => left.retain(|(id, _, _)| *id != best),
+        let machines = with(fleet, &inventories, best);
+        let is_beyond = |element: &Element| element.chart.is_beyond(all_of(element, machines), BEYOND);
+        let cause = if fleet.elements.get(best).is_some_and(is_beyond) {
+            confirm(fleet, tenant, dark, best, now_ms)
+        } else {
+            // What explains best will be surer soon. Until then nothing is said of its machines: whatever else they share
+            // would be named in its place.
+            dark.leave_out(fleet, best);
+            None
+        };
+        if let Some(cause) = cause {
+            causes.push(cause);
+            dark.leave_out(fleet, best);
+        } else {
+            left.retain(|(id, _, _)| *id != best);
         }
     }
     causes
