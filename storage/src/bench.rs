@@ -1,6 +1,9 @@
 //! A made-up fleet of any size, written straight into ClickHouse: what pages are measured on. The rows are made by the
 //! server, so that twenty million of them take minutes. Never touches the queue, and knows nothing of what a report holds.
 
+use clickhouse::Row;
+use serde::Deserialize;
+
 use crate::database::{Database, DatabaseError};
 
 /// Blamed more often than any other.
@@ -34,6 +37,21 @@ const CRASHES: &str = include_str!("bench/crashes.sql");
 const BEATS: &str = include_str!("bench/beats.sql");
 const INVENTORY: &str = include_str!("bench/inventory.sql");
 const INCIDENT_EVENTS: &str = include_str!("bench/incidents.sql");
+
+/// Months before the present one, and tables that have none, in more than one part.
+const UNMERGED: &str = "
+SELECT table, partition_id
+FROM system.parts
+WHERE database = currentDatabase() AND active AND partition_id != toString(toYYYYMM(now('UTC')))
+GROUP BY table, partition_id
+HAVING count() > 1
+ORDER BY table, partition_id";
+
+#[derive(Row, Deserialize)]
+struct Parts {
+    table: String,
+    partition_id: String,
+}
 
 /// How large the fleet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -95,7 +113,26 @@ impl Database {
             self.fill_crashes(size, outage, to_ms, queue_id, samples).await?;
         }
         self.fill_signs(size, to_ms).await?;
-        self.fill_incidents(size, to_ms, samples).await
+        self.fill_incidents(size, to_ms, samples).await?;
+        self.age().await
+    }
+
+    /// Merges what months of life would have merged: a fill in minutes leaves dozens of parts, of which a fleet in life has
+    /// as many in its newest month alone.
+    async fn age(&self) -> Result<(), DatabaseError> {
+        let parts: Vec<Parts> = self
+            .ask(UNMERGED)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("look for what is to be merged"))?;
+        for Parts { table, partition_id } in parts {
+            self.ask_built(&format!("OPTIMIZE TABLE {table} PARTITION ID '{partition_id}' FINAL"))
+                .with_setting("max_execution_time", FILL_SECONDS)
+                .execute()
+                .await
+                .map_err(DatabaseError::while_("merge what was made up"))?;
+        }
+        Ok(())
     }
 
     /// Makes up the crashes of these numbers alone. Those beyond [`Size::crashes`] come after `to_ms`, at the same rate: so
@@ -131,6 +168,10 @@ impl Database {
         queue_id: &str,
         samples: &Samples,
     ) -> Result<(), DatabaseError> {
+        let whole_from = stretch.all.saturating_sub(WITH_REPORT);
+        // A stretch is on one side of this. The server makes room for a report of each row before it looks who has one.
+        let [report, facts] = [&samples.report, &samples.facts]
+            .map(|text| if stretch.first < whole_from { "" } else { text.as_str() });
         self.ask(CRASHES)
             .with_setting("max_execution_time", FILL_SECONDS)
             .param("first", stretch.first)
@@ -142,11 +183,11 @@ impl Database {
             .param("machines", size.machines)
             .param("seed", u64::from(stretch.outage))
             .param("to", to_ms)
-            .param("whole_from", stretch.all.saturating_sub(WITH_REPORT))
+            .param("whole_from", whole_from)
             .param("listed_from", stretch.all.saturating_sub(WITH_DRIVERS))
             .param("queue_id", queue_id)
-            .param("report", samples.report.as_str())
-            .param("facts", samples.facts.as_str())
+            .param("report", report)
+            .param("facts", facts)
             .param("windows", samples.windows.as_slice())
             .execute()
             .await

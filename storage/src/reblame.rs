@@ -8,7 +8,7 @@
 //! its rows stay, the comparison finds them, and there is another round. Nothing is remembered between steps: after a
 //! kill the next run compares again and finds what is left to do.
 
-mod buckets;
+mod lists;
 mod rollup;
 mod sightings;
 mod statements;
@@ -70,7 +70,7 @@ impl Database {
         let stale = self.stale_stretches(Rollup::Minutes, range).await?;
         let Some(first) = stale.first() else { return Ok(mended) };
         for stretch in &stale {
-            self.mend_buckets(*stretch).await?;
+            self.mend_lists(*stretch).await?;
         }
         // A crash becomes a row at any time after it happened, and a machine's clock may be some minutes ahead.
         let arrived = Range { from_ms: first.from_ms.saturating_sub(AHEAD_MS), to_ms: rollup::FAR_MS };

@@ -19,7 +19,7 @@ pub(crate) struct Crash {
     /// The row's confidence, lowered where the machine's hardware is suspect.
     pub(crate) effective_confidence: String,
     pub(crate) machine_suspect: bool,
-    /// What the machine's crashes around this one say about its hardware.
+    /// What of the machine's crashes around this one points at its hardware; null where nothing does.
     pub(crate) machine_hardware: Option<Hardware>,
     pub(crate) facts: Value,
     pub(crate) report: Value,
@@ -76,7 +76,7 @@ pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
         tokio::try_join!(database.crash(id), database.crash_forms(id), database.kept_dump(id))?;
     let row = row.ok_or_else(unknown)?;
     let (deep, machine_hardware) = tokio::try_join!(deep_of(app, &row), hardware::of_crash(app, &row))?;
-    let machine_suspect = machine_hardware.as_ref().is_some_and(|hardware| hardware.suspect);
+    let machine_suspect = machine_hardware.is_some();
     let effective_confidence = hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
     let dump = kept.filter(|_| app.blobs.is_some()).map(|kept| Dump { bytes: kept.raw_len });
     let crash = Crash::of(row, deep);

@@ -78,7 +78,7 @@ pub(crate) async fn ask(app: &App) -> Option<Suspects> {
     Some(suspects)
 }
 
-/// One machine as of now; `None` where it had no kernel crash of late.
+/// One machine as of now; `None` where nothing points at its hardware.
 pub(crate) async fn of_machine(app: &App, tenant: &str, machine: &str) -> Result<Option<Hardware>, Fault> {
     let now_ms = now_ms();
     one(app, tenant, machine, week_up_to(now_ms.saturating_add(AHEAD_MS))).await
@@ -90,8 +90,7 @@ pub(crate) async fn of_crash(app: &App, row: &CrashRow) -> Result<Option<Hardwar
 }
 
 async fn one(app: &App, tenant: &str, machine: &str, range: Range) -> Result<Option<Hardware>, Fault> {
-    let found = app.database.machines_health(&[(tenant, machine)], range).await?;
-    Ok(found.into_iter().next().map(Hardware::from))
+    Ok(app.database.suspect_machine(tenant, machine, range).await?.map(Hardware::from))
 }
 
 fn week_up_to(to_ms: i64) -> Range {

@@ -19,7 +19,7 @@ pub(crate) struct Machine {
     pub(crate) now_ms: i64,
     pub(crate) tenant: String,
     pub(crate) machine: String,
-    /// What the week's kernel crashes say about its hardware; `None` without any.
+    /// What of the week's kernel crashes points at its hardware; `None` where nothing does.
     pub(crate) hardware: Option<Hardware>,
     /// Newest first.
     pub(crate) crashes: Vec<CrashLine>,

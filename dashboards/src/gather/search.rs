@@ -18,8 +18,10 @@ pub(crate) mod export;
 
 /// Crashes on one page.
 const PAGE: u32 = 50;
-/// With about as many crashes as this, facets are counted on a sample of the machines: no more of them are looked at.
-const SAMPLED_ABOVE: u64 = 100_000;
+/// With about as many crashes as this, facets are counted on a sample of the machines.
+const SAMPLED_ABOVE: u64 = 10_000;
+/// And of so many crashes at most.
+const LOOKED_AT: u64 = 25_000;
 /// Bars that are wide enough to be pointed at.
 const MOST_STEPS: i64 = 100;
 /// Lengths of a step, in seconds, and what they are called.
@@ -153,12 +155,16 @@ pub(crate) async fn gather(app: &App, asked: SearchQuery) -> Result<Search, Refu
         let keys = database.search_keys(&filter, PAGE + 1, before).await?;
         return list(app, search, keys).await;
     }
-    let counts = if database.search_about(&filter).await? < SAMPLED_ABOVE {
+    let about = database.search_about(&filter).await?;
+    let counts = if about < SAMPLED_ABOVE {
         database.search_counts(&filter, step_s).await?
     } else {
-        let (totals, series) = database.search_series(&filter, step_s).await?;
-        search.facets_one_in = one_in(totals.crashes);
-        SearchCounts { totals, series, facets: database.search_facets(&filter, search.facets_one_in).await? }
+        search.facets_one_in = one_in(about);
+        let ((totals, series), facets) = tokio::try_join!(
+            database.search_series(&filter, step_s),
+            database.search_facets(&filter, search.facets_one_in),
+        )?;
+        SearchCounts { totals, series, facets }
     };
     (search.totals, search.series) = (counts.totals, counts.series);
     search.facets = lines(&query, counts.facets);
@@ -169,7 +175,7 @@ pub(crate) async fn gather(app: &App, asked: SearchQuery) -> Result<Search, Refu
 
 /// Of how many machines one is looked at.
 fn one_in(crashes: u64) -> u64 {
-    crashes.div_ceil(SAMPLED_ABOVE).next_power_of_two().max(SAMPLE_ONE_IN)
+    crashes.div_ceil(LOOKED_AT).next_power_of_two().max(SAMPLE_ONE_IN)
 }
 
 /// The page of the found keys.

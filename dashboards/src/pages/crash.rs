@@ -140,7 +140,7 @@ pub(super) fn others(verdict: &Verdict) -> Markup {
 /// Why the confidence is less than the dump alone would give it.
 fn lowered(crash: &Crash) -> Markup {
     let (row, left) = (&crash.crash, crash.effective_confidence.as_str());
-    let Some(hardware) = crash.machine_hardware.as_ref().filter(|hardware| hardware.suspect) else {
+    let Some(hardware) = &crash.machine_hardware else {
         return html! {};
     };
     html! {

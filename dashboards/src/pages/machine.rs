@@ -61,7 +61,7 @@ fn render(machine: &Machine) -> Markup {
             }
             (chart::timeline("Crashes by what is blamed, with the uptime before each", &lanes(machine), machine.now_ms))
         }
-        @if let Some(hardware) = machine.hardware.as_ref().filter(|hardware| hardware.suspect) {
+        @if let Some(hardware) = &machine.hardware {
             (suspect(hardware))
         }
         section.card { h2 { "Crashes" } (layout::crashes(&machine.crashes)) }

@@ -43,6 +43,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(14, "0014_buckets.sql"),
     migration!(15, "0015_fleet_hours.sql"),
     migration!(16, "0016_symbol_sources.sql"),
+    migration!(17, "0017_crash_lists.sql"),
+    migration!(18, "0018_ledger.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -186,21 +186,19 @@ const MOST_KEYS: u32 = 500;
 /// Most lists are of what is new: so much is looked at before everything is.
 const NEW_MS: i64 = 7 * 86_400_000;
 
-/// One machine's: an index finds them, and then the best form of each is read.
-const OF_MACHINE: &str = concat!(
-    "SELECT ",
-    summary_columns!(),
-    "
-FROM crashes FINAL
-WHERE (crashed_at, crash_id) IN (
-    SELECT crashed_at, crash_id
-    FROM crashes
-    WHERE machine = {machine:String} AND tenant = {tenant:String}
-    ORDER BY received_at DESC
-    LIMIT 1 BY crash_id
-    LIMIT {limit:UInt32})
-ORDER BY received_at DESC, crash_id DESC"
-);
+const OF_MACHINE: &str = "
+SELECT crash_id
+FROM machine_crashes
+WHERE machine_key = sipHash64({tenant:String}, {machine:String}) AND tenant = {tenant:String} AND machine = {machine:String}
+ORDER BY received_at DESC, crash_id DESC
+LIMIT 1 BY crash_id
+LIMIT {limit:UInt32}";
+
+#[derive(Row, Deserialize)]
+struct Id {
+    #[serde(with = "clickhouse::serde::uuid")]
+    crash_id: Uuid,
+}
 
 /// The last instant that a `DateTime64(3)` can hold: 2299-12-31.
 const END_OF_TIME_MS: i64 = 10_413_791_999_999;
@@ -274,13 +272,16 @@ impl Database {
         machine: &str,
         limit: u32,
     ) -> Result<Vec<CrashSummary>, DatabaseError> {
-        self.ask(OF_MACHINE)
+        let ids: Vec<Id> = self
+            .ask(OF_MACHINE)
             .param("tenant", tenant)
             .param("machine", machine)
             .param("limit", limit)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("list a machine's crashes"))
+            .map_err(DatabaseError::while_("list a machine's crashes"))?;
+        let ids: Vec<Uuid> = ids.into_iter().map(|id| id.crash_id).collect();
+        self.crash_lines(&ids).await
     }
 }
 

@@ -10,8 +10,8 @@ use crate::database::{Database, DatabaseError};
 const MOST: u32 = 500;
 /// A machine that was not heard of for longer may have another build by now, or be gone.
 const ALIVE_S: u32 = 7 * 86_400;
-/// Rows of inventories that are looked at. A share of as many machines is told to a fraction of a percent.
-const ENOUGH: u64 = 200_000;
+/// Rows of inventories that are looked at. A share of as many machines is told to half a percent.
+const ENOUGH: u64 = 50_000;
 
 /// Machines whose inventories name a build, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -59,11 +59,8 @@ SELECT
     uniqExact(who) AS machines,
     uniqExactIf(who, timestamp > 0 AND (who, timestamp) IN (
         SELECT sipHash64(CAST(tenant, 'String'), machine), driver_timestamp
-        FROM crashes
-        WHERE driver = {driver:String} AND outcome = 'analysed' AND sipHash64(machine) <= {last_hash:UInt64}
-            AND (crashed_at = fromUnixTimestamp64Milli(0, 'UTC')
-                OR (crashed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-                    AND crashed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')))
+        FROM driver_crashes
+        WHERE driver = {driver:String} AND sipHash64(machine) <= {last_hash:UInt64}
             AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
             AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     )) AS crashed,

@@ -1,15 +1,19 @@
 //! What machines have, those that crash in one way against those that crash in others: rings, sites, models, builds.
 
 use clickhouse::Row;
+use clickhouse::query::Query;
 use serde::{Deserialize, Serialize};
 
+use super::SAMPLE_ONE_IN;
 use crate::database::{Database, DatabaseError};
 
-/// Crashes that are looked at, the newest. Enough to tell a share to a fraction of a percent, and a tenth of a second on two
-/// cores; in an outage these are minutes, and the page says since when.
+/// All of the others are counted where at most so many crashes lie in the stretch of time; else one machine in sixteen,
+/// which `crash_sample` has side by side.
+const ALL_UP_TO: u64 = 100_000;
+/// Crashes of the sample among which all of the others are counted.
+const ENOUGH: u64 = 20_000;
+/// Crashes of the sample that are looked at, the newest: beyond them the page says since when.
 const MOST: u32 = 250_000;
-/// Crashes among which all of the others are counted.
-const ENOUGH: u32 = 50_000;
 /// How long before its row a crash may have happened for an incident: machines upload when they are up again.
 const UPLOAD_MS: i64 = 86_400_000;
 
@@ -91,61 +95,80 @@ struct Line {
     crashes: u64,
     others: u64,
     sites: u64,
-    since_ms: i64,
-    one_in: u64,
 }
 
-/// The time is the first part of the key, so that where to begin is found by reading nothing else. A dump without a time
-/// (0) is looked for at the key's other end. `FINAL`, or a verdict that was changed would count on both sides. All of ours
-/// are counted, and of the others a sample of machines: their shares are what is asked, and one in some is enough for that.
-const SQL: &str = "
-WITH
-    fromUnixTimestamp64Milli({from:Int64}, 'UTC') AS begin,
-    fromUnixTimestamp64Milli({to:Int64}, 'UTC') AS end,
-    (
-        SELECT toUnixTimestamp64Milli(min(crashed_at)) FROM (
-            SELECT crashed_at FROM crashes WHERE crashed_at >= begin AND crashed_at < end
-            ORDER BY crashed_at DESC LIMIT 1 OFFSET {most:UInt32}
-        )
-    ) AS cut,
-    (
-        SELECT greatest(1, intDiv(count(), {enough:UInt32})) FROM crashes
-        WHERE crashed_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND crashed_at < end
-    ) AS apart
-SELECT list, name, machines, crashes, others, sites,
-    ifNull(toInt64(cut), 0) AS since_ms,
-    ifNull(toUInt64(apart), 1) AS one_in
-FROM (
-    SELECT
-        grouping(ring, site, model, os_build) AS list,
-        multiIf(list = 7, toString(ring), list = 11, toString(site), list = 13, toString(model),
-            list = 14, concat(toString(os_build), '.', toString(os_ubr)), '') AS name,
-        uniqExactIf(who, ours) AS machines,
-        uniqExactIf(crash_id, ours) AS crashes,
-        uniqExactIf(who, NOT ours) AS others,
-        uniqExactIf(place, ours) AS sites
-    FROM (
-        SELECT
-            crash_id, ring, site, model, os_build, os_ubr,
-            sipHash64(tenant, machine) AS who,
-            sipHash64(tenant, site) AS place,
-            ({driver:Nullable(String)} IS NULL OR driver = {driver:Nullable(String)})
-                AND ({bucket:Nullable(String)} IS NULL OR bucket = {bucket:Nullable(String)})
-                AND ({bugcheck:Nullable(UInt32)} IS NULL OR bugcheck = {bugcheck:Nullable(UInt32)}) AS is_ours,
-            ifNull(is_ours, false) AS ours
-        FROM crashes FINAL
-        WHERE outcome = 'analysed'
-            AND (crashed_at = fromUnixTimestamp64Milli(0, 'UTC')
-                OR (crashed_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND crashed_at < end))
-            AND happened_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND happened_at < end
-            AND stored_at >= fromUnixTimestamp64Milli({stored:Int64}, 'UTC')
-            AND ({any_tenant:Bool} OR tenant = {tenant:String})
-            AND (ours OR who % apart = 0)
+/// How many crashes of the sample lie in a stretch of time, and where those that are looked at begin; 0: all are.
+const EXTENT: &str = "
+SELECT count() AS crashes, ifNull((
+    SELECT toUnixTimestamp64Milli(min(crashed_at)) FROM (
+        SELECT crashed_at FROM crash_sample
+        WHERE crashed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND crashed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+        ORDER BY crashed_at DESC LIMIT 1 OFFSET {most:UInt32}
     )
-    GROUP BY GROUPING SETS ((ring), (site), (model), (os_build, os_ubr), ())
+), 0) AS since_ms
+FROM crash_sample
+WHERE crashed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND crashed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')";
+
+#[derive(Row, Deserialize)]
+struct Extent {
+    crashes: u64,
+    since_ms: i64,
+}
+
+/// Of a stretch of time. In a table of crashes the time is the first part of the key; a dump without a time (0) is looked
+/// for at the key's other end.
+const WITHIN: &str = "happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+            AND stored_at >= fromUnixTimestamp64Milli({stored:Int64}, 'UTC')
+            AND ({any_tenant:Bool} OR tenant = {tenant:String})";
+const ANALYSED: &str = "outcome = 'analysed'
+            AND (crashed_at = fromUnixTimestamp64Milli(0, 'UTC')
+                OR (crashed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+                    AND crashed_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')))";
+
+/// A driver's crashes stand side by side in a table of their own. Else what is not a sample is read with `FINAL`, or a
+/// verdict that was changed would count on both sides: nothing in a sample, but all that there is in a small fleet.
+fn statement(ours: &Ours, others: &str) -> String {
+    let (table, is_ours) = match ours {
+        Ours::Driver(_) => ("driver_crashes".to_owned(), "driver = {ours:String}".to_owned()),
+        Ours::Bucket(_) => ("crashes FINAL".to_owned(), format!("bucket = {{ours:String}} AND {ANALYSED}")),
+        Ours::BugCheck(_) => {
+            ("crashes FINAL".to_owned(), format!("bugcheck = {{ours:UInt32}} AND {ANALYSED}"))
+        }
+    };
+    let is_other = match ours {
+        Ours::Driver(_) => "driver != {ours:String}",
+        Ours::Bucket(_) => "bucket != {ours:String}",
+        Ours::BugCheck(_) => "bugcheck != {ours:UInt32}",
+    };
+    let columns =
+        "crash_id, ring, site, model, os_build, os_ubr, sipHash64(CAST(tenant, 'String'), machine) AS who,
+            sipHash64(CAST(tenant, 'String'), CAST(site, 'String')) AS place";
+    format!(
+        "SELECT
+    grouping(ring, site, model, os_build) AS list,
+    multiIf(list = 7, toString(ring), list = 11, toString(site), list = 13, toString(model),
+        list = 14, concat(toString(os_build), '.', toString(os_ubr)), '') AS name,
+    uniqExactIf(who, ours) AS machines,
+    uniqExactIf(crash_id, ours) AS crashes,
+    uniqExactIf(who, NOT ours) AS others,
+    uniqExactIf(place, ours) AS sites
+FROM (
+    SELECT true AS ours, {columns}
+    FROM {table}
+    WHERE {is_ours} AND {WITHIN}
+    UNION ALL
+    SELECT false AS ours, {columns}
+    FROM {others}
+    WHERE {is_other} AND {ANALYSED} AND {WITHIN} AND intDiv(who, {SAMPLE_ONE_IN}) % {{apart:UInt64}} = 0
 )
+GROUP BY GROUPING SETS ((ring), (site), (model), (os_build, os_ubr), ())
 ORDER BY list DESC, machines DESC, crashes DESC, name
-LIMIT 50 BY list";
+LIMIT 50 BY list"
+    )
+}
 
 const WHOLE: u64 = 0b1111;
 const RING: u64 = 0b0111;
@@ -153,14 +176,13 @@ const SITE: u64 = 0b1011;
 const MODEL: u64 = 0b1101;
 
 impl Facets {
-    fn of(lines: Vec<Line>) -> Self {
-        let mut facets = Self::default();
+    fn of(lines: Vec<Line>, since_ms: Option<i64>, others_one_in: u64) -> Self {
+        let mut facets = Self { since_ms, others_one_in, ..Self::default() };
         for line in lines {
             let facet = match line.list {
                 WHOLE => {
                     (facets.machines, facets.others) = (line.machines, line.others);
-                    (facets.sites, facets.others_one_in) = (line.sites, line.one_in);
-                    facets.since_ms = (line.since_ms > 0).then_some(line.since_ms);
+                    facets.sites = line.sites;
                     continue;
                 }
                 RING => FacetKind::Ring,
@@ -196,31 +218,36 @@ impl Database {
     }
 
     pub(super) async fn facets(&self, ours: &Ours, window: Window<'_>) -> Result<Facets, DatabaseError> {
-        let (mut driver, mut bucket, mut bugcheck) = (None, None, None);
-        match ours {
-            Ours::Driver(name) => driver = Some(name.as_str()),
-            Ours::Bucket(id) => bucket = Some(id.as_str()),
-            Ours::BugCheck(code) => bugcheck = Some(*code),
-        }
+        let failed = DatabaseError::while_("hold machines against others");
         let (from_ms, stored_ms) = match window.by_arrival {
             true => (window.from_ms.saturating_sub(UPLOAD_MS), window.from_ms),
             false => (window.from_ms, 0),
         };
-        let lines: Vec<Line> = self
-            .ask(SQL)
-            .param("driver", driver)
-            .param("bucket", bucket)
-            .param("bugcheck", bugcheck)
+        let stretch =
+            |query: Query, from_ms: i64| query.param("from", from_ms.max(0)).param("to", window.to_ms.max(0));
+        let extent: Extent =
+            stretch(self.ask(EXTENT), from_ms).param("most", MOST).fetch_one().await.map_err(&failed)?;
+        let is_all = extent.crashes.saturating_mul(SAMPLE_ONE_IN) <= ALL_UP_TO;
+        let since_ms = (extent.since_ms > 0).then_some(extent.since_ms);
+        let apart = extent.crashes.min(u64::from(MOST)).div_ceil(ENOUGH).max(1);
+        // A table by another name: what is derived from a row is derived from `crashes`.
+        let (others, one_in) = match is_all {
+            true => ("crashes FINAL", 1),
+            false => ("crash_sample AS crashes", SAMPLE_ONE_IN * apart),
+        };
+        let question = stretch(self.ask_built(&statement(ours, others)), since_ms.unwrap_or(from_ms));
+        let question = match ours {
+            Ours::Driver(name) | Ours::Bucket(name) => question.param("ours", name.as_str()),
+            Ours::BugCheck(code) => question.param("ours", *code),
+        };
+        let lines: Vec<Line> = question
             .param("any_tenant", window.tenant.is_none())
             .param("tenant", window.tenant.unwrap_or_default())
-            .param("from", from_ms.max(0))
-            .param("to", window.to_ms.max(0))
             .param("stored", stored_ms.max(0))
-            .param("most", MOST)
-            .param("enough", ENOUGH)
+            .param("apart", apart)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("hold an incident's machines against others"))?;
-        Ok(Facets::of(lines))
+            .map_err(&failed)?;
+        Ok(Facets::of(lines, since_ms, one_in))
     }
 }

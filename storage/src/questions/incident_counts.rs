@@ -59,13 +59,13 @@ WITH spans AS (
 )
 SELECT
     incident_id,
-    uniqCombined64Merge(14)(held.machines) AS machines,
-    uniqCombined64Merge(17)(held.crashes) AS crashes
-FROM driver_minutes AS held
+    uniqCombined64(14)(held.machine) AS machines,
+    uniqCombined64(17)(held.crash_id) AS crashes
+FROM driver_crashes AS held
 INNER JOIN spans ON held.driver = spans.driver AND held.tenant = spans.tenant
 WHERE held.driver IN (SELECT driver FROM spans)
-    AND held.minute >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') - INTERVAL 30 DAY
-    AND held.stored >= begin AND held.minute < end AND held.minute >= begin - INTERVAL 30 DAY
+    AND held.happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') - INTERVAL 30 DAY
+    AND held.stored_at >= begin AND held.happened_at < end AND held.happened_at >= begin - INTERVAL 30 DAY
 GROUP BY incident_id";
 
 const NOW: &str = "

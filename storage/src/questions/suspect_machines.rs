@@ -232,11 +232,35 @@ impl Database {
         machines: &[(&str, &str)],
         range: Range,
     ) -> Result<Vec<MachineHealth>, DatabaseError> {
+        self.these_machines(sql::THESE, machines, range).await
+    }
+
+    /// What a machine's crashes within `range` say where its hardware is suspect.
+    pub async fn suspect_machine(
+        &self,
+        tenant: &str,
+        machine: &str,
+        range: Range,
+    ) -> Result<Option<MachineHealth>, DatabaseError> {
+        let one = [(tenant, machine)];
+        if self.these_machines(sql::AT_WORST, &one, range).await?.is_empty() {
+            return Ok(None);
+        }
+        let health = self.these_machines(sql::THESE, &one, range).await?;
+        Ok(health.into_iter().find(MachineHealth::suspect))
+    }
+
+    async fn these_machines(
+        &self,
+        sql: &'static str,
+        machines: &[(&str, &str)],
+        range: Range,
+    ) -> Result<Vec<MachineHealth>, DatabaseError> {
         if machines.is_empty() {
             return Ok(Vec::new());
         }
         let (tenants, names): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
-        rules::bind(self.ask(sql::THESE))
+        rules::bind(self.ask(sql))
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
             .param("tenants", tenants)

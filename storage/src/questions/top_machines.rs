@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::Range;
 use crate::database::{Database, DatabaseError};
 
-/// Crashes of the fleet that are looked at, the newest: as in `facets.rs`.
-const MOST: u32 = 250_000;
-
 /// A machine.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -24,32 +21,22 @@ pub struct TopMachine {
 }
 
 const SQL: &str = "
-WITH
-    fromUnixTimestamp64Milli({from:Int64}, 'UTC') AS begin,
-    fromUnixTimestamp64Milli({to:Int64}, 'UTC') AS end,
-    (
-        SELECT toUnixTimestamp64Milli(min(crashed_at)) FROM (
-            SELECT crashed_at FROM crashes WHERE crashed_at >= begin AND crashed_at < end
-            ORDER BY crashed_at DESC LIMIT 1 OFFSET {most:UInt32}
-        )
-    ) AS cut
 SELECT
     toString(tenant) AS tenant,
     machine,
     uniqExact(crash_id) AS crashes,
     toUnixTimestamp64Milli(max(happened_at)) AS last_seen_ms
-FROM crashes
-WHERE driver = {driver:String} AND outcome = 'analysed'
-    AND (crashed_at = fromUnixTimestamp64Milli(0, 'UTC')
-        OR (crashed_at >= fromUnixTimestamp64Milli(greatest({from:Int64}, cut), 'UTC') AND crashed_at < end))
-    AND happened_at >= begin AND happened_at < end
+FROM driver_crashes
+WHERE driver = {driver:String}
+    AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 GROUP BY tenant, machine
 HAVING crashes > 1
 ORDER BY crashes DESC, last_seen_ms DESC, tenant, machine
 LIMIT {limit:UInt32}";
 
 impl Database {
-    /// The machines with the most crashes blamed on a driver, more than one each, among the newest crashes of a range.
+    /// The machines with the most crashes blamed on a driver, more than one each, within a range.
     pub async fn top_machines(
         &self,
         driver: &str,
@@ -60,7 +47,6 @@ impl Database {
             .param("driver", driver)
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
-            .param("most", MOST)
             .param("limit", limit)
             .fetch_all()
             .await

@@ -269,9 +269,14 @@ async fn what_is_missing_most_is_counted_by_the_crashes_that_lack_it() {
 async fn dumps_that_were_kept_before_this_schema_are_found() {
     let Some(fixture) = Fixture::new().await else { return };
     let start = now();
-    for table in
-        ["bucket_crashes_of_crashes", "kept_dumps_of_crashes", "kept_dumps", "deep_analyses", "symbol_files"]
-    {
+    for table in [
+        "machine_crashes_of_crashes",
+        "bucket_crashes_of_crashes",
+        "kept_dumps_of_crashes",
+        "kept_dumps",
+        "deep_analyses",
+        "symbol_files",
+    ] {
         fixture.client.query_raw(&format!("DROP TABLE {table}")).execute().await.unwrap();
     }
     let before = "ALTER TABLE crashes DROP COLUMN fault_site";

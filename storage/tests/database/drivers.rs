@@ -137,6 +137,27 @@ async fn both_sides_of_a_comparison_are_machines() {
 }
 
 #[tokio::test]
+async fn of_very_many_others_a_sample_is_counted() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let start = now() - 600_000;
+    let fill = format!(
+        "INSERT INTO crashes (crash_id, crashed_at, received_at, stored_at, machine, ring, outcome, kind, driver, queue_offset)
+        SELECT generateUUIDv4(), at, at, at, concat('pc-', toString(number)), if(number % 10 = 0, 'canary', 'broad'),
+            'analysed', 'kernel', if(number % 41 = 0, 'csagent.sys', 'other.sys'), -1
+        FROM (SELECT number, fromUnixTimestamp64Milli({start} + number % 50000, 'UTC') AS at FROM numbers(120000))"
+    );
+    fixture.client.query_raw(&fill).execute().await.unwrap();
+    let ours = Ours::Driver("csagent.sys".to_owned());
+    let facets = fixture.database.incident_facets(Some(""), &ours, start, start + 60_000).await.unwrap();
+    assert_eq!((facets.machines, facets.others_one_in, facets.since_ms), (2_927, 16, None), "all of ours");
+    assert!((6_900..7_700).contains(&facets.others), "a sixteenth of 117,073: {}", facets.others);
+    let canary = facets.values.iter().find(|value| value.name == "canary").unwrap();
+    assert_eq!(canary.machines, 293);
+    assert!((600..860).contains(&canary.others), "a tenth of them: {}", canary.others);
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn what_arrives_now_is_new_or_not() {
     let Some(fixture) = Fixture::new().await else { return };
     let at = now();

@@ -44,7 +44,7 @@ macro_rules! candidates {
 /// against that one's machines alone: neither how many others there are nor what they do moves anything. How many of them
 /// crash at all is a share's other side: whole hours tell it as well.
 macro_rules! common {
-    ($machines:expr) => {
+    ($crashes:expr, $machines:expr) => {
         concat!(
             "
 SELECT site FROM (
@@ -52,7 +52,9 @@ SELECT site FROM (
     WHERE kind = 'kernel' AND ",
             window!(),
             "
-        AND fault_site IN (SELECT fault_site FROM crashes WHERE ",
+        AND fault_site IN (SELECT fault_site FROM ",
+            $crashes,
+            " WHERE ",
             window!(),
             " AND ",
             $machines,
@@ -70,10 +72,17 @@ WHERE failing >= intDiv(crashing, {common_share:UInt64})"
     };
 }
 
-/// From the inside: the best form of each crash of these machines; which of them failed where others do not (`own`), or
-/// left no place (`nowhere`); what that says about each machine.
+/// Which crashes of these machines did not fail where many machines fail.
+macro_rules! own {
+    ($crashes:expr, $machines:expr) => {
+        concat!("best.9 NOT IN (", common!($crashes, $machines), ")")
+    };
+}
+
+/// From the inside: the best form of each crash of these machines; which of them are their `own`, or left no place
+/// (`nowhere`); what that says about each machine.
 macro_rules! health {
-    ($machines:expr) => {
+    ($crashes:expr, $machines:expr, $own:expr) => {
         concat!(
             "
 SELECT
@@ -113,14 +122,14 @@ FROM (
             ''
         ) AS sign,
         sign IN ('memory', 'single bit') AS damage,
-        best.9 NOT IN (", common!($machines), ") AS own
+        ", $own, " AS own
     FROM (
         SELECT crash_id, argMax((
             toString(tenant), machine, bugcheck, toString(bugcheck_name), toString(driver), fault_offset, happened_at,
             toString(hardware_sign), fault_site, kind = 'kernel' AND culprit != 'manual',
             toString(bucket), parameters[1], sipHash64(bugcheck, parameters)
         ), revision) AS best
-        FROM crashes
+        FROM ", $crashes, "
         WHERE ", window!(), " AND ", $machines, "
         GROUP BY crash_id
     )
@@ -131,9 +140,16 @@ GROUP BY tenant, machine"
     };
 }
 
+/// The same of machines that are found among all.
+macro_rules! health_of_many {
+    ($machines:expr) => {
+        health!("crashes", $machines, own!("crashes", $machines))
+    };
+}
+
 /// Suspect machines of the whole fleet, or of one tenant.
 pub(super) const SUSPECTS: &str = concat!(
-    health!(candidates!(" AND ({any_tenant:Bool} OR tenant = {tenant:String})")),
+    health_of_many!(candidates!(" AND ({any_tenant:Bool} OR tenant = {tenant:String})")),
     "
 HAVING by_machine_check OR by_memory OR by_spread
 ORDER BY by_machine_check OR memory_is_sure DESC, by_memory DESC, own_crashes DESC, tenant, machine
@@ -143,20 +159,33 @@ LIMIT {limit:UInt32}"
 /// Their names alone, of all tenants.
 pub(super) const NAMES: &str = concat!(
     "SELECT tenant, machine FROM (",
-    health!(candidates!("")),
+    health_of_many!(candidates!("")),
     "
 HAVING by_machine_check OR by_memory OR by_spread
 )"
 );
 
+/// Machines that are known by name, whose crashes stand side by side.
+macro_rules! these {
+    () => {
+        "machine_key IN (SELECT sipHash64(pair.1, pair.2) FROM (
+            SELECT arrayJoin(arrayZip({tenants:Array(String)}, {machines:Array(String)})) AS pair))
+            AND (tenant, machine) IN (SELECT arrayJoin(arrayZip({tenants:Array(String)}, {machines:Array(String)})) AS pair)"
+    };
+}
+
 /// What these machines look like, suspect or not.
 pub(super) const THESE: &str = concat!(
-    health!(
-        "machine IN {machines:Array(String)}
-            AND (tenant, machine) IN (SELECT arrayJoin(arrayZip({tenants:Array(String)}, {machines:Array(String)})) AS pair)"
-    ),
+    health!("machine_crashes", these!(), own!("machine_crashes", these!())),
     "
 ORDER BY tenant, machine"
+);
+
+/// The same as if nobody else failed where they do, which tells at once of nearly every machine that it is sound: the
+/// more of its crashes are its own, the more suspect it is.
+pub(super) const AT_WORST: &str = concat!(
+    health!("machine_crashes", these!(), "true"),
+    " HAVING by_machine_check OR by_memory OR by_spread"
 );
 
 macro_rules! of_driver {
@@ -197,7 +226,7 @@ WHERE ",
         GROUP BY fault_site
         HAVING uniqCombined64(14)(machine) >= {common_machines:UInt64}
     ) OR machine NOT IN (SELECT machine FROM (",
-    health!(candidates!(concat!(
+    health_of_many!(candidates!(concat!(
         " AND tenant = {tenant:String} AND machine IN (
         SELECT machine FROM crashes
         WHERE ",
