@@ -103,17 +103,20 @@ impl Silence {
         // A new build has no past: its driver's, and some room since other machines may run it.
         let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
         let own = element.usual.past(at_ms).or_else(of_driver);
-        let habit = match (whole, own) {
+        let usual = match (whole, own) {
             // At a few sites people's habits look like an outage.
-            (None, _) if tenant.site_count() < FEW_SITES => HUMAN * ROOM,
+            (None, _) if tenant.site_count() < FEW_SITES => (HUMAN * ROOM).max(others),
             // Nobody knows yet who leaves when.
-            (None, _) => FIRST,
-            // It goes as the whole does, so that what the others do right now tells better than the worst of days.
-            (Some(whole), Some(own)) if own <= whole * ROOM && tenant.site_count() >= FEW_SITES => 0.0,
-            (Some(whole), own) => own.unwrap_or(whole * ROOM).max(whole),
+            (None, _) => (others * LIKE).max(FIRST),
+            (Some(whole), own) => {
+                let habit = own.unwrap_or(whole * ROOM).max(whole).max(others);
+                let is_like_all = own.is_some_and(|own| own <= whole * ROOM);
+                // It goes as the whole does, so that what the others do now tells better than the worst of days.
+                if is_like_all && tenant.site_count() >= FEW_SITES { habit.min(others * LIKE) } else { habit }
+            }
         };
         let unheard = if tenant.pulse.is_upset() { HUMAN } else { 0.0 };
-        habit.max(others * LIKE).max(unheard)
+        usual.max(unheard)
     }
 
     /// Ends what is over.

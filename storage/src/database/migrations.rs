@@ -44,7 +44,6 @@ const MIGRATIONS: &[Migration] = &[
     migration!(15, "0015_fleet_hours.sql"),
     migration!(16, "0016_symbol_sources.sql"),
     migration!(17, "0017_crash_lists.sql"),
-    migration!(18, "0018_ledger.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -26,7 +26,7 @@ SELECT
     sum(bitmapAndnotCardinality(unreadable_offsets, analysed_offsets)) AS unreadable,
     sum(bitmapAndnotCardinality(dead_offsets, bitmapOr(analysed_offsets, unreadable_offsets))) AS dead_lettered,
     ifNull((
-        SELECT uniqCombined64Merge(17)(queue_crashes.crashes) FROM queue_crashes WHERE queue_id = {queue_id:String}
+        SELECT uniqCombined64(17)(crash_id) FROM crashes WHERE queue_id = {queue_id:String} AND outcome = 'analysed'
     ), 0) AS crashes
 FROM (
     SELECT

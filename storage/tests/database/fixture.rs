@@ -83,7 +83,6 @@ impl Fixture {
             "driver_minutes",
             "kept_dumps",
             "machine_crashes",
-            "queue_crashes",
             "deep_analyses",
             "symbol_files",
             "symbol_sources",
