@@ -65,7 +65,7 @@ pub(crate) async fn gather(app: &App) -> Result<Status, Fault> {
     let database = &app.database;
     let week_ms = 7 * 86_400_000;
     let (ledger, lag, versions, tables, disk, missing, sources, letters) = tokio::try_join!(
-        ledger::gather(database, &app.queue),
+        ledger::gather_all(database, &app.queue),
         async { Ok(database.lag(now_ms - LATELY_MS).await?) },
         async { Ok(database.versions(now_ms - LATELY_MS).await?) },
         async { Ok(database.tables().await?) },

@@ -65,6 +65,7 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
     counts.push(format!("{:?}", database.fleet_series(day, 7_200).await.unwrap()));
     counts.push(format!("{:?}", database.new_drivers(day, 10).await.unwrap()));
     counts.push(format!("{:?}", database.ledger("queue").await.unwrap()));
+    counts.push(format!("{:?}", database.distinct_crashes("queue").await.unwrap()));
     // From before the first crash, and from between: only what is seen first is new.
     for from_ms in [start - 60_000, start + 7_000] {
         let range = Range { from_ms, to_ms: start + 1_200_000 };
