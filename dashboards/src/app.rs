@@ -1,11 +1,11 @@
 //! What every request can reach, and what is kept between requests: the fleet page, for a second, the suspect machines on
-//! it, for a minute, and the gate's answers, for some seconds.
+//! it, for a minute, the gate's answers, for some seconds, and what pages count over a range, by what it costs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use storage::questions::AuditRow;
+use storage::rows::CrashRow;
 use storage::{blobs::Blobs, database::Database, queue::Queue};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -17,16 +17,17 @@ use crate::gather::audit::Action;
 use crate::gather::fleet::past::{self, Past};
 use crate::gather::fleet::{self, Fleet};
 use crate::gather::hardware::{self, Suspects};
+use crate::gather::{bucket, driver};
 use crate::live::Live;
 use crate::metrics::DashboardsMetrics;
 use crate::range::Span;
 use crate::respond::Fault;
 
 mod gates;
-mod pasts;
+mod kept;
 
 pub(crate) use gates::Gates;
-use pasts::Pasts;
+use kept::{Ages, Kept};
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
@@ -47,9 +48,6 @@ struct KeptSuspects {
     asking: Option<JoinHandle<Option<Suspects>>>,
 }
 
-/// What was gathered last, and when.
-type Kept = BTreeMap<Span, (Instant, Arc<Fleet>)>;
-
 /// State of the router; clones share it.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -63,8 +61,10 @@ pub(crate) struct App {
     pub(crate) metrics: DashboardsMetrics,
     pub(crate) gates: Gates,
     pub(crate) live: Live,
-    fleets: Arc<Mutex<Kept>>,
-    pasts: Pasts,
+    fleets: Kept<Span, Fleet>,
+    pasts: Kept<Span, Past>,
+    drivers: Kept<(String, Span), driver::Past>,
+    buckets: Kept<(bucket::Which, Span), bucket::Past>,
     fleet_size: Arc<Mutex<Option<(Instant, u64)>>>,
     suspects: Arc<Mutex<KeptSuspects>>,
 }
@@ -89,8 +89,10 @@ impl App {
             access: Arc::new(access),
             metrics,
             gates: Gates::default(),
-            fleets: Arc::default(),
-            pasts: Pasts::default(),
+            fleets: Kept::default(),
+            pasts: Kept::default(),
+            drivers: Kept::default(),
+            buckets: Kept::default(),
             fleet_size: Arc::default(),
             suspects: Arc::default(),
         }
@@ -120,21 +122,35 @@ impl App {
 
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.
     pub(crate) async fn fleet(&self, span: Span) -> Result<Arc<Fleet>, Fault> {
-        let mut fleets = self.fleets.lock().await;
-        if let Some((at, fleet)) = fleets.get(&span)
-            && at.elapsed() < FRESH
-        {
-            return Ok(fleet.clone());
-        }
-        let fleet = Arc::new(fleet::gather(self, span).await?);
-        fleets.insert(span, (Instant::now(), fleet.clone()));
-        Ok(fleet)
+        let app = self.clone();
+        let ask = || async move { fleet::gather(&app, span).await };
+        self.fleets.get(&span, |_| Ages::only(FRESH), ask).await
     }
 
     /// What lies behind the fleet in a range, as old as it may be for one so long.
     pub(crate) async fn fleet_past(&self, span: Span, now_ms: i64) -> Result<Arc<Past>, Fault> {
         let app = self.clone();
-        self.pasts.get(span, || async move { past::gather(&app, span, now_ms).await }).await
+        let ask = || async move { past::gather(&app, span, now_ms).await };
+        self.pasts.get(&span, |_| Ages::of_fleet(span), ask).await
+    }
+
+    /// What is counted of a driver's crashes in a range.
+    pub(crate) async fn driver_past(&self, driver: &str, span: Span) -> Result<Arc<driver::Past>, Fault> {
+        let (database, name) = (self.database.clone(), driver.to_owned());
+        let ask = || async move { driver::Past::gather(&database, &name, span).await };
+        self.drivers.get(&(driver.to_owned(), span), |took| Ages::of_page(span, took), ask).await
+    }
+
+    /// What is counted of a bucket's crashes in a range, by the row that speaks for it.
+    pub(crate) async fn bucket_past(
+        &self,
+        which: &bucket::Which,
+        span: Span,
+        row: Option<&CrashRow>,
+    ) -> Result<Arc<bucket::Past>, Fault> {
+        let (database, asked, row) = (self.database.clone(), which.clone(), row.cloned());
+        let ask = || async move { bucket::Past::gather(&database, &asked, span, row.as_ref()).await };
+        self.buckets.get(&(which.clone(), span), |took| Ages::of_page(span, took), ask).await
     }
 
     /// Machines that told of themselves, as of at most a minute ago; `None` where none does.

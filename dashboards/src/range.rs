@@ -5,7 +5,9 @@ use storage::questions::Range;
 use utoipa::{IntoParams, ToSchema};
 
 /// How far back a page looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 pub(crate) enum Span {
     #[serde(rename = "now")]
     Now,

@@ -3,8 +3,9 @@
 mod kin;
 
 use serde::{Deserialize, Serialize};
+use storage::database::Database;
 use storage::questions::{
-    BucketEnds, BucketFilter, FaultSiteRow, NoteRow, Range, Recurrence, SeriesPoint, VersionRow,
+    BucketEnds, BucketFilter, BucketTotals, FaultSiteRow, NoteRow, Range, Recurrence, SeriesPoint, VersionRow,
 };
 use storage::rows::CrashRow;
 use utoipa::{IntoParams, ToSchema};
@@ -69,57 +70,105 @@ pub(crate) struct Bucket {
     pub(crate) disassembly: Vec<Line>,
 }
 
+/// Which crashes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Which {
+    bucket: String,
+    tenant: Option<String>,
+    fault: Option<String>,
+}
+
+impl Which {
+    fn filter(&self) -> BucketFilter<'_> {
+        BucketFilter { bucket: &self.bucket, tenant: self.tenant.as_deref(), fault: self.fault.as_deref() }
+    }
+}
+
+/// What is counted of them within a range: `app/kept.rs` keeps it. Fields as of [`Bucket`].
+#[derive(Debug)]
+pub(crate) struct Past {
+    between: Range,
+    totals: BucketTotals,
+    series: Vec<SeriesPoint>,
+    recurrence: Recurrence,
+    versions: Vec<VersionRow>,
+    fault_sites: Vec<FaultSiteRow>,
+    similar: Vec<Similar>,
+    correlations: Correlated,
+}
+
+impl Past {
+    /// `row` is a crash that speaks for all of them.
+    pub(crate) async fn gather(
+        database: &Database,
+        which: &Which,
+        span: Span,
+        row: Option<&CrashRow>,
+    ) -> Result<Self, Fault> {
+        let (filter, between) = (which.filter(), span.range(now_ms()));
+        let counted = async {
+            let totals = database.bucket_totals(filter, between).await?;
+            let recurrence = database.bucket_recurrence(filter, between, totals.machines).await?;
+            Ok((totals, recurrence))
+        };
+        let ((totals, recurrence), series, versions, fault_sites, similar, correlations) = tokio::try_join!(
+            counted,
+            async { Ok(database.bucket_series(filter, between, span.step_s()).await?) },
+            async { Ok(database.bucket_versions(filter, between).await?) },
+            async { Ok(database.bucket_sites(filter, between).await?) },
+            kin::similar(database, filter, row, between),
+            kin::correlations(database, filter, row, between),
+        )?;
+        Ok(Self { between, totals, series, recurrence, versions, fault_sites, similar, correlations })
+    }
+}
+
 pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Result<Bucket, Fault> {
     let now_ms = now_ms();
-    let between = query.range.range(now_ms);
     let fault = query.fault.filter(|fault| !fault.is_empty()).map(|fault| site(&fault)).transpose()?;
-    let tenant = query.tenant;
-    let filter = BucketFilter { bucket: &bucket, tenant: tenant.as_deref(), fault: fault.as_deref() };
+    let which = Which { bucket, tenant: query.tenant, fault };
+    let filter = which.filter();
     let database = &app.database;
-    let unknown = || Fault::NotFound(format!("There is no crash in a bucket {:?}.", cut(&bucket)));
+    let unknown = || Fault::NotFound(format!("There is no crash in a bucket {:?}.", cut(&which.bucket)));
     let ends = database.bucket_ends(filter).await?.ok_or_else(unknown)?;
     let looked_at = ends.newest.get(..LOOKED_AT).unwrap_or(&ends.newest);
-    let (totals, series, versions, fault_sites, notes, rows, recent) = tokio::try_join!(
-        database.bucket_totals(filter, between),
-        database.bucket_series(filter, between, query.range.step_s()),
-        database.bucket_versions(filter, between),
-        database.bucket_sites(filter, between),
+    let (notes, rows, recent) = tokio::try_join!(
         database.bucket_notes(filter.tenant, filter.bucket),
         database.these_crashes(looked_at),
         database.bucket_crashes(&ends),
     )?;
-    let row = best(rows, &bucket, &ends);
-    let (recurrence, similar, correlations, recent, example) = tokio::try_join!(
-        async { Ok(database.bucket_recurrence(filter, between, totals.machines).await?) },
-        kin::similar(database, filter, row.as_ref(), between),
-        kin::correlations(database, filter, row.as_ref(), between),
+    let row = best(rows, &which.bucket, &ends);
+    let (past, recent, example) = tokio::try_join!(
+        app.bucket_past(&which, query.range, row.as_ref()),
         named(app, recent),
         example(app, row.clone()),
     )?;
+    let Past { between, totals, series, recurrence, versions, fault_sites, similar, correlations } =
+        past.as_ref();
     let disassembly = example.as_ref().map(disassembled).unwrap_or_default();
     let known_issue = notes.iter().find(|note| !note.link.is_empty()).map(|note| note.link.clone());
     Ok(Bucket {
         now_ms,
         range: query.range,
-        between,
+        between: *between,
         first_seen_ms: ends.first_ms,
         last_seen_ms: ends.last_ms,
         machines: totals.machines,
         crashes: totals.crashes,
-        series,
-        recurrence,
-        versions,
-        fault_sites,
-        similar,
-        correlations,
+        series: series.clone(),
+        recurrence: recurrence.clone(),
+        versions: versions.clone(),
+        fault_sites: fault_sites.clone(),
+        similar: similar.clone(),
+        correlations: correlations.clone(),
         notes,
         known_issue,
         recent,
         example,
         disassembly,
-        bucket,
-        tenant,
-        fault,
+        bucket: which.bucket,
+        tenant: which.tenant,
+        fault: which.fault,
     })
 }
 

@@ -1,8 +1,10 @@
 //! One driver or module.
 
 use serde::Serialize;
+use storage::database::Database;
 use storage::questions::{
-    DeepSite, Evidence, IncidentFilter, IncidentState, IncidentSummary, Range, SeriesPoint, TopMachine,
+    DeepSite, Evidence, Exposure, IncidentFilter, IncidentState, IncidentSummary, Range, SeriesPoint,
+    TopMachine,
 };
 use utoipa::ToSchema;
 
@@ -70,22 +72,42 @@ fn known(driver: &str) -> Option<Known> {
     Some(Known { vendor: found.vendor.clone(), inbox: found.inbox, blame: found.owner })
 }
 
+/// What is counted of its crashes within a range: `app/kept.rs` keeps it. Fields as of [`Driver`].
+#[derive(Debug)]
+pub(crate) struct Past {
+    between: Range,
+    series: Vec<SeriesPoint>,
+    evidence: Evidence,
+    exposure: Exposure,
+    top_machines: Vec<TopMachine>,
+}
+
+impl Past {
+    pub(crate) async fn gather(database: &Database, driver: &str, span: Span) -> Result<Self, Fault> {
+        let between = span.range(now_ms());
+        let (series, evidence, exposure, top_machines) = tokio::try_join!(
+            database.driver_series(driver, between, span.step_s()),
+            database.driver_evidence(driver, between),
+            database.driver_exposure(driver, between),
+            database.top_machines(driver, between, MACHINES),
+        )?;
+        Ok(Self { between, series, evidence, exposure, top_machines })
+    }
+}
+
 pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driver, Fault> {
     let now_ms = now_ms();
-    let between = span.range(now_ms);
     let database = &app.database;
     let filter = IncidentFilter { state: IncidentState::All, driver: Some(driver.clone()) };
-    let (series, evidence, recent, builds, exposure, incidents, changes, deep_sites, top_machines) = tokio::try_join!(
-        database.driver_series(&driver, between, span.step_s()),
-        database.driver_evidence(&driver, between),
-        database.newest_of_driver(None, &driver, None, FEW),
-        database.driver_builds(&driver),
-        database.driver_exposure(&driver, between),
-        database.some_incidents(&filter, INCIDENTS * 2, None),
-        database.changes(None, between, CHANGES),
-        database.deep_sites(&driver),
-        database.top_machines(&driver, between, MACHINES),
+    let (past, recent, builds, incidents, changes, deep_sites) = tokio::try_join!(
+        app.driver_past(&driver, span),
+        async { Ok(database.newest_of_driver(None, &driver, None, FEW).await?) },
+        async { Ok(database.driver_builds(&driver).await?) },
+        async { Ok(database.some_incidents(&filter, INCIDENTS * 2, None).await?) },
+        async { Ok(database.changes(None, span.range(now_ms), CHANGES).await?) },
+        async { Ok(database.deep_sites(&driver).await?) },
     )?;
+    let Past { between, series, evidence, exposure, top_machines } = past.as_ref();
     if recent.is_empty() && exposure.builds.is_empty() {
         return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(&driver))));
     }
@@ -96,15 +118,15 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
         now_ms,
         known: known(&driver),
         range: span,
-        between,
-        series,
-        versions: versions::side_by_side(&evidence.versions, &builds, &exposure),
+        between: *between,
+        series: series.clone(),
+        versions: versions::side_by_side(&evidence.versions, &builds, exposure),
         exposure_known: !exposure.builds.is_empty(),
         exposure_one_in: exposure.one_in,
-        releases: versions::releases(&driver, &builds, &changes, between),
+        releases: versions::releases(&driver, &builds, &changes, *between),
         stands_out: stand_out(&evidence.facets),
-        evidence,
-        top_machines,
+        evidence: evidence.clone(),
+        top_machines: top_machines.clone(),
         incidents,
         recent: named(app, recent).await?,
         deep_sites,

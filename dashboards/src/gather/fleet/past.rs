@@ -1,5 +1,5 @@
 //! What lies behind the fleet in a range: series, rankings and what is new. It costs the more the longer the range is, and
-//! changes the less: `app/pasts.rs` keeps it.
+//! changes the less: `app/kept.rs` keeps it.
 
 use std::collections::BTreeMap;
 
