@@ -196,7 +196,7 @@ impl Silence {
         }
         self.look_at_overdue(at_ms);
         self.sweep(at_ms, span_ms);
-        let woken = self.fleet.flush();
+        let woken = self.fleet.flush(at_ms);
         self.active.extend(woken);
         let now_s = seconds(at_ms);
         for tenant in &mut self.fleet.tenants {

@@ -5,7 +5,7 @@ use crate::config::DetectorConfig;
 use crate::tenant::Tenant;
 
 /// Version of the checkpoint's shape.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// State that cannot be taken up.
 #[derive(Debug, thiserror::Error)]

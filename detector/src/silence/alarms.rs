@@ -60,13 +60,15 @@ impl Silence {
             let tenant = self.fleet.tenant(tenant);
             let pace_min = tenant.map_or(0.0, |tenant| tenant.pace_s() / 60.0);
             let is_upset = tenant.is_some_and(|tenant| tenant.pulse.is_upset());
+            // What is reported is on machines that have other drivers too: it must not become a habit of those.
+            let is_alarmed = tenant.is_some_and(|tenant| !tenant.alarms.is_empty());
             let Some(element) = self.fleet.elements.get_mut(id) else { continue };
             let went: u32 = std::mem::take(&mut element.went).iter().sum();
             let awake = element.awake.iter().sum::<u32>().saturating_add(went);
             let a_minute = share * f64::from(awake);
             let expected = a_minute * minutes;
             if !is_upset {
-                element.usual.note(at_ms, went, awake, element.alarmed);
+                element.usual.note(at_ms, went, awake, is_alarmed);
             }
             if element.alarmed {
                 element.chart.grow(went, expected);
@@ -103,20 +105,26 @@ impl Silence {
         // A new build has no past: its driver's, and some room since other machines may run it.
         let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
         let own = element.usual.past(at_ms).or_else(of_driver);
-        let usual = match (whole, own) {
+        let many_sites = tenant.site_count() >= FEW_SITES;
+        let is_like_all = match (whole, own) {
+            (Some(whole), Some(own)) => own <= whole * ROOM,
+            (whole, _) => whole.is_none(),
+        };
+        let habit = match whole {
+            Some(whole) => own.unwrap_or(whole * ROOM).max(whole).max(others),
             // At a few sites people's habits look like an outage.
-            (None, _) if tenant.site_count() < FEW_SITES => (HUMAN * ROOM).max(others),
-            // Nobody knows yet who leaves when.
-            (None, _) => (others * LIKE).max(FIRST),
-            (Some(whole), own) => {
-                let habit = own.unwrap_or(whole * ROOM).max(whole).max(others);
-                let is_like_all = own.is_some_and(|own| own <= whole * ROOM);
-                // It goes as the whole does, so that what the others do now tells better than the worst of days.
-                if is_like_all && tenant.site_count() >= FEW_SITES { habit.min(others * LIKE) } else { habit }
-            }
+            None => (HUMAN * ROOM).max(others),
         };
         let unheard = if tenant.pulse.is_upset() { HUMAN } else { 0.0 };
-        usual.max(unheard)
+        if !(is_like_all && many_sites) {
+            return habit.max(unheard);
+        }
+        // It goes as the whole does, so that what the others do now tells better than the worst of days: also of who left
+        // while nothing arrived, and is overdue all at once.
+        match whole {
+            Some(_) => habit.min(others * LIKE),
+            None => (others * LIKE).max(FIRST),
+        }
     }
 
     /// Ends what is over.

@@ -11,7 +11,7 @@ use super::machines::KINDS;
 use super::recent::Recent;
 use super::slab::Slab;
 use super::tenant::Tenant;
-use super::usual::Usual;
+use super::usual::{Usual, to_f32};
 use crate::index::NONE;
 use crate::input::Version;
 use crate::names::NameId;
@@ -21,6 +21,9 @@ use crate::names::NameId;
 const ENTRIES: usize = 32 * 1024 * 1024;
 /// Elements: 200 MB. As above.
 const ELEMENTS: usize = 400_000;
+
+/// Machines that left an element are forgotten by half in so many hours.
+const LEFT_H: f64 = 6.0;
 
 /// Machines by kind.
 pub(super) type ByKind = [u32; KINDS];
@@ -47,6 +50,11 @@ pub(super) struct Element {
     pub(super) active: bool,
     /// Whether it is reported.
     pub(super) alarmed: bool,
+    /// Machines before the last change.
+    had: u32,
+    /// Machines that left it, faded as of then.
+    left: f32,
+    left_at_ms: i64,
 }
 
 /// What tells elements apart.
@@ -111,6 +119,21 @@ impl Delta {
 }
 
 impl Element {
+    /// Machines that had it lately and have it no more: what they run was changed, so that they were alive.
+    pub(super) fn left(&self, at_ms: i64) -> f64 {
+        let hours = (at_ms - self.left_at_ms).max(0) as f64 / 3_600_000.0;
+        f64::from(self.left) * (-hours / LEFT_H).exp2()
+    }
+
+    /// Counts those that left since `had` was noted.
+    fn count_left(&mut self, at_ms: i64) {
+        let left = self.had.saturating_sub(self.machines);
+        if left > 0 {
+            (self.left, self.left_at_ms) = (self.left(at_ms) as f32 + to_f32(left), at_ms);
+        }
+        self.had = self.machines;
+    }
+
     /// Counts. Whether it was woken by that.
     fn apply(&mut self, delta: &Delta) -> bool {
         self.machines = moved(self.machines, delta.machines);
@@ -231,6 +254,9 @@ impl Fleet {
             usual: Usual::new(now_ms),
             active: false,
             alarmed: false,
+            had: 0,
+            left: 0.0,
+            left_at_ms: 0,
         });
         self.by.elements.insert(what, id);
         if let Some(driver) = self.elements.get_mut(parent) {
@@ -304,7 +330,7 @@ impl Fleet {
     }
 
     /// Brings every count up to date. Gives the elements of which machines went dark, that were not active.
-    pub(super) fn flush(&mut self) -> Vec<u32> {
+    pub(super) fn flush(&mut self, at_ms: i64) -> Vec<u32> {
         // Many sites have machines with one inventory: its elements are counted once.
         let mut by_inventory: HashMap<u32, Delta, FixedState> = HashMap::default();
         let mut empty = Vec::new();
@@ -323,6 +349,18 @@ impl Fleet {
             }
             by_inventory.entry(kin.inventory).or_default().add(&delta);
         }
+        // What some machines leave, others of the same tick may come to.
+        let shrunk: Vec<u32> = by_inventory
+            .iter()
+            .filter(|(_, delta)| delta.machines < 0)
+            .flat_map(|(inventory, _)| self.elements_of(*inventory))
+            .copied()
+            .collect();
+        for id in &shrunk {
+            if let Some(element) = self.elements.get_mut(*id) {
+                element.had = element.machines;
+            }
+        }
         let mut woken = Vec::new();
         for (inventory, delta) in by_inventory {
             let ids = self.inventories.get(inventory).map_or(&[][..], |inventory| &inventory.elements);
@@ -330,6 +368,11 @@ impl Fleet {
                 if self.elements.get_mut(*id).is_some_and(|element| element.apply(&delta)) {
                     woken.push(*id);
                 }
+            }
+        }
+        for id in &shrunk {
+            if let Some(element) = self.elements.get_mut(*id) {
+                element.count_left(at_ms);
             }
         }
         // The order in which a map gives them is nobody's business.
@@ -401,4 +444,42 @@ fn hash(tenant: u32, elements: &[u32]) -> u64 {
         hasher.write_u32(*element);
     }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_leave_a_build_are_remembered_for_some_hours() {
+        let mut fleet = Fleet::default();
+        let tenant = fleet.tenant_number(NameId::EMPTY, 0);
+        let driver = NameId(1);
+        let profile_of = |fleet: &mut Fleet, timestamp| {
+            let inventory = fleet.inventory(tenant, &[(driver, Version { timestamp, size: 1 })], 0).unwrap();
+            let (site, ring, model) = (NameId::EMPTY, NameId::EMPTY, NameId::EMPTY);
+            fleet.profile(Kin { tenant, site, ring, model, os_build: 0, inventory })
+        };
+        let (old, new) = (profile_of(&mut fleet, 1), profile_of(&mut fleet, 2));
+        fleet.change(old, |delta| delta.machines += 10);
+        fleet.flush(0);
+        fleet.change(old, |delta| delta.machines -= 6);
+        fleet.change(new, |delta| delta.machines += 6);
+        fleet.flush(0);
+        let left = |fleet: &Fleet, version: Option<u32>, hours: i64| {
+            let version = version.map(|timestamp| Version { timestamp, size: 1 });
+            let id = fleet.element_id(What { tenant, driver, version }).unwrap();
+            fleet.elements.get(id).unwrap().left(hours * 3_600_000)
+        };
+        assert_eq!([left(&fleet, Some(1), 0), left(&fleet, Some(1), 6)], [6.0, 3.0]);
+        assert_eq!(
+            [left(&fleet, Some(2), 0), left(&fleet, None, 0)],
+            [0.0, 0.0],
+            "the driver is still there"
+        );
+        fleet.change(old, |delta| delta.machines -= 1);
+        fleet.change(new, |delta| delta.machines += 1);
+        fleet.flush(6 * 3_600_000);
+        assert_eq!(left(&fleet, Some(1), 6), 4.0);
+    }
 }

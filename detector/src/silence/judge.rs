@@ -26,6 +26,8 @@ const HURRY: f64 = 2.0;
 const CLOSER: usize = 64;
 /// Causes that are found at one look, and candidates that are refused before it is given up.
 const LOOKS: usize = 8;
+/// Odds of being dark, with it against without it, at least.
+const ODDS: f64 = 3.0;
 /// An explanation as good as the best, but for this share.
 const AS_GOOD: f64 = 0.98;
 
@@ -103,7 +105,7 @@ pub(super) fn causes(
         .iter()
         .filter_map(|id| {
             let element = fleet.elements.get(*id)?;
-            Some((*id, element, gain(element.chart.machines.min(total), element, total, tenant)?))
+            Some((*id, element, gain(element.chart.machines.min(total), element, total, tenant, now_ms)?))
         })
         .collect();
     left.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
@@ -119,7 +121,7 @@ pub(super) fn causes(
             let machines = with(fleet, &inventories, *id);
             let enough = f64::from(machines) >= SPREAD
                 && element.chart.is_beyond(all_of(element, machines), NEARLY_BEYOND);
-            *worth = enough.then(|| gain(machines, element, total, tenant)).flatten().unwrap_or(-1.0);
+            *worth = enough.then(|| gain(machines, element, total, tenant, now_ms)).flatten().unwrap_or(-1.0);
         }
         left.retain(|(_, _, worth)| *worth > 0.0);
         let Some(best) = best(fleet, &left) else { break };
@@ -166,8 +168,8 @@ fn with(fleet: &Fleet, inventories: &HashMap<u32, u32, FixedState>, element: u32
 
 /// How much better "those with it and those without it differ" explains who is dark than "all are alike"; none where
 /// those with it are not the ones.
-fn gain(machines: u32, element: &Element, total: u32, tenant: &Tenant) -> Option<f64> {
-    let awake = f64::from(sum(std::iter::once(&element.awake)));
+fn gain(machines: u32, element: &Element, total: u32, tenant: &Tenant, now_ms: i64) -> Option<f64> {
+    let awake = f64::from(sum(std::iter::once(&element.awake))) + element.left(now_ms);
     let all_awake = f64::from(sum(std::iter::once(&tenant.awake)));
     let (a, b) = (f64::from(machines), awake);
     let (c, d) = (f64::from(total.saturating_sub(machines)), (all_awake - awake).max(0.0));
@@ -214,12 +216,24 @@ fn confirm(fleet: &Fleet, tenant: &Tenant, dark: &Gone, element: u32, now_ms: i6
     if !known.chart.is_beyond(cause.machines, BEYOND) {
         return None;
     }
-    if contrast(sites.values().flatten()) == Some(false) {
+    if contrast(sites.values().flatten()) == Some(false) || is_left_behind(known, &sites, now_ms) {
         return None;
     }
     let models = count(fleet, known.what.tenant, dark, element, |kin| kin.model);
-    let holds = contrast(models.values().flatten()).unwrap_or_else(|| is_inhuman(tenant, known, now_ms));
+    // Whoever left while nothing arrived is overdue at once: that speed says nothing.
+    let is_fast = || !tenant.pulse.is_upset() && is_inhuman(tenant, known, now_ms);
+    let holds = contrast(models.values().flatten()).unwrap_or_else(is_fast);
     holds.then_some(cause)
+}
+
+/// Whether those with it are dark because the others have left it: after a release, machines that are off are all that have
+/// the build of before. Those that left it are alive.
+fn is_left_behind(element: &Element, sites: &Sites, now_ms: i64) -> bool {
+    let left = element.left(now_ms);
+    let of = |count: fn(&Cell) -> f64| sites.values().flatten().map(count).sum::<f64>();
+    let with = of(|cell| cell.dark_with) * of(|cell| cell.awake_without);
+    let without = of(|cell| cell.dark_without).max(1.0) * (of(|cell| cell.awake_with) + left);
+    left > 0.0 && with < ODDS * without
 }
 
 /// Where every machine of a model has the element, its people may have left early: on the day before a holiday all
@@ -295,8 +309,8 @@ fn contrast<'a>(cells: impl Iterator<Item = &'a Cell>) -> Option<bool> {
         }
     }
     let both: f64 = for_it + against;
-    // Odds of three at least, and three standard deviations.
-    (both >= 9.0).then(|| for_it >= 3.0 * against && for_it - against >= 3.0 * both.sqrt())
+    // And three standard deviations.
+    (both >= 9.0).then(|| for_it >= ODDS * against && for_it - against >= 3.0 * both.sqrt())
 }
 
 #[cfg(test)]

@@ -94,6 +94,24 @@ fn one_office_and_many_shops_alarm_nobody_either() {
     }
 }
 
+#[test]
+fn an_outage_while_nothing_arrives_is_found_when_it_does() {
+    let mut world = World::new(Plan { seed: 81, machines: 4000, ..PLAN });
+    let from = 9 * DAY + 10 * HOUR;
+    assert_eq!(until(&mut world, from), None, "before");
+    world.stalled_until = from + 2 * HOUR;
+    let ids = world.with(RADIO, None);
+    world.kill(&ids, 12 * HOUR);
+    assert_eq!(until(&mut world, from + 2 * HOUR), None, "nobody can know");
+    let found = (1..=30).find_map(|minute| {
+        let dark = world.tick(None);
+        (!dark.is_empty()).then_some((minute, dark))
+    });
+    let (minute, dark) = found.expect("found within half an hour");
+    println!("{minute} min: {}", say(&dark, world.minute));
+    assert_eq!(dark.iter().map(|dark| (dark.driver, dark.version)).collect::<Vec<_>>(), [(RADIO, None)]);
+}
+
 /// An outage of some machines at a minute: what was reported, and after how many minutes.
 fn outage(plan: Plan, at: u32, driver: NameId, build: Option<Version>, share: u32) -> (u32, Vec<Dark>) {
     let mut world = World::new(plan);
