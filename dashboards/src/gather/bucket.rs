@@ -191,7 +191,7 @@ fn best(rows: Vec<CrashRow>, bucket: &str, ends: &BucketEnds) -> Option<CrashRow
 /// Without what its machine says of itself: that is for the crash's own page.
 async fn example(app: &App, row: Option<CrashRow>) -> Result<Option<Crash>, Fault> {
     let Some(row) = row else { return Ok(None) };
-    let deep = deep_of(app, &row).await?;
+    let deep = deep_of(app, row.crash_id).await?;
     Ok(Some(Crash::of(row, deep)))
 }
 

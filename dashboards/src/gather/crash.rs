@@ -72,10 +72,14 @@ pub(crate) struct MissingFile {
 pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
     let id = parsed(id)?;
     let database = &app.database;
-    let (row, forms, kept) =
-        tokio::try_join!(database.crash(id), database.crash_forms(id), database.kept_dump(id))?;
+    let (row, deep, forms, kept) = tokio::try_join!(
+        async { Ok(database.crash(id).await?) },
+        deep_of(app, id),
+        async { Ok(database.crash_forms(id).await?) },
+        async { Ok(database.kept_dump(id).await?) },
+    )?;
     let row = row.ok_or_else(unknown)?;
-    let (deep, machine_hardware) = tokio::try_join!(deep_of(app, &row), hardware::of_crash(app, &row))?;
+    let machine_hardware = hardware::of_crash(app, &row).await?;
     let machine_suspect = machine_hardware.is_some();
     let effective_confidence = hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
     let dump = kept.filter(|_| app.blobs.is_some()).map(|kept| Dump { bytes: kept.raw_len });
@@ -119,9 +123,9 @@ impl Crash {
 }
 
 /// The analysis with symbols that speaks for a crash.
-pub(crate) async fn deep_of(app: &App, row: &CrashRow) -> Result<Option<Deep>, Fault> {
-    let found = app.database.deep_of(row).await?;
-    Ok(found.and_then(|deep_row| deep(deep_row, row.crash_id)))
+pub(crate) async fn deep_of(app: &App, id: Uuid) -> Result<Option<Deep>, Fault> {
+    let found = app.database.deep_of(id).await?;
+    Ok(found.and_then(|row| deep(row, id)))
 }
 
 /// A report as the analyzer wrote it, as the page reads it, and why it cannot be read.

@@ -22,8 +22,8 @@ const ENTRIES: usize = 32 * 1024 * 1024;
 /// Elements: 200 MB. As above.
 const ELEMENTS: usize = 400_000;
 
-/// Machines that left an element are forgotten by half in so many hours.
-const LEFT_H: f64 = 6.0;
+/// Machines that left an element are forgotten by half in so many hours: a release takes days, and who is off most is last.
+const LEFT_H: f64 = 24.0;
 
 /// Machines by kind.
 pub(super) type ByKind = [u32; KINDS];
@@ -471,7 +471,7 @@ mod tests {
             let id = fleet.element_id(What { tenant, driver, version }).unwrap();
             fleet.elements.get(id).unwrap().left(hours * 3_600_000)
         };
-        assert_eq!([left(&fleet, Some(1), 0), left(&fleet, Some(1), 6)], [6.0, 3.0]);
+        assert_eq!([left(&fleet, Some(1), 0), left(&fleet, Some(1), 24)], [6.0, 3.0]);
         assert_eq!(
             [left(&fleet, Some(2), 0), left(&fleet, None, 0)],
             [0.0, 0.0],
@@ -479,7 +479,7 @@ mod tests {
         );
         fleet.change(old, |delta| delta.machines -= 1);
         fleet.change(new, |delta| delta.machines += 1);
-        fleet.flush(6 * 3_600_000);
-        assert_eq!(left(&fleet, Some(1), 6), 4.0);
+        fleet.flush(24 * 3_600_000);
+        assert_eq!(left(&fleet, Some(1), 24), 4.0);
     }
 }

@@ -2,10 +2,12 @@
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use super::crash::milliseconds;
 use crate::database::{Database, DatabaseError};
 use crate::questions::DeepJob;
-use crate::rows::{CrashRow, DeepRow};
+use crate::rows::DeepRow;
 
 /// Whole rows, in the order of [`DeepRow`].
 macro_rules! rows {
@@ -107,10 +109,10 @@ impl Database {
 
     /// The analysis with symbols of a crash; where it has none of its own, the newest of its fault site. One that failed,
     /// and so has no report, stands behind all others.
-    pub async fn deep_of(&self, crash: &CrashRow) -> Result<Option<DeepRow>, DatabaseError> {
+    pub async fn deep_of(&self, crash_id: Uuid) -> Result<Option<DeepRow>, DatabaseError> {
         self.ask(SQL)
-            .param("crashed_at", crash.crashed_at)
-            .param("crash_id", crash.crash_id.to_string())
+            .param("crashed_at", milliseconds(crash_id))
+            .param("crash_id", crash_id.to_string())
             .fetch_optional()
             .await
             .map_err(DatabaseError::while_("read an analysis with symbols"))

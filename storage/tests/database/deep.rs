@@ -168,21 +168,21 @@ async fn a_crash_is_named_by_its_own_analysis_or_by_one_of_its_site() {
     let mut rows: Vec<CrashRow> = (1..=4).map(|number| kept(number, start)).collect();
     rows[3].driver_size = 1;
     fixture.insert(&rows).await;
-    assert_eq!(database.deep_of(&rows[0]).await.unwrap(), None);
+    assert_eq!(database.deep_of(rows[0].crash_id).await.unwrap(), None);
     let own = deep(&rows[0], start + 1, &[(PDB, "pdb")]);
     let newest = DeepRow { deep_bucket: "BETTER".to_owned(), ..deep(&rows[1], start + 2, &[]) };
     database.insert_deep(&[own.clone(), newest.clone()]).await.unwrap();
-    assert_eq!(database.deep_of(&rows[0]).await.unwrap(), Some(own.clone()));
-    assert_eq!(database.deep_of(&rows[2]).await.unwrap(), Some(newest));
-    assert_eq!(database.deep_of(&rows[3]).await.unwrap(), None, "another version of the driver");
+    assert_eq!(database.deep_of(rows[0].crash_id).await.unwrap(), Some(own.clone()));
+    assert_eq!(database.deep_of(rows[2].crash_id).await.unwrap(), Some(newest));
+    assert_eq!(database.deep_of(rows[3].crash_id).await.unwrap(), None, "another version of the driver");
     let replaced = DeepRow { analysed_at: start + 3, ..own.clone() };
     database.insert_deep(std::slice::from_ref(&replaced)).await.unwrap();
-    assert_eq!(database.deep_of(&rows[0]).await.unwrap(), Some(replaced));
+    assert_eq!(database.deep_of(rows[0].crash_id).await.unwrap(), Some(replaced));
     // Where its own failed, another one's says more.
     let (report, deep_bucket) = (String::new(), String::new());
     let failed = DeepRow { report, deep_bucket, ..deep(&rows[2], start + 4, &[]) };
     database.insert_deep(&[failed]).await.unwrap();
-    assert_eq!(database.deep_of(&rows[2]).await.unwrap().unwrap().report, own.report);
+    assert_eq!(database.deep_of(rows[2].crash_id).await.unwrap().unwrap().report, own.report);
 
     let list = database.crashes(&CrashFilter::default(), 10, None).await.unwrap();
     let sites: Vec<&str> = list.iter().map(|line| line.fault_site.as_str()).collect();
