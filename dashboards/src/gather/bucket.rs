@@ -156,7 +156,7 @@ pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Res
         machines: totals.machines,
         crashes: totals.crashes,
         series: series.clone(),
-        recurrence: recurrence.clone(),
+        recurrence: *recurrence,
         versions: versions.clone(),
         fault_sites: fault_sites.clone(),
         similar: similar.clone(),
