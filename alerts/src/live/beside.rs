@@ -156,7 +156,7 @@ async fn find_history(database: &Database, wanted: bool, tell: &mpsc::UnboundedS
     }
     loop {
         tokio::time::sleep(start::HISTORY_WAIT).await;
-        if let Some(hours) = start::history(database).await {
+        if let Some(hours) = start::history(database, start::HISTORY_PATIENCE).await {
             // Only a stopping process has nobody who asks.
             tell.send(Asked::History(hours)).ok();
             return;

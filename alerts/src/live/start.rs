@@ -24,6 +24,8 @@ pub(super) const ACTS: &str = "acts";
 const HISTORY_MS: i64 = 30 * 86_400_000;
 /// How long a start waits for that answer.
 pub(super) const HISTORY_WAIT: Duration = Duration::from_secs(10);
+/// And whoever asks again beside the detector's work: of ten thousand drivers the answer has two million rows.
+pub(super) const HISTORY_PATIENCE: Duration = Duration::from_secs(300);
 /// How long a first signal is waited for.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// What a detector that begins anew reads again at most.
@@ -103,7 +105,7 @@ pub(super) async fn detector(
     let (marks, since_ms) = beginning(signals, marks, stop).await?;
     let history = tokio::select! {
         () = stop.cancelled() => return None,
-        history = history(database) => history,
+        history = history(database, HISTORY_WAIT) => history,
     };
     let cold = history.is_none().then(|| Cold { since_ms, marks: marks.clone(), history: None });
     let detector = taught(config, since_ms, history.as_deref().unwrap_or_default());
@@ -127,9 +129,9 @@ async fn beginning(signals: &Signals, marks: Marks, stop: &CancellationToken) ->
     }
 }
 
-/// What ClickHouse remembers; `None` where it does not answer.
-pub(super) async fn history(database: &Database) -> Option<Vec<DriverHour>> {
-    match tokio::time::timeout(HISTORY_WAIT, database.driver_history(now_ms() - HISTORY_MS)).await {
+/// What ClickHouse remembers; `None` where it does not answer in time.
+pub(super) async fn history(database: &Database, patience: Duration) -> Option<Vec<DriverHour>> {
+    match tokio::time::timeout(patience, database.driver_history(now_ms() - HISTORY_MS)).await {
         Ok(Ok(hours)) => Some(hours),
         Ok(Err(error)) => {
             tracing::warn!(

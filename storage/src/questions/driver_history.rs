@@ -18,6 +18,9 @@ pub struct DriverHour {
     pub machines: u64,
 }
 
+/// Nobody looks at a page meanwhile, and there is much to read in a large fleet.
+const PATIENCE_SECONDS: &str = "300";
+
 const SQL: &str = "
 SELECT
     tenant,
@@ -33,6 +36,7 @@ impl Database {
     /// Kernel crashes by when they became rows, from the hour that holds `since_ms` on, oldest first.
     pub async fn driver_history(&self, since_ms: i64) -> Result<Vec<DriverHour>, DatabaseError> {
         self.ask(SQL)
+            .with_setting("max_execution_time", PATIENCE_SECONDS)
             .param("since", since_ms.max(0))
             .fetch_all()
             .await
