@@ -122,22 +122,28 @@ impl App {
 
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.
     pub(crate) async fn fleet(&self, span: Span) -> Result<Arc<Fleet>, Fault> {
-        let app = self.clone();
-        let ask = || async move { fleet::gather(&app, span).await };
+        let ask = || {
+            let app = self.clone();
+            async move { fleet::gather(&app, span).await }
+        };
         self.fleets.get(&span, |_| Ages::only(FRESH), ask).await
     }
 
     /// What lies behind the fleet in a range, as old as it may be for one so long.
     pub(crate) async fn fleet_past(&self, span: Span, now_ms: i64) -> Result<Arc<Past>, Fault> {
-        let app = self.clone();
-        let ask = || async move { past::gather(&app, span, now_ms).await };
+        let ask = || {
+            let app = self.clone();
+            async move { past::gather(&app, span, now_ms).await }
+        };
         self.pasts.get(&span, |_| Ages::of_fleet(span), ask).await
     }
 
     /// What is counted of a driver's crashes in a range.
     pub(crate) async fn driver_past(&self, driver: &str, span: Span) -> Result<Arc<driver::Past>, Fault> {
-        let (database, name) = (self.database.clone(), driver.to_owned());
-        let ask = || async move { driver::Past::gather(&database, &name, span).await };
+        let ask = || {
+            let (database, name) = (self.database.clone(), driver.to_owned());
+            async move { driver::Past::gather(&database, &name, span).await }
+        };
         self.drivers.get(&(driver.to_owned(), span), |took| Ages::of_page(span, took), ask).await
     }
 
@@ -148,8 +154,10 @@ impl App {
         span: Span,
         row: Option<&CrashRow>,
     ) -> Result<Arc<bucket::Past>, Fault> {
-        let (database, asked, row) = (self.database.clone(), which.clone(), row.cloned());
-        let ask = || async move { bucket::Past::gather(&database, &asked, span, row.as_ref()).await };
+        let ask = || {
+            let (database, which, row) = (self.database.clone(), which.clone(), row.cloned());
+            async move { bucket::Past::gather(&database, &which, span, row.as_ref()).await }
+        };
         self.buckets.get(&(which.clone(), span), |took| Ages::of_page(span, took), ask).await
     }
 

@@ -3,7 +3,8 @@
 //! Machines go dark for many reasons that nobody should be woken for: people go home, a site loses its power, the way to
 //! us stalls. So a driver, or one build of it, is reported only if more of its machines went dark than comparable machines
 //! without it do right now *and*, where it has habits of its own, than did at that hour before (`recent`, `usual`,
-//! `chart`), at enough sites, and not together with those beside them (`judge`). A tenant's clock stands still while nobody's beats arrive (`pulse`).
+//! `chart`), at enough sites, and not together with those beside them (`judge`). A tenant's clock stands still while
+//! nobody's beats arrive (`pulse`).
 //! Never looks at all machines: a tick costs what beat in it, what went dark, and the elements of that.
 
 use serde::{Deserialize, Serialize};

@@ -110,7 +110,8 @@ impl<K: Clone + Eq + Hash, V: Send + Sync + 'static> Kept<K, V> {
             let (begun, asked) = (Instant::now(), ask());
             tokio::spawn(async move {
                 let value = Arc::new(asked.await?);
-                Ok(Answer { at: begun, took: begun.elapsed(), value })
+                // Its age counts from here, so that those who waited for it have it, however long it took.
+                Ok(Answer { at: Instant::now(), took: begun.elapsed(), value })
             })
         });
         if let Some(answer) = found.as_ref().filter(|_| is_enough && !task.is_finished()) {

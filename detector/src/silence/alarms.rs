@@ -106,10 +106,7 @@ impl Silence {
         let of_driver = || Some(driver?.usual.past(at_ms)? * 2.0);
         let own = element.usual.past(at_ms).or_else(of_driver);
         let many_sites = tenant.site_count() >= FEW_SITES;
-        let is_like_all = match (whole, own) {
-            (Some(whole), Some(own)) => own <= whole * ROOM,
-            (whole, _) => whole.is_none(),
-        };
+        let is_like_all = whole.is_none_or(|whole| own.is_some_and(|own| own <= whole * ROOM));
         let habit = match whole {
             Some(whole) => own.unwrap_or(whole * ROOM).max(whole).max(others),
             // At a few sites people's habits look like an outage.

@@ -50,8 +50,6 @@ pub(super) struct Element {
     pub(super) active: bool,
     /// Whether it is reported.
     pub(super) alarmed: bool,
-    /// Machines before the last change.
-    had: u32,
     /// Machines that left it, faded as of then.
     left: f32,
     left_at_ms: i64,
@@ -125,13 +123,12 @@ impl Element {
         f64::from(self.left) * (-hours / LEFT_H).exp2()
     }
 
-    /// Counts those that left since `had` was noted.
-    fn count_left(&mut self, at_ms: i64) {
-        let left = self.had.saturating_sub(self.machines);
+    /// Counts those of `had` machines that left.
+    fn count_left(&mut self, had: u32, at_ms: i64) {
+        let left = had.saturating_sub(self.machines);
         if left > 0 {
             (self.left, self.left_at_ms) = (self.left(at_ms) as f32 + to_f32(left), at_ms);
         }
-        self.had = self.machines;
     }
 
     /// Counts. Whether it was woken by that.
@@ -254,7 +251,6 @@ impl Fleet {
             usual: Usual::new(now_ms),
             active: false,
             alarmed: false,
-            had: 0,
             left: 0.0,
             left_at_ms: 0,
         });
@@ -350,17 +346,14 @@ impl Fleet {
             by_inventory.entry(kin.inventory).or_default().add(&delta);
         }
         // What some machines leave, others of the same tick may come to.
-        let shrunk: Vec<u32> = by_inventory
+        let mut shrunk: Vec<(u32, u32)> = by_inventory
             .iter()
             .filter(|(_, delta)| delta.machines < 0)
             .flat_map(|(inventory, _)| self.elements_of(*inventory))
-            .copied()
+            .filter_map(|id| Some((*id, self.elements.get(*id)?.machines)))
             .collect();
-        for id in &shrunk {
-            if let Some(element) = self.elements.get_mut(*id) {
-                element.had = element.machines;
-            }
-        }
+        shrunk.sort_unstable();
+        shrunk.dedup();
         let mut woken = Vec::new();
         for (inventory, delta) in by_inventory {
             let ids = self.inventories.get(inventory).map_or(&[][..], |inventory| &inventory.elements);
@@ -370,9 +363,9 @@ impl Fleet {
                 }
             }
         }
-        for id in &shrunk {
-            if let Some(element) = self.elements.get_mut(*id) {
-                element.count_left(at_ms);
+        for (id, had) in shrunk {
+            if let Some(element) = self.elements.get_mut(id) {
+                element.count_left(had, at_ms);
             }
         }
         // The order in which a map gives them is nobody's business.

@@ -309,7 +309,7 @@ fn contrast<'a>(cells: impl Iterator<Item = &'a Cell>) -> Option<bool> {
         }
     }
     let both: f64 = for_it + against;
-    // And three standard deviations.
+    // The odds, and three standard deviations.
     (both >= 9.0).then(|| for_it >= ODDS * against && for_it - against >= 3.0 * both.sqrt())
 }
 

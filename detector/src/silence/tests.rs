@@ -29,6 +29,14 @@ fn until(world: &mut World, minute: u32) -> Option<String> {
     None
 }
 
+/// Goes on for so many minutes at most: what was reported first, and after how many.
+fn first(world: &mut World, minutes: u32) -> Option<(u32, Vec<Dark>)> {
+    (1..=minutes).find_map(|minute| {
+        let dark = world.tick(None);
+        (!dark.is_empty()).then_some((minute, dark))
+    })
+}
+
 /// Four weeks with everything that is nobody's driver.
 fn four_weeks(plan: Plan) -> Vec<String> {
     let mut world = World::new(plan);
@@ -103,11 +111,7 @@ fn an_outage_while_nothing_arrives_is_found_when_it_does() {
     let ids = world.with(RADIO, None);
     world.kill(&ids, 12 * HOUR);
     assert_eq!(until(&mut world, from + 2 * HOUR), None, "nobody can know");
-    let found = (1..=30).find_map(|minute| {
-        let dark = world.tick(None);
-        (!dark.is_empty()).then_some((minute, dark))
-    });
-    let (minute, dark) = found.expect("found within half an hour");
+    let (minute, dark) = first(&mut world, 30).expect("found within half an hour");
     println!("{minute} min: {}", say(&dark, world.minute));
     assert_eq!(dark.iter().map(|dark| (dark.driver, dark.version)).collect::<Vec<_>>(), [(RADIO, None)]);
 }
@@ -119,11 +123,8 @@ fn outage(plan: Plan, at: u32, driver: NameId, build: Option<Version>, share: u3
     let mut ids = world.with(driver, build);
     ids.retain(|_| world.below(100) < share);
     world.kill(&ids, 6 * HOUR);
-    for minutes in 1..=4 * HOUR {
-        let dark = world.tick(None);
-        if !dark.is_empty() {
-            return (minutes, dark);
-        }
+    if let Some(found) = first(&mut world, 4 * HOUR) {
+        return found;
     }
     panic!("{} machines ({} on) were dark for hours", ids.len(), world.on(&ids));
 }
@@ -146,11 +147,9 @@ fn a_build_that_does_not_boot_is_named_in_time() {
             }
             assert_eq!(until(&mut world, at), None);
             world.kill(&ids, 5 * HOUR);
-            let found = (1..=3 * plan.pace + 1).find_map(|minute| {
-                let dark = world.tick(None);
-                (!dark.is_empty()).then_some((minute, dark))
-            });
-            let Some((minute, dark)) = found else { panic!("{percent} %, seed {seed}: nothing") };
+            let Some((minute, dark)) = first(&mut world, 3 * plan.pace + 1) else {
+                panic!("{percent} %, seed {seed}: nothing")
+            };
             let names: Vec<_> = dark.iter().map(|dark| (dark.driver, dark.version)).collect();
             assert_eq!(names, [(DISK, Some(version(77)))], "{percent} %, seed {seed}, minute {minute}");
             println!("{percent} % of 4,000, seed {seed}: {minute} min, {}", say(&dark, world.minute));

@@ -2,9 +2,6 @@
 //! that moved stands in two of them, and is taken out of the one that its best form no longer names. Looks at the lists
 //! alone, so whatever is inserted meanwhile is safe.
 
-use clickhouse::Row;
-use serde::Deserialize;
-
 use crate::database::{Database, DatabaseError, WRITE_SECONDS};
 use crate::questions::Range;
 
@@ -28,36 +25,26 @@ WHERE newest < best"
     )
 }
 
-#[derive(Row, Deserialize)]
-struct Moved {
-    entries: u64,
-}
-
 impl Database {
     /// Makes the lists say what the crashes of a stretch say.
     pub(super) async fn mend_lists(&self, within: Range) -> Result<(), DatabaseError> {
         for (table, key) in LISTS {
-            self.mend_list(&moved(table, key), table, key, within).await?;
+            self.mend_list(table, key, within).await?;
         }
         Ok(())
     }
 
-    async fn mend_list(
-        &self,
-        moved: &str,
-        table: &str,
-        key: &str,
-        within: Range,
-    ) -> Result<(), DatabaseError> {
+    async fn mend_list(&self, table: &str, key: &str, within: Range) -> Result<(), DatabaseError> {
+        let moved = moved(table, key);
         let ask = |sql: String| {
             let ask = self.ask_built(&sql).with_setting("max_execution_time", WRITE_SECONDS);
             ask.param("from", within.from_ms).param("to", within.to_ms)
         };
-        let left: Moved = ask(format!("SELECT count() AS entries FROM ({moved})"))
+        let left: u64 = ask(format!("SELECT count() FROM ({moved})"))
             .fetch_one()
             .await
             .map_err(DatabaseError::while_("look for crashes that left their list"))?;
-        if left.entries == 0 {
+        if left == 0 {
             return Ok(());
         }
         // A deletion rewrites a mask of each part, so there is none where nothing moved.
