@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -117,17 +118,27 @@ impl Job {
         Statement { sql: &self.sql, format, parameters: &self.parameters }
     }
 
+    /// Says what ran and for how long, to whoever looks for what is slow.
+    fn ended(&self, begun: Instant) {
+        self.state.finished.store(true, Ordering::SeqCst);
+        let sql = || self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let ms = begun.elapsed().as_secs_f64() * 1e3;
+        tracing::debug!(ms, sql = sql(), "a statement ended");
+    }
+
     fn whole(self, format: &str) -> Result<(Bytes, Summary), String> {
+        let begun = Instant::now();
         let mut connection = self.connect(true)?;
         let chunk = connection.query(self.statement(format));
-        self.state.finished.store(true, Ordering::SeqCst);
+        self.ended(begun);
         let chunk = chunk?;
         Ok((Bytes::copy_from_slice(chunk.bytes()), chunk.summary()))
     }
 
     fn pieces(self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) {
+        let begun = Instant::now();
         let result = self.each_piece(format, out);
-        self.state.finished.store(true, Ordering::SeqCst);
+        self.ended(begun);
         if let Err(error) = result {
             // Nobody hears it: the client has gone.
             drop(out.blocking_send(Err(error)));
@@ -158,9 +169,10 @@ impl Job {
     }
 
     fn insert(self, format: &str, rows: &mut mpsc::Receiver<Rows>) -> Result<Summary, String> {
+        let begun = Instant::now();
         let mut connection = self.connect(false)?;
         let result = self.write(&mut connection, format, rows);
-        self.state.finished.store(true, Ordering::SeqCst);
+        self.ended(begun);
         result
     }
 
