@@ -203,7 +203,7 @@ async fn gate(
     query: Result<Query<gate::GateQuery>, QueryRejection>,
 ) -> Result<Response, ApiFault> {
     let question = gate::question(query?.0)?;
-    let gate = app.gates.get(&question, async || gate::gather(&app, &question).await).await?;
+    let gate = app.gate(&question).await?;
     // Proxies and clients may keep it for as long as it is kept here.
     Ok(([(CACHE_CONTROL, "max-age=5")], Json(gate.as_ref())).into_response())
 }

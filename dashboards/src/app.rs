@@ -1,14 +1,11 @@
-//! What every request can reach, and what is kept between requests: the fleet page, for a second, the suspect machines on
-//! it, for a minute, the gate's answers, for some seconds, and what pages count over a range, by what it costs.
+//! What every request can reach, and what is kept between requests: the fleet page, for a second, the gate's answers, for
+//! some seconds, what changes slowly, for minutes, and what pages count over a range, by what it costs.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use storage::questions::AuditRow;
-use storage::rows::CrashRow;
+use storage::questions::{AuditRow, FleetHour};
 use storage::{blobs::Blobs, database::Database, queue::Queue};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,6 +13,7 @@ use crate::access::{Access, Who};
 use crate::gather::audit::Action;
 use crate::gather::fleet::past::{self, Past};
 use crate::gather::fleet::{self, Fleet};
+use crate::gather::gate::{self, Gate};
 use crate::gather::hardware::{self, Suspects};
 use crate::gather::{bucket, driver};
 use crate::live::Live;
@@ -23,30 +21,23 @@ use crate::metrics::DashboardsMetrics;
 use crate::range::Span;
 use crate::respond::Fault;
 
-mod gates;
 mod kept;
 
-pub(crate) use gates::Gates;
 use kept::{Ages, Kept};
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Machines report every few minutes: nothing that a gate looks at changes faster.
+const GATE_FRESH: Duration = Duration::from_secs(5);
 /// A machine is suspect by a week's crashes, and to ask for all of them reads that week: once in a minute is enough.
 const SUSPECTS_FRESH: Duration = Duration::from_secs(60);
-/// Older ones are shown to nobody who could have newer ones by waiting a little.
-const SUSPECTS_STALE: Duration = Duration::from_secs(300);
-/// How many machines there are changes slowly.
-const FLEET_SIZE_FRESH: Duration = Duration::from_secs(60);
 /// So long the fleet page waits for them. In an outage it must come without.
 const SUSPECTS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The suspect machines as they were found last, and the question that is under way.
-#[derive(Default)]
-struct KeptSuspects {
-    found: Option<(Instant, Arc<Suspects>)>,
-    asking: Option<JoinHandle<Option<Suspects>>>,
-}
+/// How many machines there are changes slowly.
+const FLEET_SIZE_FRESH: Duration = Duration::from_secs(60);
+/// What hours of days ago were like does not change any more.
+const HOURS_FRESH: Duration = Duration::from_secs(600);
 
 /// State of the router; clones share it.
 #[derive(Clone)]
@@ -59,14 +50,15 @@ pub(crate) struct App {
     /// Who asks, and what they may.
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: DashboardsMetrics,
-    pub(crate) gates: Gates,
     pub(crate) live: Live,
     fleets: Kept<Span, Fleet>,
     pasts: Kept<Span, Past>,
     drivers: Kept<(String, Span), driver::Past>,
     buckets: Kept<(bucket::Which, Span), bucket::Past>,
-    fleet_size: Arc<Mutex<Option<(Instant, u64)>>>,
-    suspects: Arc<Mutex<KeptSuspects>>,
+    gates: Kept<gate::Question, Gate>,
+    hours: Kept<(), Vec<FleetHour>>,
+    fleet_size: Kept<(), u64>,
+    suspects: Kept<(), Suspects>,
 }
 
 impl App {
@@ -88,13 +80,14 @@ impl App {
             upload_url: upload_url.into(),
             access: Arc::new(access),
             metrics,
-            gates: Gates::default(),
             fleets: Kept::default(),
             pasts: Kept::default(),
             drivers: Kept::default(),
             buckets: Kept::default(),
-            fleet_size: Arc::default(),
-            suspects: Arc::default(),
+            gates: Kept::default(),
+            hours: Kept::default(),
+            fleet_size: Kept::default(),
+            suspects: Kept::default(),
         }
     }
 
@@ -138,7 +131,7 @@ impl App {
         self.pasts.get(&span, |_| Ages::of_fleet(span), ask).await
     }
 
-    /// What is counted of a driver's crashes in a range.
+    /// What a driver's crashes tell, those of a range and the newest.
     pub(crate) async fn driver_past(&self, driver: &str, span: Span) -> Result<Arc<driver::Past>, Fault> {
         let ask = || {
             let (database, name) = (self.database.clone(), driver.to_owned());
@@ -147,54 +140,56 @@ impl App {
         self.drivers.get(&(driver.to_owned(), span), |took| Ages::of_page(span, took), ask).await
     }
 
-    /// What is counted of a bucket's crashes in a range, by the row that speaks for it.
+    /// What a bucket's crashes tell, those of a range and the newest.
     pub(crate) async fn bucket_past(
         &self,
         which: &bucket::Which,
         span: Span,
-        row: Option<&CrashRow>,
     ) -> Result<Arc<bucket::Past>, Fault> {
         let ask = || {
-            let (database, which, row) = (self.database.clone(), which.clone(), row.cloned());
-            async move { bucket::Past::gather(&database, &which, span, row.as_ref()).await }
+            let (database, which) = (self.database.clone(), which.clone());
+            async move { bucket::Past::gather(&database, &which, span).await }
         };
         self.buckets.get(&(which.clone(), span), |took| Ages::of_page(span, took), ask).await
     }
 
-    /// Machines that told of themselves, as of at most a minute ago; `None` where none does.
-    pub(crate) async fn fleet_machines(&self) -> Result<Option<u64>, Fault> {
-        let mut kept = self.fleet_size.lock().await;
-        let size = match *kept {
-            Some((at, size)) if at.elapsed() < FLEET_SIZE_FRESH => size,
-            _ => self.database.fleet_size(now_ms()).await?,
+    /// May a rollout go on? A hundred deployment agents that ask the same cost one question.
+    pub(crate) async fn gate(&self, question: &gate::Question) -> Result<Arc<Gate>, Fault> {
+        let ask = || {
+            let (app, question) = (self.clone(), question.clone());
+            async move { gate::gather(&app, &question).await }
         };
-        if kept.is_none_or(|(at, _)| at.elapsed() >= FLEET_SIZE_FRESH) {
-            *kept = Some((Instant::now(), size));
-        }
+        self.gates.get(question, |_| Ages::only(GATE_FRESH), ask).await
+    }
+
+    /// The fleet's hours of the past, as long ago as any page's band looks back.
+    pub(crate) async fn fleet_hours(&self) -> Result<Arc<Vec<FleetHour>>, Fault> {
+        let ask = || {
+            let database = self.database.clone();
+            async move { Ok(database.fleet_hours(past::all_hours(now_ms())).await?) }
+        };
+        self.hours.get(&(), |took| Ages::of_slow(HOURS_FRESH, took), ask).await
+    }
+
+    /// Machines that told of themselves, as of some minutes ago; `None` where none does.
+    pub(crate) async fn fleet_machines(&self) -> Result<Option<u64>, Fault> {
+        let ask = || {
+            let database = self.database.clone();
+            async move { Ok(database.fleet_size(now_ms()).await?) }
+        };
+        let size = *self.fleet_size.get(&(), |_| Ages::only(FLEET_SIZE_FRESH), ask).await?;
         Ok((size > 0).then_some(size))
     }
 
-    /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known. One question is
-    /// under way at a time, whoever has gone away meanwhile.
+    /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known.
     pub(crate) async fn suspects(&self) -> Option<Arc<Suspects>> {
-        let mut kept = self.suspects.lock().await;
-        let KeptSuspects { found, asking } = &mut *kept;
-        let age = found.as_ref().map_or(Duration::MAX, |(at, _)| at.elapsed());
-        if asking.is_none() && age >= SUSPECTS_FRESH {
+        let ask = || {
             let app = self.clone();
-            *asking = Some(tokio::spawn(async move { hardware::ask(&app).await }));
-        }
-        if let Some(task) = asking {
-            let patience = if age < SUSPECTS_STALE { Duration::ZERO } else { SUSPECTS_PATIENCE };
-            if let Ok(ended) = tokio::time::timeout(patience, task).await {
-                *asking = None;
-                // A failure was said where it happened. What was known before stands for a while.
-                if let Ok(Some(suspects)) = ended {
-                    *found = Some((Instant::now(), Arc::new(suspects)));
-                }
-            }
-        }
-        found.as_ref().filter(|(at, _)| at.elapsed() < SUSPECTS_STALE).map(|(_, suspects)| suspects.clone())
+            async move { hardware::ask(&app).await }
+        };
+        let suspects = self.suspects.get(&(), |took| Ages::of_slow(SUSPECTS_FRESH, took), ask);
+        // The page does without them where they are late; and where they cannot be had, which the log says.
+        tokio::time::timeout(SUSPECTS_PATIENCE, suspects).await.ok()?.ok()
     }
 }
 

@@ -95,7 +95,7 @@ pub use suspect_machines::{HardwareEvidence, MachineHealth, SUSPECT_WINDOW_MS, S
 pub use symbol_sources::SymbolSourceRow;
 pub use tables::{DiskRoom, TableSize};
 pub use targets::TargetRow;
-pub use top_drivers::{Culprit, DriverSummary};
+pub use top_drivers::{Culprit, DriverSummary, Ranking};
 pub use top_machines::TopMachine;
 pub use versions::Versions;
 

@@ -73,8 +73,7 @@ async fn wish(app: &App, who: &Who, id: &str) -> Result<Accepted, Fault> {
     let unknown = || Fault::NotFound("There is no such crash.".to_owned());
     let crash_id = Uuid::parse_str(id).map_err(|_not_an_id| unknown())?;
     let at_ms = now_ms();
-    let (row, forms) = tokio::try_join!(app.database.crash(crash_id), app.database.crash_forms(crash_id))?;
-    let row = row.ok_or_else(unknown)?;
+    let (row, forms) = app.database.crash_and_forms(crash_id).await?.ok_or_else(unknown)?;
     may(&forms, at_ms)?;
     queue(app, who, row, at_ms).await?;
     tracing::info!(crash = %crash_id, by = who.name, "a crash is analysed again");

@@ -1,6 +1,6 @@
-//! What is counted over a range, kept by what was asked: the longer the range, the less a moment changes of it and the more
-//! it costs to ask. While it is fresh it is given as it is; while it is not too old it is given and asked for anew beside;
-//! later whoever wants it waits. One question of a kind is under way at a time, whoever has gone away meanwhile.
+//! Answers, kept by what was asked. While one is fresh it is given as it is; while it is not too old it is given and asked
+//! for anew beside; later whoever wants it waits. One question of a kind is under way at a time, whoever has gone away
+//! meanwhile.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,6 +14,8 @@ use crate::respond::Fault;
 
 /// Whoever asks makes up the questions; an answer is some kilobytes.
 const MOST: usize = 200;
+/// A database that is away is asked again after this, not by everybody who waits. What was known before stands meanwhile.
+const FAULT_FRESH: Duration = Duration::from_secs(1);
 /// What takes less is asked each time.
 const CHEAP: Duration = Duration::from_millis(100);
 
@@ -40,10 +42,22 @@ impl Ages {
         Self { fresh: Duration::from_secs(fresh), enough: Duration::from_secs(enough) }
     }
 
-    /// Of what took so long to ask for: the engine spends a tenth of its time at most on one page, however many have it open.
+    /// Of what changes slowly and may take seconds to ask for: the engine spends a fiftieth of its time on it at most.
+    pub(super) fn of_slow(fresh: Duration, took: Duration) -> Self {
+        let fresh = fresh.max(took * 50);
+        Self { fresh, enough: fresh * 5 }
+    }
+
+    /// Of a page about the past that took so long to ask for: the engine spends a tenth of its time at most on one,
+    /// however many have it open.
     pub(super) fn of_page(span: Span, took: Duration) -> Self {
         let took = if took < CHEAP { Duration::ZERO } else { took };
-        let Self { fresh, enough } = Self::of_fleet(span);
+        let (fresh, enough) = match span {
+            Span::Now | Span::Hour => (1, 10),
+            Span::Day => (5, 60),
+            Span::Week => (30, 600),
+        };
+        let [fresh, enough] = [fresh, enough].map(Duration::from_secs);
         Self { fresh: fresh.min(took * 10), enough: enough.min(took * 60) }
     }
 }
@@ -54,15 +68,16 @@ struct Answer<V> {
     value: Arc<V>,
 }
 
-/// The last answer, and the question under way.
+/// The last answer, the failure after it, and the question under way.
 struct Slot<V> {
     found: Option<Answer<V>>,
+    failed: Option<(Instant, Fault)>,
     asking: Option<JoinHandle<Result<Answer<V>, Fault>>>,
 }
 
 impl<V> Default for Slot<V> {
     fn default() -> Self {
-        Self { found: None, asking: None }
+        Self { found: None, failed: None, asking: None }
     }
 }
 
@@ -96,15 +111,21 @@ impl<K: Clone + Eq + Hash, V: Send + Sync + 'static> Kept<K, V> {
     {
         let slot = self.slot(question);
         let mut slot = slot.lock().await;
-        let Slot { found, asking } = &mut *slot;
+        let Slot { found, failed, asking } = &mut *slot;
         let fit = |answer: &Answer<V>| {
             let Ages { fresh, enough } = ages(answer.took);
             let age = answer.at.elapsed();
             (age < fresh, age < enough)
         };
         let (is_fresh, is_enough) = found.as_ref().map_or((false, false), fit);
-        if let Some(answer) = found.as_ref().filter(|_| is_fresh) {
-            return Ok(answer.value.clone());
+        let before = found.as_ref().filter(|_| is_enough).map(|answer| answer.value.clone());
+        if let Some(value) = before.as_ref().filter(|_| is_fresh) {
+            return Ok(value.clone());
+        }
+        if let Some((at, fault)) = failed.as_ref()
+            && at.elapsed() < FAULT_FRESH
+        {
+            return before.ok_or_else(|| fault.clone());
         }
         let task = asking.get_or_insert_with(|| {
             let (begun, asked) = (Instant::now(), ask());
@@ -114,18 +135,25 @@ impl<K: Clone + Eq + Hash, V: Send + Sync + 'static> Kept<K, V> {
                 Ok(Answer { at: Instant::now(), took: begun.elapsed(), value })
             })
         });
-        if let Some(answer) = found.as_ref().filter(|_| is_enough && !task.is_finished()) {
-            return Ok(answer.value.clone());
+        if let Some(value) = before.as_ref().filter(|_| !task.is_finished()) {
+            return Ok(value.clone());
         }
-        let ended = task.await;
-        *asking = None;
-        let answer = ended.map_err(|error| {
+        let ended = task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a question ended by itself");
-            Fault::Away
-        })??;
-        let value = answer.value.clone();
-        *found = Some(answer);
-        Ok(value)
+            Err(Fault::Away)
+        });
+        *asking = None;
+        match ended {
+            Ok(answer) => {
+                let value = answer.value.clone();
+                (*found, *failed) = (Some(answer), None);
+                Ok(value)
+            }
+            Err(fault) => {
+                *failed = Some((Instant::now(), fault.clone()));
+                before.ok_or(fault)
+            }
+        }
     }
 
     fn slot(&self, question: &K) -> Arc<tokio::sync::Mutex<Slot<V>>> {
@@ -174,12 +202,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_who_asked_and_is_not_kept() {
+    async fn those_who_ask_at_once_cost_one_question() {
         let (kept, asked) = (Kept::default(), Arc::default());
-        let fresh = Ages { fresh: LONG, enough: LONG };
-        let failed = kept.get(&0, |_| fresh, || async { Err(Fault::Away) }).await;
-        assert_eq!(failed, Err(Fault::Away));
-        assert_eq!(ask(&kept, 0, fresh, &asked).await, 1);
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..100 {
+            let (kept, asked): (Kept<u32, u32>, Arc<AtomicU32>) = (kept.clone(), Arc::clone(&asked));
+            let question = || async move {
+                tokio::task::yield_now().await;
+                Ok(asked.fetch_add(1, Ordering::Relaxed))
+            };
+            tasks
+                .spawn(async move { kept.get(&(number % 2), |_| Ages::only(LONG), question).await.unwrap() });
+        }
+        assert_eq!(tasks.join_all().await.len(), 100);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_for_a_moment_where_nothing_was_known_before() {
+        let (kept, asked) = (Kept::default(), Arc::default());
+        let fail = || async { Err(Fault::Away) };
+        let fresh = Ages::only(LONG);
+        assert_eq!(kept.get(&0, |_| fresh, fail).await, Err(Fault::Away));
+        assert_eq!(kept.get(&0, |_| fresh, || async { Ok(1) }).await, Err(Fault::Away));
+        let stale = Ages { fresh: Duration::ZERO, enough: LONG };
+        assert_eq!(ask(&kept, 1, fresh, &asked).await, 1);
+        let mut told = Vec::new();
+        while kept.slot(&1).lock().await.failed.is_none() {
+            told.push(kept.get(&1, |_| stale, fail).await);
+        }
+        told.push(kept.get(&1, |_| stale, fail).await);
+        assert!(told.iter().all(|told| *told == Ok(Arc::new(1))), "{told:?}");
     }
 
     #[tokio::test]
@@ -199,8 +252,11 @@ mod tests {
         let ages = |fresh, enough| Ages { fresh: ms(fresh), enough: ms(enough) };
         assert_eq!(Ages::of_page(Span::Week, ms(99)), ages(0, 0));
         assert_eq!(Ages::of_page(Span::Week, ms(500)), ages(5_000, 30_000));
-        assert_eq!(Ages::of_page(Span::Day, ms(500)), ages(2_000, 30_000));
-        assert_eq!(Ages::of_page(Span::Hour, ms(500)), ages(1_000, 1_000));
-        assert_eq!(Ages::of_page(Span::Week, LONG), Ages::of_fleet(Span::Week));
+        assert_eq!(Ages::of_page(Span::Day, ms(300)), ages(3_000, 18_000));
+        assert_eq!(Ages::of_page(Span::Day, LONG), ages(5_000, 60_000));
+        assert_eq!(Ages::of_page(Span::Hour, LONG), ages(1_000, 10_000));
+        assert_eq!(Ages::of_page(Span::Week, LONG), ages(30_000, 600_000));
+        assert_eq!(Ages::of_slow(ms(60_000), ms(300)), ages(60_000, 300_000));
+        assert_eq!(Ages::of_slow(ms(60_000), ms(3_000)), ages(150_000, 750_000));
     }
 }

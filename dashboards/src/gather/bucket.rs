@@ -84,10 +84,11 @@ impl Which {
     }
 }
 
-/// What is counted of them within a range: `app/kept.rs` keeps it. Fields as of [`Bucket`].
+/// All but what people wrote: `app/kept.rs` keeps it. Fields as of [`Bucket`].
 #[derive(Debug)]
 pub(crate) struct Past {
     between: Range,
+    ends: BucketEnds,
     totals: BucketTotals,
     series: Vec<SeriesPoint>,
     recurrence: Recurrence,
@@ -95,31 +96,52 @@ pub(crate) struct Past {
     fault_sites: Vec<FaultSiteRow>,
     similar: Vec<Similar>,
     correlations: Correlated,
+    recent: Vec<CrashLine>,
+    example: Option<Crash>,
 }
 
 impl Past {
-    /// `row` is a crash that speaks for all of them.
-    pub(crate) async fn gather(
-        database: &Database,
-        which: &Which,
-        span: Span,
-        row: Option<&CrashRow>,
-    ) -> Result<Self, Fault> {
+    pub(crate) async fn gather(database: &Database, which: &Which, span: Span) -> Result<Self, Fault> {
         let (filter, between) = (which.filter(), span.range(now_ms()));
+        let unknown = || Fault::NotFound(format!("There is no crash in a bucket {:?}.", cut(&which.bucket)));
+        let ends = database.bucket_ends(filter).await?.ok_or_else(unknown)?;
+        let looked_at = ends.newest.get(..LOOKED_AT).unwrap_or(&ends.newest);
+        let by_example = async {
+            let row = best(database.these_crashes(looked_at).await?, &which.bucket, &ends);
+            tokio::try_join!(
+                kin::similar(database, filter, row.as_ref(), between),
+                kin::correlations(database, filter, row.as_ref(), between),
+                example(database, row.clone()),
+            )
+        };
         let counted = async {
             let totals = database.bucket_totals(filter, between).await?;
             let recurrence = database.bucket_recurrence(filter, between, totals.machines).await?;
             Ok((totals, recurrence))
         };
-        let ((totals, recurrence), series, versions, fault_sites, similar, correlations) = tokio::try_join!(
+        let recent = async { named(database, database.bucket_crashes(&ends).await?).await };
+        let (kin, (totals, recurrence), series, versions, fault_sites, recent) = tokio::try_join!(
+            by_example,
             counted,
             async { Ok(database.bucket_series(filter, between, span.step_s()).await?) },
             async { Ok(database.bucket_versions(filter, between).await?) },
             async { Ok(database.bucket_sites(filter, between).await?) },
-            kin::similar(database, filter, row, between),
-            kin::correlations(database, filter, row, between),
+            recent,
         )?;
-        Ok(Self { between, totals, series, recurrence, versions, fault_sites, similar, correlations })
+        let (similar, correlations, example) = kin;
+        Ok(Self {
+            between,
+            ends,
+            totals,
+            series,
+            recurrence,
+            versions,
+            fault_sites,
+            similar,
+            correlations,
+            recent,
+            example,
+        })
     }
 }
 
@@ -127,24 +149,22 @@ pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Res
     let now_ms = now_ms();
     let fault = query.fault.filter(|fault| !fault.is_empty()).map(|fault| site(&fault)).transpose()?;
     let which = Which { bucket, tenant: query.tenant, fault };
-    let filter = which.filter();
-    let database = &app.database;
-    let unknown = || Fault::NotFound(format!("There is no crash in a bucket {:?}.", cut(&which.bucket)));
-    let ends = database.bucket_ends(filter).await?.ok_or_else(unknown)?;
-    let looked_at = ends.newest.get(..LOOKED_AT).unwrap_or(&ends.newest);
-    let (notes, rows, recent) = tokio::try_join!(
-        database.bucket_notes(filter.tenant, filter.bucket),
-        database.these_crashes(looked_at),
-        database.bucket_crashes(&ends),
-    )?;
-    let row = best(rows, &which.bucket, &ends);
-    let (past, recent, example) = tokio::try_join!(
-        app.bucket_past(&which, query.range, row.as_ref()),
-        named(app, recent),
-        example(app, row.clone()),
-    )?;
-    let Past { between, totals, series, recurrence, versions, fault_sites, similar, correlations } =
-        past.as_ref();
+    let (past, notes) = tokio::try_join!(app.bucket_past(&which, query.range), async {
+        Ok(app.database.bucket_notes(which.tenant.as_deref(), &which.bucket).await?)
+    })?;
+    let Past {
+        between,
+        ends,
+        totals,
+        series,
+        recurrence,
+        versions,
+        fault_sites,
+        similar,
+        correlations,
+        recent,
+        example,
+    } = past.as_ref();
     let disassembly = example.as_ref().map(disassembled).unwrap_or_default();
     let known_issue = notes.iter().find(|note| !note.link.is_empty()).map(|note| note.link.clone());
     Ok(Bucket {
@@ -163,8 +183,8 @@ pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Res
         correlations: correlations.clone(),
         notes,
         known_issue,
-        recent,
-        example,
+        recent: recent.clone(),
+        example: example.clone(),
         disassembly,
         bucket: which.bucket,
         tenant: which.tenant,
@@ -189,9 +209,9 @@ fn best(rows: Vec<CrashRow>, bucket: &str, ends: &BucketEnds) -> Option<CrashRow
 }
 
 /// Without what its machine says of itself: that is for the crash's own page.
-async fn example(app: &App, row: Option<CrashRow>) -> Result<Option<Crash>, Fault> {
+async fn example(database: &Database, row: Option<CrashRow>) -> Result<Option<Crash>, Fault> {
     let Some(row) = row else { return Ok(None) };
-    let deep = deep_of(app, row.crash_id).await?;
+    let deep = deep_of(database, row.crash_id).await?;
     Ok(Some(Crash::of(row, deep)))
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use storage::database::Database;
 use storage::questions::CrashForm;
 use storage::rows::{CrashRow, DeepRow};
 use utoipa::ToSchema;
@@ -72,13 +73,11 @@ pub(crate) struct MissingFile {
 pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
     let id = parsed(id)?;
     let database = &app.database;
-    let (row, deep, forms, kept) = tokio::try_join!(
-        async { Ok(database.crash(id).await?) },
-        deep_of(app, id),
-        async { Ok(database.crash_forms(id).await?) },
-        async { Ok(database.kept_dump(id).await?) },
-    )?;
-    let row = row.ok_or_else(unknown)?;
+    let (found, deep, kept) =
+        tokio::try_join!(async { Ok(database.crash_and_forms(id).await?) }, deep_of(database, id), async {
+            Ok(database.kept_dump(id).await?)
+        },)?;
+    let (row, forms) = found.ok_or_else(unknown)?;
     let machine_hardware = hardware::of_crash(app, &row).await?;
     let machine_suspect = machine_hardware.is_some();
     let effective_confidence = hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
@@ -123,8 +122,8 @@ impl Crash {
 }
 
 /// The analysis with symbols that speaks for a crash.
-pub(crate) async fn deep_of(app: &App, id: Uuid) -> Result<Option<Deep>, Fault> {
-    let found = app.database.deep_of(id).await?;
+pub(crate) async fn deep_of(database: &Database, id: Uuid) -> Result<Option<Deep>, Fault> {
+    let found = database.deep_of(id).await?;
     Ok(found.and_then(|row| deep(row, id)))
 }
 

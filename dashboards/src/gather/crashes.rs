@@ -63,7 +63,7 @@ pub(crate) async fn gather(app: &App, query: CrashesQuery) -> Result<Crashes, Fa
     crashes.truncate(PAGE as usize);
     let last = crashes.last().filter(|_| more).map(CrashSummary::cursor);
     let next = last.map(|cursor| format!("{}.{}", cursor.received_at_ms, cursor.crash_id));
-    Ok(Crashes { filter: query, crashes: named(app, crashes).await?, next })
+    Ok(Crashes { filter: query, crashes: named(&app.database, crashes).await?, next })
 }
 
 fn cursor(text: &str) -> Result<Cursor, Fault> {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use storage::database::Database;
 use storage::questions::{
-    DeepSite, Evidence, Exposure, IncidentFilter, IncidentState, IncidentSummary, Range, SeriesPoint,
-    TopMachine,
+    BuildSeen, DeepSite, Evidence, Exposure, IncidentFilter, IncidentState, IncidentSummary, Range,
+    SeriesPoint, TopMachine,
 };
 use utoipa::ToSchema;
 
@@ -72,26 +72,39 @@ fn known(driver: &str) -> Option<Known> {
     Some(Known { vendor: found.vendor.clone(), inbox: found.inbox, blame: found.owner })
 }
 
-/// What is counted of its crashes within a range: `app/kept.rs` keeps it. Fields as of [`Driver`].
+/// What its crashes tell: `app/kept.rs` keeps it. Fields as of [`Driver`].
 #[derive(Debug)]
 pub(crate) struct Past {
     between: Range,
     series: Vec<SeriesPoint>,
     evidence: Evidence,
     exposure: Exposure,
+    builds: Vec<BuildSeen>,
     top_machines: Vec<TopMachine>,
+    recent: Vec<CrashLine>,
+    deep_sites: Vec<DeepSite>,
 }
 
 impl Past {
     pub(crate) async fn gather(database: &Database, driver: &str, span: Span) -> Result<Self, Fault> {
         let between = span.range(now_ms());
-        let (series, evidence, exposure, top_machines) = tokio::try_join!(
-            database.driver_series(driver, between, span.step_s()),
-            database.driver_evidence(driver, between),
-            database.driver_exposure(driver, between),
-            database.top_machines(driver, between, MACHINES),
+        let recent = async {
+            let newest = database.newest_of_driver(None, driver, None, FEW).await?;
+            named(database, newest).await
+        };
+        let (series, evidence, exposure, builds, top_machines, recent, deep_sites) = tokio::try_join!(
+            async { Ok(database.driver_series(driver, between, span.step_s()).await?) },
+            async { Ok(database.driver_evidence(driver, between).await?) },
+            async { Ok(database.driver_exposure(driver, between).await?) },
+            async { Ok(database.driver_builds(driver).await?) },
+            async { Ok(database.top_machines(driver, between, MACHINES).await?) },
+            recent,
+            async { Ok(database.deep_sites(driver).await?) },
         )?;
-        Ok(Self { between, series, evidence, exposure, top_machines })
+        if recent.is_empty() && exposure.builds.is_empty() {
+            return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(driver))));
+        }
+        Ok(Self { between, series, evidence, exposure, builds, top_machines, recent, deep_sites })
     }
 }
 
@@ -99,18 +112,13 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
     let now_ms = now_ms();
     let database = &app.database;
     let filter = IncidentFilter { state: IncidentState::All, driver: Some(driver.clone()) };
-    let (past, recent, builds, incidents, changes, deep_sites) = tokio::try_join!(
+    let (past, incidents, changes) = tokio::try_join!(
         app.driver_past(&driver, span),
-        async { Ok(database.newest_of_driver(None, &driver, None, FEW).await?) },
-        async { Ok(database.driver_builds(&driver).await?) },
         async { Ok(database.some_incidents(&filter, INCIDENTS * 2, None).await?) },
         async { Ok(database.changes(None, span.range(now_ms), CHANGES).await?) },
-        async { Ok(database.deep_sites(&driver).await?) },
     )?;
-    let Past { between, series, evidence, exposure, top_machines } = past.as_ref();
-    if recent.is_empty() && exposure.builds.is_empty() {
-        return Err(Fault::NotFound(format!("No crash is blamed on {:?}.", cut(&driver))));
-    }
+    let Past { between, series, evidence, exposure, builds, top_machines, recent, deep_sites } =
+        past.as_ref();
     let mut incidents: Vec<IncidentSummary> =
         incidents.into_iter().filter(IncidentSummary::is_of_driver).take(INCIDENTS as usize).collect();
     count_crashes(app, &mut incidents, now_ms).await?;
@@ -120,16 +128,16 @@ pub(crate) async fn gather(app: &App, driver: String, span: Span) -> Result<Driv
         range: span,
         between: *between,
         series: series.clone(),
-        versions: versions::side_by_side(&evidence.versions, &builds, exposure),
+        versions: versions::side_by_side(&evidence.versions, builds, exposure),
         exposure_known: !exposure.builds.is_empty(),
         exposure_one_in: exposure.one_in,
-        releases: versions::releases(&driver, &builds, &changes, *between),
+        releases: versions::releases(&driver, builds, &changes, *between),
         stands_out: stand_out(&evidence.facets),
         evidence: evidence.clone(),
         top_machines: top_machines.clone(),
         incidents,
-        recent: named(app, recent).await?,
-        deep_sites,
+        recent: recent.clone(),
+        deep_sites: deep_sites.clone(),
         driver,
     })
 }

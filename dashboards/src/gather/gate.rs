@@ -37,7 +37,7 @@ pub(crate) struct GateQuery {
 }
 
 /// What is asked, in one spelling.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
     pub(crate) tenant: String,
     pub(crate) driver: String,

@@ -70,12 +70,11 @@ pub(crate) async fn list(app: &App, query: MachinesQuery) -> Result<Suspects, Fa
     Ok(Suspects { now_ms, between, machines, more })
 }
 
-/// The suspects of the whole fleet for its page, without the crashes that each is suspect by; `None` where they cannot
-/// be had, which the log says.
-pub(crate) async fn ask(app: &App) -> Option<Suspects> {
-    let mut suspects = list(app, MachinesQuery { suspect: true, tenant: None }).await.ok()?;
+/// The suspects of the whole fleet for its page, without the crashes that each is suspect by.
+pub(crate) async fn ask(app: &App) -> Result<Suspects, Fault> {
+    let mut suspects = list(app, MachinesQuery { suspect: true, tenant: None }).await?;
     suspects.machines.iter_mut().for_each(|machine| machine.health.evidence.clear());
-    Some(suspects)
+    Ok(suspects)
 }
 
 /// One machine as of now; `None` where nothing points at its hardware.

@@ -236,7 +236,7 @@ async fn crashes(app: &App, tenant: &str, subject: &Subject, between: Between) -
         }
     };
     let (examples, facets) = tokio::try_join!(app.database.crashes(&filter, FEW, None), facets)?;
-    Ok(Crashes { examples: named(app, examples).await?, facets, ..Crashes::default() })
+    Ok(Crashes { examples: named(&app.database, examples).await?, facets, ..Crashes::default() })
 }
 
 async fn of_driver(app: &App, tenant: &str, driver: &str, between: Between) -> Result<Crashes, Fault> {
@@ -257,7 +257,7 @@ async fn of_driver(app: &App, tenant: &str, driver: &str, between: Between) -> R
         now,
     )?;
     let facets = evidence.facets.clone();
-    Ok(Crashes { evidence, series, deep_sites, examples: named(app, examples).await?, facets, now })
+    Ok(Crashes { evidence, series, deep_sites, examples: named(&app.database, examples).await?, facets, now })
 }
 
 /// The shortest range that shows the whole incident and what was before it.

@@ -66,7 +66,7 @@ pub(crate) async fn gather(app: &App, tenant: String, machine: String) -> Result
     };
     let newest = Some(newest.crash_id);
     let (buckets, uptime) = (buckets(&crashes), uptime(&crashes));
-    let (crashes, drivers) = tokio::try_join!(named(app, crashes), async {
+    let (crashes, drivers) = tokio::try_join!(named(&app.database, crashes), async {
         Ok(app.database.machine_drivers(&tenant, &machine, newest).await?)
     })?;
     Ok(Machine { now_ms: now_ms(), tenant, machine, hardware, crashes, more, buckets, uptime, drivers })

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use storage::database::Database;
 use storage::questions::CrashSummary;
 use utoipa::ToSchema;
 
-use crate::app::App;
 use crate::respond::Fault;
 
 /// One line of a list.
@@ -19,11 +19,11 @@ pub(crate) struct CrashLine {
 }
 
 /// Adds the names that are known.
-pub(crate) async fn named(app: &App, crashes: Vec<CrashSummary>) -> Result<Vec<CrashLine>, Fault> {
+pub(crate) async fn named(database: &Database, crashes: Vec<CrashSummary>) -> Result<Vec<CrashLine>, Fault> {
     let mut sites: Vec<&str> = crashes.iter().map(|crash| crash.fault_site.as_str()).collect();
     sites.sort_unstable();
     sites.dedup();
-    let found = app.database.deep_buckets(&sites).await?;
+    let found = database.deep_buckets(&sites).await?;
     let names: BTreeMap<String, String> =
         found.into_iter().map(|name| (name.fault_site, name.deep_bucket)).collect();
     let line = |summary: CrashSummary| {

@@ -184,7 +184,7 @@ async fn list(app: &App, mut search: Search, mut keys: Vec<SearchKey>) -> Result
     keys.truncate(PAGE as usize);
     let last = keys.last().filter(|_| more).map(SearchKey::cursor);
     search.next = last.map(|cursor| format!("{}.{}", cursor.happened_at_ms, cursor.crash_id));
-    search.crashes = named(app, app.database.search_rows(&keys).await?).await?;
+    search.crashes = named(&app.database, app.database.search_rows(&keys).await?).await?;
     Ok(search)
 }
 

@@ -19,12 +19,12 @@ macro_rules! whole_crashes {
     };
 }
 
-/// The key begins with the time, which the id carries; before a merge the best of several forms is picked here.
+/// The key begins with the time, which the id carries; before a merge the best of several forms stands first.
 const SQL: &str = whole_crashes!(
     "FROM crashes
 WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
-ORDER BY revision DESC
-LIMIT 1"
+ORDER BY revision DESC, stored_at DESC
+LIMIT {limit:UInt32}"
 );
 
 /// The same of several.
@@ -39,10 +39,16 @@ LIMIT 1 BY crashed_at, crash_id"
 impl Database {
     /// The best form of one crash, with its report.
     pub async fn crash(&self, crash_id: Uuid) -> Result<Option<CrashRow>, DatabaseError> {
+        Ok(self.forms_of(crash_id, 1).await?.into_iter().next())
+    }
+
+    /// The forms of one crash that are not merged away yet, the best first.
+    pub(super) async fn forms_of(&self, crash_id: Uuid, limit: u32) -> Result<Vec<CrashRow>, DatabaseError> {
         self.ask(SQL)
             .param("crashed_at", milliseconds(crash_id))
             .param("crash_id", crash_id.to_string())
-            .fetch_optional()
+            .param("limit", limit)
+            .fetch_all()
             .await
             .map_err(DatabaseError::while_("read a crash"))
     }

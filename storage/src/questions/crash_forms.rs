@@ -6,10 +6,14 @@ use uuid::Uuid;
 
 use super::crash::milliseconds;
 use crate::database::{Database, DatabaseError};
+use crate::rows::CrashRow;
+
+/// Uploads of one crash before a merge.
+const MOST_FORMS: u32 = 20;
 
 /// One form of a crash: the kernel's small dump, then a shrunk or full copy, or the same by newer rules. What is merged
 /// away is no longer told.
-#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CrashForm {
     /// The highest one is shown.
@@ -32,6 +36,22 @@ pub struct CrashForm {
     pub kept: bool,
 }
 
+impl From<&CrashRow> for CrashForm {
+    fn from(row: &CrashRow) -> Self {
+        Self {
+            revision: row.revision,
+            received_at_ms: row.received_at,
+            stored_at_ms: row.stored_at,
+            outcome: row.outcome.clone(),
+            raw_len: row.raw_len,
+            analyzer_version: row.analyzer_version,
+            driver: row.driver.clone(),
+            bucket: row.bucket.clone(),
+            kept: !row.blob.is_empty(),
+        }
+    }
+}
+
 /// A dump that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct KeptDump {
@@ -40,17 +60,6 @@ pub struct KeptDump {
     /// Its inflated length.
     pub raw_len: u64,
 }
-
-const FORMS: &str = "
-SELECT
-    revision,
-    toUnixTimestamp64Milli(received_at) AS received_at_ms,
-    toUnixTimestamp64Milli(stored_at) AS stored_at_ms,
-    outcome, raw_len, analyzer_version, driver, bucket, blob != '' AS kept
-FROM crashes
-WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
-ORDER BY revision DESC, stored_at DESC
-LIMIT 20";
 
 /// A form that came later and was not kept takes the key out of the crash's row, not out of this table.
 const KEPT: &str = "
@@ -75,14 +84,14 @@ WHERE crash_id = {crash_id:UUID} AND fault_site IN (
     WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID})";
 
 impl Database {
-    /// The forms of a crash that are still told apart, the one that is shown first.
-    pub async fn crash_forms(&self, crash_id: Uuid) -> Result<Vec<CrashForm>, DatabaseError> {
-        self.ask(FORMS)
-            .param("crashed_at", milliseconds(crash_id))
-            .param("crash_id", crash_id.to_string())
-            .fetch_all()
-            .await
-            .map_err(DatabaseError::while_("read the forms of a crash"))
+    /// A crash in its best form, with its report, and the forms that are still told apart, that one first.
+    pub async fn crash_and_forms(
+        &self,
+        crash_id: Uuid,
+    ) -> Result<Option<(CrashRow, Vec<CrashForm>)>, DatabaseError> {
+        let rows = self.forms_of(crash_id, MOST_FORMS).await?;
+        let forms = rows.iter().map(CrashForm::from).collect();
+        Ok(rows.into_iter().next().map(|best| (best, forms)))
     }
 
     /// Where the dump of a crash is kept, if it is.

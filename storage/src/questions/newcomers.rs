@@ -74,31 +74,34 @@ GROUP BY driver, kind
 ORDER BY machines DESC, crashes DESC, driver, kind
 LIMIT {limit:UInt32}";
 
-/// Names that are new are few, mostly: those that no row of long ago speaks of are looked at alone. What they did is read
-/// where crashes lie by their bucket.
+/// Names that are new are few, mostly: those that no row of long ago speaks of are looked at alone, once, as a scalar. What
+/// they did is read where crashes lie by their bucket.
 const BUCKETS: &str = "
-WITH fresh AS (
-    SELECT
-        bucket,
-        sipHash64(CAST(bucket, 'String')) AS bucket_key,
-        argMax(sightings.kind, last_seen) AS kind,
-        argMax(sightings.driver, last_seen) AS driver,
-        min(sightings.first_seen) AS first
-    FROM sightings
-    WHERE bucket IN (
-        SELECT bucket FROM sightings
-        WHERE bucket != '' AND first_seen >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+WITH (
+    SELECT groupArray((bucket_key, toString(bucket), toString(kind), toString(driver), first))
+    FROM (
+        SELECT
+            bucket,
+            sipHash64(CAST(bucket, 'String')) AS bucket_key,
+            argMax(sightings.kind, last_seen) AS kind,
+            argMax(sightings.driver, last_seen) AS driver,
+            min(sightings.first_seen) AS first
+        FROM sightings
+        WHERE bucket IN (
+            SELECT bucket FROM sightings
+            WHERE bucket != '' AND first_seen >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+        )
+        GROUP BY bucket
+        HAVING first >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND first < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     )
-    GROUP BY bucket
-    HAVING first >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-        AND first < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-)
+) AS fresh
 SELECT
-    toString(fresh.bucket) AS bucket,
+    name.2 AS bucket,
     known.bucket_hash AS bucket_hash,
-    toString(fresh.kind) AS kind,
-    toString(fresh.driver) AS driver,
-    toUnixTimestamp64Milli(fresh.first) AS first_seen_ms,
+    name.3 AS kind,
+    name.4 AS driver,
+    toUnixTimestamp64Milli(name.5) AS first_seen_ms,
     toUnixTimestamp64Milli(counted.last) AS last_seen_ms,
     counted.machines AS machines,
     counted.crashes AS crashes
@@ -109,16 +112,16 @@ FROM (
         uniqCombined64(14)(machine_key) AS machines,
         uniqExact(crash_id) AS crashes
     FROM bucket_crashes
-    WHERE bucket_key IN (SELECT bucket_key FROM fresh)
+    WHERE bucket_key IN (SELECT arrayJoin(fresh).1)
         AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
         AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     GROUP BY bucket_key
     ORDER BY machines DESC, crashes DESC, bucket_key
     LIMIT {limit:UInt32}
 ) AS counted
-INNER JOIN fresh ON fresh.bucket_key = counted.bucket_key
+INNER JOIN (SELECT arrayJoin(fresh) AS name, name.1 AS bucket_key) AS named ON named.bucket_key = counted.bucket_key
 ANY LEFT JOIN (
-    SELECT bucket_key, bucket_hash FROM buckets WHERE bucket_key IN (SELECT bucket_key FROM fresh)
+    SELECT bucket_key, bucket_hash FROM buckets WHERE bucket_key IN (SELECT arrayJoin(fresh).1)
 ) AS known ON known.bucket_key = counted.bucket_key
 ORDER BY machines DESC, crashes DESC, bucket
 LIMIT {limit:UInt32}";

@@ -9,6 +9,7 @@ mod rules;
 mod sql;
 
 use clickhouse::Row;
+use clickhouse::query::Query;
 use serde::{Deserialize, Serialize};
 
 use super::{Range, end_of_tick_s};
@@ -232,7 +233,13 @@ impl Database {
         machines: &[(&str, &str)],
         range: Range,
     ) -> Result<Vec<MachineHealth>, DatabaseError> {
-        self.these_machines(sql::THESE, machines, range).await
+        if machines.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask_of_machines(sql::THESE, machines, range)
+            .fetch_all()
+            .await
+            .map_err(DatabaseError::while_("look at machines' hardware"))
     }
 
     /// What a machine's crashes within `range` say where its hardware is suspect.
@@ -243,31 +250,22 @@ impl Database {
         range: Range,
     ) -> Result<Option<MachineHealth>, DatabaseError> {
         let one = [(tenant, machine)];
-        if self.these_machines(sql::AT_WORST, &one, range).await?.is_empty() {
+        let asked = self.ask_of_machines(sql::MIGHT_BE, &one, range).fetch_one().await;
+        let might_be: bool = asked.map_err(DatabaseError::while_("look at a machine's hardware"))?;
+        if !might_be {
             return Ok(None);
         }
-        let health = self.these_machines(sql::THESE, &one, range).await?;
+        let health = self.machines_health(&one, range).await?;
         Ok(health.into_iter().find(MachineHealth::suspect))
     }
 
-    async fn these_machines(
-        &self,
-        sql: &'static str,
-        machines: &[(&str, &str)],
-        range: Range,
-    ) -> Result<Vec<MachineHealth>, DatabaseError> {
-        if machines.is_empty() {
-            return Ok(Vec::new());
-        }
+    fn ask_of_machines(&self, sql: &'static str, machines: &[(&str, &str)], range: Range) -> Query {
         let (tenants, names): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
         rules::bind(self.ask(sql))
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
             .param("tenants", tenants)
             .param("machines", names)
-            .fetch_all()
-            .await
-            .map_err(DatabaseError::while_("look at machines' hardware"))
     }
 
     /// The pulse of one driver as it would be without the machines that are suspect by the week up to `now_ms`, unless

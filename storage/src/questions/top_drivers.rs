@@ -29,6 +29,15 @@ pub struct DriverSummary {
     pub buckets: u64,
 }
 
+/// Who is blamed for the most machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking {
+    /// The drivers and modules, most machines first.
+    pub drivers: Vec<DriverSummary>,
+    /// The same for crashes that are blamed on no image: hardware, a process, a person, or unknown.
+    pub unattributed: Vec<DriverSummary>,
+}
+
 /// Whom a summary is about.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct Culprit {
@@ -40,7 +49,8 @@ pub struct Culprit {
     pub culprit: String,
 }
 
-/// Machines are ranked first, with all that tie with the last one: the sets of crashes are read of these few.
+/// Machines are ranked first, with all that tie with the last one: the sets of crashes are read of these few. What is
+/// blamed on no image is of some kinds only, and all of them are read with them.
 const SQL: &str = "
 SELECT
     driver,
@@ -54,19 +64,19 @@ SELECT
 FROM $rollup
 WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
     AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-    AND (driver, kind, culprit) IN (
+    AND (driver = '' OR (driver, kind, culprit) IN (
         SELECT driver, kind, culprit
         FROM $rollup
         WHERE $time >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
             AND $time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
-            AND (driver != '') = {named:Bool}
+            AND driver != ''
         GROUP BY driver, kind, culprit
         ORDER BY $machines DESC
         LIMIT {limit:UInt32} WITH TIES
-    )
+    ))
 GROUP BY driver, kind, culprit
 ORDER BY machines DESC, crashes DESC, driver, kind, culprit
-LIMIT {limit:UInt32}";
+LIMIT {limit:UInt32} BY driver = ''";
 
 const RANKS: &str = "
 SELECT driver, kind, culprit
@@ -90,29 +100,17 @@ impl Database {
             .map_err(DatabaseError::while_("rank the drivers of before"))
     }
 
-    /// The drivers and modules that are blamed for the most machines, in whole minutes.
-    pub async fn top_drivers(&self, range: Range, limit: u32) -> Result<Vec<DriverSummary>, DatabaseError> {
-        self.culprits(range, limit, true).await
-    }
-
-    /// The same for crashes that are blamed on no image: hardware, a process, a person, or unknown.
-    pub async fn unattributed(&self, range: Range) -> Result<Vec<DriverSummary>, DatabaseError> {
-        self.culprits(range, 100, false).await
-    }
-
-    async fn culprits(
-        &self,
-        range: Range,
-        limit: u32,
-        named: bool,
-    ) -> Result<Vec<DriverSummary>, DatabaseError> {
-        self.ask_built(&Grain::of(range).say(SQL))
+    /// Who is blamed for the most machines, in whole minutes; at most `limit` of each.
+    pub async fn top_drivers(&self, range: Range, limit: u32) -> Result<Ranking, DatabaseError> {
+        let found: Vec<DriverSummary> = self
+            .ask_built(&Grain::of(range).say(SQL))
             .param("from", range.from_ms)
             .param("to", range.to_ms)
-            .param("named", named)
             .param("limit", limit)
             .fetch_all()
             .await
-            .map_err(DatabaseError::while_("rank the drivers"))
+            .map_err(DatabaseError::while_("rank the drivers"))?;
+        let (drivers, unattributed) = found.into_iter().partition(|summary| !summary.driver.is_empty());
+        Ok(Ranking { drivers, unattributed })
     }
 }

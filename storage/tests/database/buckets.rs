@@ -184,7 +184,8 @@ async fn a_machine_has_its_crashes_once_and_its_drivers() {
     let found = database.machine_crashes("", "machine-0", 10).await.unwrap();
     let buckets: Vec<&str> = found.iter().map(|line| line.bucket.as_str()).collect();
     assert_eq!(buckets, ["LARGER", READ, READ]);
-    let forms = database.crash_forms(rows[20].crash_id).await.unwrap();
+    let (best, forms) = database.crash_and_forms(rows[20].crash_id).await.unwrap().unwrap();
+    assert_eq!(database.crash(rows[20].crash_id).await.unwrap(), Some(best));
     assert_eq!(forms.iter().map(|form| form.bucket.as_str()).collect::<Vec<_>>(), ["LARGER", READ]);
     let drivers = database.machine_drivers("", "machine-0", Some(rows[20].crash_id)).await.unwrap().unwrap();
     let names: Vec<(&str, Option<bool>)> =
@@ -192,6 +193,7 @@ async fn a_machine_has_its_crashes_once_and_its_drivers() {
     assert_eq!(drivers.source, "crash");
     assert_eq!(names, [("vpn.sys", Some(false)), ("ntoskrnl.exe", Some(true))]);
     assert_eq!(database.machine_drivers("", "nobody", None).await.unwrap(), None);
+    assert_eq!(database.crash_and_forms(Uuid::nil()).await.unwrap(), None);
     assert_eq!(database.kept_dump(rows[20].crash_id).await.unwrap(), None);
     fixture.stop().await;
 }

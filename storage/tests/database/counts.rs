@@ -1,6 +1,6 @@
 //! Counts: what they are, and that nothing written twice changes them.
 
-use bluescope_storage::questions::{CrashFilter, LedgerCounts, Range, SeriesPoint};
+use bluescope_storage::questions::{CrashFilter, LedgerCounts, Range, Ranking, SeriesPoint};
 use bluescope_storage::rows::CrashRow;
 
 use crate::fixture::{Fixture, crash, now};
@@ -45,7 +45,6 @@ async fn counts(fixture: &Fixture, start: i64) -> Vec<String> {
         format!("{:?}", database.fleet_series(range, 60).await.unwrap()),
         format!("{:?}", database.driver_series("csagent.sys", range, 120).await.unwrap()),
         format!("{:?}", database.top_drivers(range, 10).await.unwrap()),
-        format!("{:?}", database.unattributed(range).await.unwrap()),
         format!("{:?}", database.crashes(&CrashFilter::default(), 100, None).await.unwrap()),
         format!("{:?}", database.ledger("queue").await.unwrap()),
         format!("{:?}", database.distinct_crashes("queue").await.unwrap()),
@@ -92,13 +91,12 @@ async fn series_and_ranking_count_machines_not_dumps() {
         database.driver_series("csagent.sys", Range { from_ms: start, to_ms: start + 60_000 }, 3600).await;
     assert_eq!(whole.unwrap().iter().map(|point| point.crashes).sum::<u64>(), 10);
 
-    let top = database.top_drivers(range, 10).await.unwrap();
+    let Ranking { drivers: top, unattributed: nobody } = database.top_drivers(range, 10).await.unwrap();
     let short: Vec<_> =
         top.iter().map(|row| (row.driver.as_str(), row.machines, row.crashes, row.buckets)).collect();
     assert_eq!(short, [("csagent.sys", 21, 30, 1), ("other.sys", 5, 5, 1)]);
     assert_eq!((top[0].first_seen_ms, top[0].last_seen_ms), (start, start + 39 * 6_000));
-    assert_eq!(database.top_drivers(range, 1).await.unwrap().len(), 1);
-    let nobody = database.unattributed(range).await.unwrap();
+    assert_eq!(database.top_drivers(range, 1).await.unwrap().drivers.len(), 1);
     assert_eq!(
         nobody.iter().map(|row| (row.culprit.as_str(), row.machines)).collect::<Vec<_>>(),
         [("hardware", 3)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use storage::questions::{Culprit, DriverSummary, NewBucket, NewDriver, Range, SeriesPoint};
+use storage::questions::{Culprit, DriverSummary, NewBucket, NewDriver, Range, Ranking, SeriesPoint};
 
 use super::DriverLine;
 use crate::app::App;
@@ -31,20 +31,24 @@ pub(crate) struct Past {
     pub(crate) unattributed: Vec<DriverSummary>,
 }
 
+/// The hours that the band of any range may be made of: those of the weeks before its longest.
+pub(crate) fn all_hours(now_ms: i64) -> Range {
+    let between = Span::Week.range(now_ms);
+    Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms }
+}
+
 pub(crate) async fn gather(app: &App, span: Span, now_ms: i64) -> Result<Past, Fault> {
     let between = span.range(now_ms);
     let before =
         Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
-    let weeks = Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms };
     let database = &app.database;
-    let (series, drivers, ranked, unattributed, hours, new_drivers, new_buckets) = tokio::try_join!(
-        database.fleet_series(between, span.step_s()),
-        database.top_drivers(between, TOP),
-        database.ranked_drivers(before, RANKED),
-        database.unattributed(between),
-        database.fleet_hours(weeks),
-        database.new_drivers(between, NEW),
-        database.new_buckets(between, NEW),
+    let (series, Ranking { drivers, unattributed }, ranked, hours, new_drivers, new_buckets) = tokio::try_join!(
+        async { Ok::<_, Fault>(database.fleet_series(between, span.step_s()).await?) },
+        async { Ok(database.top_drivers(between, TOP).await?) },
+        async { Ok(database.ranked_drivers(before, RANKED).await?) },
+        app.fleet_hours(),
+        async { Ok(database.new_drivers(between, NEW).await?) },
+        async { Ok(database.new_buckets(between, NEW).await?) },
     )?;
     let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
     let (sparks, first_seen) = tokio::try_join!(
