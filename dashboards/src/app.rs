@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::questions::{AuditRow, FleetHour};
+use storage::questions::{AuditRow, FleetHour, IncidentCount, IncidentSpan};
 use storage::{blobs::Blobs, database::Database, queue::Queue};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::respond::Fault;
 
 mod kept;
 
-use kept::{Ages, Kept};
+use kept::{Ages, Haste, Kept};
 
 /// During an outage everybody opens the fleet page and it refreshes itself: a second old is fresh enough.
 const FRESH: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ const GATE_FRESH: Duration = Duration::from_secs(5);
 const SUSPECTS_FRESH: Duration = Duration::from_secs(60);
 /// So long the fleet page waits for them. In an outage it must come without.
 const SUSPECTS_PATIENCE: Duration = Duration::from_secs(1);
+/// Of an incident that is over, a crash that was late arrives now and then.
+const OVER_FRESH: Duration = Duration::from_secs(60);
 /// How many machines there are changes slowly.
 const FLEET_SIZE_FRESH: Duration = Duration::from_secs(60);
 /// What hours of days ago were like does not change any more.
@@ -56,6 +58,7 @@ pub(crate) struct App {
     drivers: Kept<(String, Span), driver::Past>,
     buckets: Kept<(bucket::Which, Span), bucket::Past>,
     gates: Kept<gate::Question, Gate>,
+    over: Kept<Vec<IncidentSpan>, Vec<IncidentCount>>,
     hours: Kept<(), Vec<FleetHour>>,
     fleet_size: Kept<(), u64>,
     suspects: Kept<(), Suspects>,
@@ -85,6 +88,7 @@ impl App {
             drivers: Kept::default(),
             buckets: Kept::default(),
             gates: Kept::default(),
+            over: Kept::default(),
             hours: Kept::default(),
             fleet_size: Kept::default(),
             suspects: Kept::default(),
@@ -113,10 +117,18 @@ impl App {
         Ok(self.database.put_audit(&line).await?)
     }
 
+    /// What asks for an answer that somebody waits for, or nobody.
+    fn in_haste(&self, haste: Haste) -> Self {
+        match haste {
+            Haste::Awaited => self.clone(),
+            Haste::Beside => Self { database: self.database.beside(), ..self.clone() },
+        }
+    }
+
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.
     pub(crate) async fn fleet(&self, span: Span) -> Result<Arc<Fleet>, Fault> {
-        let ask = || {
-            let app = self.clone();
+        let ask = |haste| {
+            let app = self.in_haste(haste);
             async move { fleet::gather(&app, span).await }
         };
         self.fleets.get(&span, |_| Ages::only(FRESH), ask).await
@@ -124,8 +136,8 @@ impl App {
 
     /// What lies behind the fleet in a range, as old as it may be for one so long.
     pub(crate) async fn fleet_past(&self, span: Span, now_ms: i64) -> Result<Arc<Past>, Fault> {
-        let ask = || {
-            let app = self.clone();
+        let ask = |haste| {
+            let app = self.in_haste(haste);
             async move { past::gather(&app, span, now_ms).await }
         };
         self.pasts.get(&span, |_| Ages::of_fleet(span), ask).await
@@ -133,8 +145,8 @@ impl App {
 
     /// What a driver's crashes tell, those of a range and the newest.
     pub(crate) async fn driver_past(&self, driver: &str, span: Span) -> Result<Arc<driver::Past>, Fault> {
-        let ask = || {
-            let (database, name) = (self.database.clone(), driver.to_owned());
+        let ask = |haste| {
+            let (database, name) = (self.in_haste(haste).database, driver.to_owned());
             async move { driver::Past::gather(&database, &name, span).await }
         };
         self.drivers.get(&(driver.to_owned(), span), |took| Ages::of_page(span, took), ask).await
@@ -146,17 +158,32 @@ impl App {
         which: &bucket::Which,
         span: Span,
     ) -> Result<Arc<bucket::Past>, Fault> {
-        let ask = || {
-            let (database, which) = (self.database.clone(), which.clone());
+        let ask = |haste| {
+            let (database, which) = (self.in_haste(haste).database, which.clone());
             async move { bucket::Past::gather(&database, &which, span).await }
         };
         self.buckets.get(&(which.clone(), span), |took| Ages::of_page(span, took), ask).await
     }
 
+    /// What incidents that are over came to.
+    pub(crate) async fn counts_of_over(
+        &self,
+        spans: Vec<IncidentSpan>,
+    ) -> Result<Arc<Vec<IncidentCount>>, Fault> {
+        if spans.is_empty() {
+            return Ok(Arc::default());
+        }
+        let ask = |haste| {
+            let (database, spans) = (self.in_haste(haste).database, spans.clone());
+            async move { Ok(database.incident_counts(&spans).await?) }
+        };
+        self.over.get(&spans, |took| Ages::of_slow(OVER_FRESH, took), ask).await
+    }
+
     /// May a rollout go on? A hundred deployment agents that ask the same cost one question.
     pub(crate) async fn gate(&self, question: &gate::Question) -> Result<Arc<Gate>, Fault> {
-        let ask = || {
-            let (app, question) = (self.clone(), question.clone());
+        let ask = |haste| {
+            let (app, question) = (self.in_haste(haste), question.clone());
             async move { gate::gather(&app, &question).await }
         };
         self.gates.get(question, |_| Ages::only(GATE_FRESH), ask).await
@@ -164,8 +191,8 @@ impl App {
 
     /// The fleet's hours of the past, as long ago as any page's band looks back.
     pub(crate) async fn fleet_hours(&self) -> Result<Arc<Vec<FleetHour>>, Fault> {
-        let ask = || {
-            let database = self.database.clone();
+        let ask = |haste| {
+            let database = self.in_haste(haste).database;
             async move { Ok(database.fleet_hours(past::all_hours(now_ms())).await?) }
         };
         self.hours.get(&(), |took| Ages::of_slow(HOURS_FRESH, took), ask).await
@@ -173,8 +200,8 @@ impl App {
 
     /// Machines that told of themselves, as of some minutes ago; `None` where none does.
     pub(crate) async fn fleet_machines(&self) -> Result<Option<u64>, Fault> {
-        let ask = || {
-            let database = self.database.clone();
+        let ask = |haste| {
+            let database = self.in_haste(haste).database;
             async move { Ok(database.fleet_size(now_ms()).await?) }
         };
         let size = *self.fleet_size.get(&(), |_| Ages::only(FLEET_SIZE_FRESH), ask).await?;
@@ -183,8 +210,8 @@ impl App {
 
     /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known.
     pub(crate) async fn suspects(&self) -> Option<Arc<Suspects>> {
-        let ask = || {
-            let app = self.clone();
+        let ask = |haste| {
+            let app = self.in_haste(haste);
             async move { hardware::ask(&app).await }
         };
         let suspects = self.suspects.get(&(), |took| Ages::of_slow(SUSPECTS_FRESH, took), ask);

@@ -61,6 +61,12 @@ struct Running {
     stop: CancellationToken,
 }
 
+/// A statement may run while it has one.
+pub(crate) struct Turn {
+    _slot: OwnedSemaphorePermit,
+    _patient: Option<OwnedSemaphorePermit>,
+}
+
 /// The open engine.
 pub(crate) struct Core {
     api: Api,
@@ -68,6 +74,8 @@ pub(crate) struct Core {
     /// Keeps the folder open between requests.
     anchor: Mutex<Option<Connection>>,
     slots: Arc<Semaphore>,
+    /// One at a time of those that nobody waits for.
+    patient: Arc<Semaphore>,
     pub(crate) password: String,
 }
 
@@ -105,13 +113,18 @@ impl Core {
             arguments,
             anchor: Mutex::new(Some(anchor)),
             slots: Arc::new(Semaphore::new(MAX_RUNNING)),
+            patient: Arc::new(Semaphore::new(1)),
             password,
         })
     }
 
     /// Waits for a turn; `None` once the engine stops.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.slots).acquire_owned().await.ok()
+    pub(crate) async fn turn(&self, is_patient: bool) -> Option<Turn> {
+        let patient = match is_patient {
+            true => Some(Arc::clone(&self.patient).acquire_owned().await.ok()?),
+            false => None,
+        };
+        Some(Turn { _slot: Arc::clone(&self.slots).acquire_owned().await.ok()?, _patient: patient })
     }
 
     /// A connection that nobody has used.
@@ -144,6 +157,7 @@ impl Core {
 
     /// Begins no more statements and ends those that run. Blocking, but briefly.
     pub(crate) fn end_all(&self) {
+        self.patient.close();
         self.slots.close();
         self.kill(None);
     }

@@ -34,6 +34,14 @@ pub(crate) struct Asked {
     pub(crate) read_only: bool,
 }
 
+impl Asked {
+    /// Whether nobody waits for it: ClickHouse's own `priority`, of which any but 0 and 1 stands back.
+    pub(crate) fn is_patient(&self) -> bool {
+        let stands_back = |value: &str| value.parse::<u64>().is_ok_and(|priority| priority > 1);
+        self.settings.iter().any(|(name, value)| name == "priority" && stands_back(value))
+    }
+}
+
 /// How to execute it.
 pub(crate) enum Work {
     /// Output in one piece.

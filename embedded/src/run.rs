@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::core::Core;
+use crate::core::{Core, Turn};
 use crate::ffi::{Connection, Statement, Summary};
 use crate::request::{Asked, Bad, Work, piece};
 use crate::statement::quote;
@@ -74,7 +74,7 @@ struct Job {
     parameters: Vec<(String, String)>,
     mark: String,
     state: Arc<State>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 struct Settings {
@@ -205,7 +205,7 @@ enum Rows {
 /// Runs what was asked.
 pub(crate) async fn run(core: &Arc<Core>, asked: Asked, mark: String) -> Result<Output, Bad> {
     let stopping = || Bad(STOPPING.to_owned());
-    let turn = core.turn().await.ok_or_else(stopping)?;
+    let turn = core.turn(asked.is_patient()).await.ok_or_else(stopping)?;
     let state = Arc::new(State::default());
     let watch = Watch { core: Arc::clone(core), mark: mark.clone(), state: Arc::clone(&state) };
     let Asked { sql, work, database, settings, parameters, read_only } = asked;

@@ -251,6 +251,28 @@ async fn queries_run_at_once_each_with_its_own_settings() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_runs_one_at_a_time_beside_the_rest() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let begun = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for priority in ["2", "2", "2", "1"] {
+        let client = fixture.client();
+        tasks.spawn(async move {
+            let query = client.query_raw("SELECT sleep(0.5)").with_setting("priority", priority);
+            query.fetch_one::<u8>().await.unwrap();
+            priority
+        });
+    }
+    let mut ended = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        ended.push(task.unwrap());
+    }
+    assert_eq!(ended.last(), Some(&"2"), "nobody waits behind them: {ended:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(1_500), "three in turn: {:?}", begun.elapsed());
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn large_results_arrive_in_pieces_and_late_errors_as_errors() {
     let Some(fixture) = Fixture::new().await else { return };
     let client = fixture.client();

@@ -209,6 +209,13 @@ impl Database {
         self.insert("symbol_files", rows).await
     }
 
+    /// The same database for questions that nobody waits for: each has one thread, and the engine inside this process runs
+    /// one of them at a time, so that those that somebody waits for have the other processors.
+    pub fn beside(&self) -> Self {
+        let client = self.client.clone().with_setting("max_threads", "1").with_setting("priority", "2");
+        Self { client, ..self.clone() }
+    }
+
     /// A question: plain SQL whose values are all `{name:Type}` parameters.
     pub(crate) fn ask(&self, sql: &'static str) -> Query {
         self.client.query_raw(sql).with_setting("max_execution_time", QUESTION_SECONDS)

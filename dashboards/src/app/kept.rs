@@ -62,17 +62,43 @@ impl Ages {
     }
 }
 
+/// Whether somebody waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    Awaited,
+    Beside,
+}
+
 struct Answer<V> {
     at: Instant,
     took: Duration,
     value: Arc<V>,
 }
 
+/// What came of a question, and when.
+type Outcome<V> = (Instant, Result<Answer<V>, Fault>);
+
 /// The last answer, the failure after it, and the question under way.
 struct Slot<V> {
     found: Option<Answer<V>>,
     failed: Option<(Instant, Fault)>,
-    asking: Option<JoinHandle<Result<Answer<V>, Fault>>>,
+    asking: Option<(Haste, JoinHandle<Outcome<V>>)>,
+}
+
+impl<V> Slot<V> {
+    /// Takes what the question under way comes to.
+    async fn settle(&mut self) {
+        let Some((_, task)) = &mut self.asking else { return };
+        let outcome = task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a question ended by itself");
+            (Instant::now(), Err(Fault::Away))
+        });
+        self.asking = None;
+        match outcome {
+            (_, Ok(answer)) => (self.found, self.failed) = (Some(answer), None),
+            (at, Err(fault)) => self.failed = Some((at, fault)),
+        }
+    }
 }
 
 impl<V> Default for Slot<V> {
@@ -104,55 +130,54 @@ impl<K: Clone + Eq + Hash, V: Send + Sync + 'static> Kept<K, V> {
         &self,
         question: &K,
         ages: impl Fn(Duration) -> Ages,
-        ask: impl FnOnce() -> F,
+        ask: impl FnOnce(Haste) -> F,
     ) -> Result<Arc<V>, Fault>
     where
         F: Future<Output = Result<V, Fault>> + Send + 'static,
     {
         let slot = self.slot(question);
         let mut slot = slot.lock().await;
-        let Slot { found, failed, asking } = &mut *slot;
-        let fit = |answer: &Answer<V>| {
-            let Ages { fresh, enough } = ages(answer.took);
-            let age = answer.at.elapsed();
-            (age < fresh, age < enough)
-        };
-        let (is_fresh, is_enough) = found.as_ref().map_or((false, false), fit);
-        let before = found.as_ref().filter(|_| is_enough).map(|answer| answer.value.clone());
-        if let Some(value) = before.as_ref().filter(|_| is_fresh) {
-            return Ok(value.clone());
+        // Nobody may have come for it since.
+        if slot.asking.as_ref().is_some_and(|(_, task)| task.is_finished()) {
+            slot.settle().await;
         }
-        if let Some((at, fault)) = failed.as_ref()
+        let before = slot.found.as_ref().and_then(|answer| {
+            let (Ages { fresh, enough }, age) = (ages(answer.took), answer.at.elapsed());
+            (age < enough).then(|| (answer.value.clone(), age < fresh))
+        });
+        if let Some((value, true)) = before {
+            return Ok(value);
+        }
+        let before = before.map(|(value, _)| value);
+        if let Some((at, fault)) = &slot.failed
             && at.elapsed() < FAULT_FRESH
         {
             return before.ok_or_else(|| fault.clone());
         }
-        let task = asking.get_or_insert_with(|| {
-            let (begun, asked) = (Instant::now(), ask());
-            tokio::spawn(async move {
-                let value = Arc::new(asked.await?);
-                // Its age counts from here, so that those who waited for it have it, however long it took.
-                Ok(Answer { at: Instant::now(), took: begun.elapsed(), value })
-            })
-        });
-        if let Some(value) = before.as_ref().filter(|_| !task.is_finished()) {
-            return Ok(value.clone());
+        let haste = if before.is_some() { Haste::Beside } else { Haste::Awaited };
+        // What was asked beside may be far back in a line.
+        if let (Haste::Awaited, Some((Haste::Beside, slow))) = (haste, &slot.asking) {
+            slow.abort();
+            slot.asking = None;
         }
-        let ended = task.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a question ended by itself");
-            Err(Fault::Away)
+        slot.asking.get_or_insert_with(|| {
+            let (begun, asked) = (Instant::now(), ask(haste));
+            let outcome = async move {
+                let value = asked.await.map(Arc::new);
+                // Its age counts from here, so that those who waited for it have it, however long it took.
+                let at = Instant::now();
+                (at, value.map(|value| Answer { at, took: at - begun, value }))
+            };
+            (haste, tokio::spawn(outcome))
         });
-        *asking = None;
-        match ended {
-            Ok(answer) => {
-                let value = answer.value.clone();
-                (*found, *failed) = (Some(answer), None);
-                Ok(value)
-            }
-            Err(fault) => {
-                *failed = Some((Instant::now(), fault.clone()));
-                before.ok_or(fault)
-            }
+        if let Some(value) = before {
+            return Ok(value);
+        }
+        slot.settle().await;
+        match (&slot.failed, &slot.found) {
+            (Some((_, fault)), _) => Err(fault.clone()),
+            (None, Some(answer)) => Ok(answer.value.clone()),
+            (None, None) => Err(Fault::Away),
         }
     }
 
@@ -180,7 +205,7 @@ mod tests {
     /// Asks, and says which question this was the answer to.
     async fn ask(kept: &Kept<u32, u32>, key: u32, ages: Ages, asked: &Arc<AtomicU32>) -> u32 {
         let asked = asked.clone();
-        let question = || async move { Ok(asked.fetch_add(1, Ordering::Relaxed) + 1) };
+        let question = |_| async move { Ok(asked.fetch_add(1, Ordering::Relaxed) + 1) };
         *kept.get(&key, |_| ages, question).await.unwrap()
     }
 
@@ -196,9 +221,34 @@ mod tests {
         while asked.load(Ordering::Relaxed) < 2 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(ask(&kept, 0, old, &asked).await, 2, "the answer to it");
+        assert_eq!(ask(&kept, 0, fresh, &asked).await, 2, "the answer to it");
         assert_eq!(ask(&kept, 0, old, &asked).await, 3);
         assert_eq!(ask(&kept, 1, fresh, &asked).await, 4, "another question");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_came_for_is_not_given_when_it_is_too_old() {
+        let (kept, asked) = (Kept::default(), Arc::default());
+        let stale = Ages { fresh: Duration::ZERO, enough: LONG };
+        assert_eq!(ask(&kept, 0, Ages::only(LONG), &asked).await, 1);
+        assert_eq!(ask(&kept, 0, stale, &asked).await, 1);
+        while asked.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(&kept, 0, Ages::only(Duration::ZERO), &asked).await, 3);
+    }
+
+    #[tokio::test]
+    async fn who_has_to_wait_does_not_wait_for_what_is_asked_beside() {
+        let (kept, asked) = (Kept::default(), Arc::default());
+        assert_eq!(ask(&kept, 0, Ages::only(LONG), &asked).await, 1);
+        let stale = Ages { fresh: Duration::ZERO, enough: LONG };
+        let never = |haste| async move {
+            assert_eq!(haste, Haste::Beside);
+            std::future::pending().await
+        };
+        assert_eq!(kept.get(&0, |_| stale, never).await, Ok(Arc::new(1)));
+        assert_eq!(ask(&kept, 0, Ages::only(Duration::ZERO), &asked).await, 2);
     }
 
     #[tokio::test]
@@ -207,7 +257,7 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..100 {
             let (kept, asked): (Kept<u32, u32>, Arc<AtomicU32>) = (kept.clone(), Arc::clone(&asked));
-            let question = || async move {
+            let question = |_| async move {
                 tokio::task::yield_now().await;
                 Ok(asked.fetch_add(1, Ordering::Relaxed))
             };
@@ -221,10 +271,10 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_told_for_a_moment_where_nothing_was_known_before() {
         let (kept, asked) = (Kept::default(), Arc::default());
-        let fail = || async { Err(Fault::Away) };
+        let fail = |_| async { Err(Fault::Away) };
         let fresh = Ages::only(LONG);
         assert_eq!(kept.get(&0, |_| fresh, fail).await, Err(Fault::Away));
-        assert_eq!(kept.get(&0, |_| fresh, || async { Ok(1) }).await, Err(Fault::Away));
+        assert_eq!(kept.get(&0, |_| fresh, |_| async { Ok(1) }).await, Err(Fault::Away));
         let stale = Ages { fresh: Duration::ZERO, enough: LONG };
         assert_eq!(ask(&kept, 1, fresh, &asked).await, 1);
         let mut told = Vec::new();

@@ -36,7 +36,9 @@ fn render(status: &Status, queued: bool, may: bool) -> Markup {
             (ledger(&status.ledger))
             p.quiet {
                 "Every accepted upload ends as exactly one of these. Uploads of one crash that came twice count twice "
-                "here and once everywhere else: " (text::counted(status.ledger.crashes.unwrap_or(0), "distinct crash row")) "."
+                "here and once everywhere else"
+                @if let Some(crashes) = status.ledger.crashes { ": " (text::counted(crashes, "distinct crash row")) }
+                "."
             }
         }
         (pace(status))

@@ -12,7 +12,7 @@ const PAST_MS: i64 = 86_400_000;
 const GROWTH_MINUTES: i64 = 5;
 
 /// An incident's stretch of time, by arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IncidentSpan {
     /// Which incident; its driver and tenant are those of its events.
     pub incident_id: Uuid,

@@ -84,11 +84,15 @@ pub(crate) async fn count_crashes(
         from_ms: incident.since_ms,
         to_ms: incident.resolved_at_ms.unwrap_or(now_ms).saturating_add(1),
     };
-    let spans: Vec<IncidentSpan> =
-        incidents.iter().filter(|incident| incident.is_of_driver()).map(span).collect();
-    let counts = app.database.incident_counts(&spans).await?;
+    let (over, open): (Vec<&IncidentSummary>, Vec<&IncidentSummary>) =
+        incidents.iter().filter(|incident| incident.is_of_driver()).partition(|incident| incident.is_over());
+    let spans = |these: Vec<&IncidentSummary>| these.into_iter().map(span).collect::<Vec<IncidentSpan>>();
+    let (over, open) = (spans(over), spans(open));
+    let (over, open) =
+        tokio::try_join!(app.counts_of_over(over), async { Ok(app.database.incident_counts(&open).await?) })?;
     for incident in incidents {
-        if let Some(count) = counts.iter().find(|count| count.incident_id == incident.incident_id) {
+        let mut counts = open.iter().chain(over.iter());
+        if let Some(count) = counts.find(|count| count.incident_id == incident.incident_id) {
             incident.crashes = incident.crashes.max(count.crashes);
             if !incident.is_over() {
                 incident.machines = incident.machines.max(count.machines);
