@@ -58,16 +58,20 @@ pub(crate) struct DriverLine {
 pub(crate) async fn gather(app: &App, span: Span) -> Result<Fleet, Fault> {
     let now_ms = now_ms();
     let database = &app.database;
-    let (last_minute, mut open_incidents, past, ledger, fleet_machines) = tokio::try_join!(
+    let open = async {
+        let mut incidents = database.incidents(true, 50).await?;
+        for incident in &mut incidents {
+            count_up(app, incident).await?;
+        }
+        Ok(incidents)
+    };
+    let (last_minute, open_incidents, past, ledger, fleet_machines) = tokio::try_join!(
         async { Ok::<_, Fault>(database.fleet_now(now_ms, 60).await?) },
-        async { Ok(database.incidents(true, 50).await?) },
+        open,
         app.fleet_past(span, now_ms),
         ledger::gather(database, &app.queue),
         app.fleet_machines(),
     )?;
-    for incident in &mut open_incidents {
-        count_up(app, incident).await?;
-    }
     let Past { between, series, expected, drivers, new_drivers, new_buckets, unattributed } = (*past).clone();
     Ok(Fleet {
         now_ms,

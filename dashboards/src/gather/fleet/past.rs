@@ -42,19 +42,24 @@ pub(crate) async fn gather(app: &App, span: Span, now_ms: i64) -> Result<Past, F
     let before =
         Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
     let database = &app.database;
-    let (series, Ranking { drivers, unattributed }, ranked, hours, new_drivers, new_buckets) = tokio::try_join!(
+    let ranking = async {
+        let ranking = database.top_drivers(between, TOP).await?;
+        let names: Vec<String> = ranking.drivers.iter().map(|summary| summary.driver.clone()).collect();
+        let (sparks, first_seen) = tokio::try_join!(
+            database.sparklines(&names, between, span.step_s()),
+            database.drivers_first_seen(&names),
+        )?;
+        Ok((ranking, sparks, first_seen))
+    };
+    let (ranking, series, ranked, hours, new_drivers, new_buckets) = tokio::try_join!(
+        ranking,
         async { Ok::<_, Fault>(database.fleet_series(between, span.step_s()).await?) },
-        async { Ok(database.top_drivers(between, TOP).await?) },
         async { Ok(database.ranked_drivers(before, RANKED).await?) },
         app.fleet_hours(),
         async { Ok(database.new_drivers(between, NEW).await?) },
         async { Ok(database.new_buckets(between, NEW).await?) },
     )?;
-    let names: Vec<String> = drivers.iter().map(|summary| summary.driver.clone()).collect();
-    let (sparks, first_seen) = tokio::try_join!(
-        database.sparklines(&names, between, span.step_s()),
-        database.drivers_first_seen(&names),
-    )?;
+    let (Ranking { drivers, unattributed }, sparks, first_seen) = ranking;
     let first_seen: BTreeMap<String, i64> = first_seen.into_iter().collect();
     let sparks: BTreeMap<String, Vec<u64>> = sparks.into_iter().collect();
     let ranks: BTreeMap<(&str, &str, &str), u32> = ranked.iter().map(ranked_key).zip(1..).collect();
