@@ -216,7 +216,7 @@ async fn machines(
     State(app): State<App>,
     query: Result<Query<hardware::MachinesQuery>, QueryRejection>,
 ) -> Answer<hardware::Suspects> {
-    Ok(Json(hardware::list(&app, query?.0).await?))
+    Ok(Json(hardware::list(&app.database, query?.0).await?))
 }
 
 /// One machine

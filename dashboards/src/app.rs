@@ -117,18 +117,18 @@ impl App {
         Ok(self.database.put_audit(&line).await?)
     }
 
-    /// What asks for an answer that somebody waits for, or nobody.
-    fn in_haste(&self, haste: Haste) -> Self {
+    /// What is asked for an answer that somebody waits for, or nobody.
+    fn database(&self, haste: Haste) -> Database {
         match haste {
-            Haste::Awaited => self.clone(),
-            Haste::Beside => Self { database: self.database.beside(), ..self.clone() },
+            Haste::Awaited => self.database.clone(),
+            Haste::Beside => self.database.beside(),
         }
     }
 
     /// The fleet page's content. Those who ask at once wait for one answer instead of asking ClickHouse each.
     pub(crate) async fn fleet(&self, span: Span) -> Result<Arc<Fleet>, Fault> {
-        let ask = |haste| {
-            let app = self.in_haste(haste);
+        let ask = |_| {
+            let app = self.clone();
             async move { fleet::gather(&app, span).await }
         };
         self.fleets.get(&span, |_| Ages::only(FRESH), ask).await
@@ -137,8 +137,9 @@ impl App {
     /// What lies behind the fleet in a range, as old as it may be for one so long.
     pub(crate) async fn fleet_past(&self, span: Span, now_ms: i64) -> Result<Arc<Past>, Fault> {
         let ask = |haste| {
-            let app = self.in_haste(haste);
-            async move { past::gather(&app, span, now_ms).await }
+            // The hours are kept by themselves, and know themselves whether anybody waits.
+            let (app, database) = (self.clone(), self.database(haste));
+            async move { past::gather(&app, &database, span, now_ms).await }
         };
         self.pasts.get(&span, |_| Ages::of_fleet(span), ask).await
     }
@@ -146,7 +147,7 @@ impl App {
     /// What a driver's crashes tell, those of a range and the newest.
     pub(crate) async fn driver_past(&self, driver: &str, span: Span) -> Result<Arc<driver::Past>, Fault> {
         let ask = |haste| {
-            let (database, name) = (self.in_haste(haste).database, driver.to_owned());
+            let (database, name) = (self.database(haste), driver.to_owned());
             async move { driver::Past::gather(&database, &name, span).await }
         };
         self.drivers.get(&(driver.to_owned(), span), |took| Ages::of_page(span, took), ask).await
@@ -159,7 +160,7 @@ impl App {
         span: Span,
     ) -> Result<Arc<bucket::Past>, Fault> {
         let ask = |haste| {
-            let (database, which) = (self.in_haste(haste).database, which.clone());
+            let (database, which) = (self.database(haste), which.clone());
             async move { bucket::Past::gather(&database, &which, span).await }
         };
         self.buckets.get(&(which.clone(), span), |took| Ages::of_page(span, took), ask).await
@@ -174,7 +175,7 @@ impl App {
             return Ok(Arc::default());
         }
         let ask = |haste| {
-            let (database, spans) = (self.in_haste(haste).database, spans.clone());
+            let (database, spans) = (self.database(haste), spans.clone());
             async move { Ok(database.incident_counts(&spans).await?) }
         };
         self.over.get(&spans, |took| Ages::of_slow(OVER_FRESH, took), ask).await
@@ -182,8 +183,8 @@ impl App {
 
     /// May a rollout go on? A hundred deployment agents that ask the same cost one question.
     pub(crate) async fn gate(&self, question: &gate::Question) -> Result<Arc<Gate>, Fault> {
-        let ask = |haste| {
-            let (app, question) = (self.in_haste(haste), question.clone());
+        let ask = |_| {
+            let (app, question) = (self.clone(), question.clone());
             async move { gate::gather(&app, &question).await }
         };
         self.gates.get(question, |_| Ages::only(GATE_FRESH), ask).await
@@ -192,27 +193,27 @@ impl App {
     /// The fleet's hours of the past, as long ago as any page's band looks back.
     pub(crate) async fn fleet_hours(&self) -> Result<Arc<Vec<FleetHour>>, Fault> {
         let ask = |haste| {
-            let database = self.in_haste(haste).database;
+            let database = self.database(haste);
             async move { Ok(database.fleet_hours(past::all_hours(now_ms())).await?) }
         };
         self.hours.get(&(), |took| Ages::of_slow(HOURS_FRESH, took), ask).await
     }
 
-    /// Machines that told of themselves, as of some minutes ago; `None` where none does.
+    /// Machines that told of themselves, as of at most a minute ago; `None` where none does.
     pub(crate) async fn fleet_machines(&self) -> Result<Option<u64>, Fault> {
-        let ask = |haste| {
-            let database = self.in_haste(haste).database;
+        let ask = |_| {
+            let database = self.database.clone();
             async move { Ok(database.fleet_size(now_ms()).await?) }
         };
         let size = *self.fleet_size.get(&(), |_| Ages::only(FLEET_SIZE_FRESH), ask).await?;
         Ok((size > 0).then_some(size))
     }
 
-    /// The suspect machines of the fleet, at most some minutes old; `None` while they are not known.
+    /// The suspect machines of the fleet, some minutes old, by what they cost; `None` while they are not known.
     pub(crate) async fn suspects(&self) -> Option<Arc<Suspects>> {
         let ask = |haste| {
-            let app = self.in_haste(haste);
-            async move { hardware::ask(&app).await }
+            let database = self.database(haste);
+            async move { hardware::ask(&database).await }
         };
         let suspects = self.suspects.get(&(), |took| Ages::of_slow(SUSPECTS_FRESH, took), ask);
         // The page does without them where they are late; and where they cannot be had, which the log says.

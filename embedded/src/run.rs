@@ -121,9 +121,11 @@ impl Job {
     /// Says what ran and for how long, to whoever looks for what is slow.
     fn ended(&self, begun: Instant) {
         self.state.finished.store(true, Ordering::SeqCst);
-        let sql = || self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        let ms = begun.elapsed().as_secs_f64() * 1e3;
-        tracing::debug!(ms, sql = sql(), "a statement ended");
+        tracing::debug!(
+            ms = begun.elapsed().as_secs_f64() * 1e3,
+            sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" "),
+            "a statement ended"
+        );
     }
 
     fn whole(self, format: &str) -> Result<(Bytes, Summary), String> {

@@ -152,39 +152,26 @@ pub(crate) async fn gather(app: &App, bucket: String, query: BucketQuery) -> Res
     let (past, notes) = tokio::try_join!(app.bucket_past(&which, query.range), async {
         Ok(app.database.bucket_notes(which.tenant.as_deref(), &which.bucket).await?)
     })?;
-    let Past {
-        between,
-        ends,
-        totals,
-        series,
-        recurrence,
-        versions,
-        fault_sites,
-        similar,
-        correlations,
-        recent,
-        example,
-    } = past.as_ref();
-    let disassembly = example.as_ref().map(disassembled).unwrap_or_default();
+    let disassembly = past.example.as_ref().map(disassembled).unwrap_or_default();
     let known_issue = notes.iter().find(|note| !note.link.is_empty()).map(|note| note.link.clone());
     Ok(Bucket {
         now_ms,
         range: query.range,
-        between: *between,
-        first_seen_ms: ends.first_ms,
-        last_seen_ms: ends.last_ms,
-        machines: totals.machines,
-        crashes: totals.crashes,
-        series: series.clone(),
-        recurrence: *recurrence,
-        versions: versions.clone(),
-        fault_sites: fault_sites.clone(),
-        similar: similar.clone(),
-        correlations: correlations.clone(),
+        between: past.between,
+        first_seen_ms: past.ends.first_ms,
+        last_seen_ms: past.ends.last_ms,
+        machines: past.totals.machines,
+        crashes: past.totals.crashes,
+        series: past.series.clone(),
+        recurrence: past.recurrence,
+        versions: past.versions.clone(),
+        fault_sites: past.fault_sites.clone(),
+        similar: past.similar.clone(),
+        correlations: past.correlations.clone(),
         notes,
         known_issue,
-        recent: recent.clone(),
-        example: example.clone(),
+        recent: past.recent.clone(),
+        example: past.example.clone(),
         disassembly,
         bucket: which.bucket,
         tenant: which.tenant,

@@ -2,6 +2,7 @@
 //! rewritten for it.
 
 use serde::{Deserialize, Serialize};
+use storage::database::Database;
 use storage::questions::{MachineHealth, Range, SUSPECT_WINDOW_MS, Suspicion};
 use storage::rows::CrashRow;
 use utoipa::{IntoParams, ToSchema};
@@ -58,21 +59,21 @@ pub(crate) struct MachinesQuery {
 }
 
 /// The list of machines; only that of the suspects is short enough to be one.
-pub(crate) async fn list(app: &App, query: MachinesQuery) -> Result<Suspects, Fault> {
+pub(crate) async fn list(database: &Database, query: MachinesQuery) -> Result<Suspects, Fault> {
     if !query.suspect {
         return Err(Fault::BadRequest("Only the suspect machines are listed: add suspect=true.".to_owned()));
     }
     let now_ms = now_ms();
     let between = week_up_to(now_ms.saturating_add(AHEAD_MS));
-    let found = app.database.suspect_machines(query.tenant.as_deref(), between, MOST + 1).await?;
+    let found = database.suspect_machines(query.tenant.as_deref(), between, MOST + 1).await?;
     let more = found.len() > MOST as usize;
     let machines = found.into_iter().take(MOST as usize).map(Hardware::from).collect();
     Ok(Suspects { now_ms, between, machines, more })
 }
 
 /// The suspects of the whole fleet for its page, without the crashes that each is suspect by.
-pub(crate) async fn ask(app: &App) -> Result<Suspects, Fault> {
-    let mut suspects = list(app, MachinesQuery { suspect: true, tenant: None }).await?;
+pub(crate) async fn ask(database: &Database) -> Result<Suspects, Fault> {
+    let mut suspects = list(database, MachinesQuery { suspect: true, tenant: None }).await?;
     suspects.machines.iter_mut().for_each(|machine| machine.health.evidence.clear());
     Ok(suspects)
 }

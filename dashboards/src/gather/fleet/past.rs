@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use storage::database::Database;
 use storage::questions::{Culprit, DriverSummary, NewBucket, NewDriver, Range, Ranking, SeriesPoint};
 
 use super::DriverLine;
@@ -37,11 +38,10 @@ pub(crate) fn all_hours(now_ms: i64) -> Range {
     Range { from_ms: between.from_ms - expected::WEEKS * WEEK_MS, to_ms: between.to_ms }
 }
 
-pub(crate) async fn gather(app: &App, span: Span, now_ms: i64) -> Result<Past, Fault> {
+pub(crate) async fn gather(app: &App, database: &Database, span: Span, now_ms: i64) -> Result<Past, Fault> {
     let between = span.range(now_ms);
     let before =
         Range { from_ms: between.from_ms - (between.to_ms - between.from_ms), to_ms: between.from_ms };
-    let database = &app.database;
     let ranking = async {
         let ranking = database.top_drivers(between, TOP).await?;
         let names: Vec<String> = ranking.drivers.iter().map(|summary| summary.driver.clone()).collect();

@@ -84,10 +84,11 @@ pub(crate) async fn count_crashes(
         from_ms: incident.since_ms,
         to_ms: incident.resolved_at_ms.unwrap_or(now_ms).saturating_add(1),
     };
-    let (over, open): (Vec<&IncidentSummary>, Vec<&IncidentSummary>) =
-        incidents.iter().filter(|incident| incident.is_of_driver()).partition(|incident| incident.is_over());
-    let spans = |these: Vec<&IncidentSummary>| these.into_iter().map(span).collect::<Vec<IncidentSpan>>();
-    let (over, open) = (spans(over), spans(open));
+    let spans = |over: bool| -> Vec<IncidentSpan> {
+        let these = incidents.iter().filter(|one| one.is_of_driver() && one.is_over() == over);
+        these.map(span).collect()
+    };
+    let (over, open) = (spans(true), spans(false));
     let (over, open) =
         tokio::try_join!(app.counts_of_over(over), async { Ok(app.database.incident_counts(&open).await?) })?;
     for incident in incidents {
