@@ -44,8 +44,8 @@ impl Asked {
 
 /// How to execute it.
 pub(crate) enum Work {
-    /// Output in one piece.
-    Whole { format: String },
+    /// Output in one piece. A question leaves nothing behind on its connection; anything else may.
+    Whole { format: String, question: bool },
     /// Output piece by piece.
     Pieces { format: String },
     /// Rows from the body, after those that came with the statement.
@@ -281,9 +281,10 @@ fn work(
         Shape::Select { format, plain } => {
             let format = asked(format);
             let pieces = plain && IN_PIECES.contains(&format.as_str());
-            (text.len(), if pieces { Work::Pieces { format } } else { Work::Whole { format } })
+            let work = if pieces { Work::Pieces { format } } else { Work::Whole { format, question: true } };
+            (text.len(), work)
         }
-        Shape::Other { format } => (text.len(), Work::Whole { format: asked(format) }),
+        Shape::Other { format } => (text.len(), Work::Whole { format: asked(format), question: false }),
         Shape::Several | Shape::Incomplete => {
             return Err(Bad::new(62, "Multi-statements are not allowed", "SYNTAX_ERROR"));
         }

@@ -1,24 +1,21 @@
-//! Runs statements on blocking threads, each on a connection of its own, and passes rows in and out piece by piece.
+//! Runs statements on blocking threads, each on a connection that is its own meanwhile, and passes rows in and out piece by piece.
 //! A client that goes away ends its statement; an insert whose body broke off is cancelled.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::{Core, Turn};
+use crate::core::{Core, Ready, Session, Turn};
 use crate::ffi::{Connection, Statement, Summary};
 use crate::request::{Asked, Bad, Work, piece};
-use crate::statement::quote;
 
 /// Pieces of rows waiting between the network and the engine, each way.
 const PIECES: usize = 4;
 /// How much more of an insert's body is read, only to be heard by a client that listens when it has finished.
 const DISCARD: usize = 64 * 1024 * 1024;
-/// Output that is not read piece by piece is held whole.
-const MAX_WHOLE: &str = "268435456";
 const STOPPING: &str = "Code: 236. DB::Exception: the engine is stopping. (ABORTED)";
 
 /// What came out.
@@ -44,12 +41,13 @@ impl Pieces {
 /// Ends a statement that nobody waits for any more.
 struct Watch {
     core: Arc<Core>,
-    mark: String,
     state: Arc<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// By which the statement is found, from when there is one.
+    mark: OnceLock<String>,
     finished: AtomicBool,
     abandoned: AtomicBool,
 }
@@ -58,9 +56,10 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.state.abandoned.store(true, Ordering::SeqCst);
         if !self.state.finished.load(Ordering::SeqCst)
+            && let Some(mark) = self.state.mark.get().cloned()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let (core, mark) = (Arc::clone(&self.core), std::mem::take(&mut self.mark));
+            let core = Arc::clone(&self.core);
             drop(runtime.spawn_blocking(move || core.kill(Some(&mark))));
         }
     }
@@ -69,49 +68,33 @@ impl Drop for Watch {
 /// A statement on its blocking thread.
 struct Job {
     core: Arc<Core>,
-    asked: Settings,
+    session: Session,
     sql: String,
     parameters: Vec<(String, String)>,
-    mark: String,
     state: Arc<State>,
     _turn: Turn,
 }
 
-struct Settings {
-    database: Option<String>,
-    settings: Vec<(String, String)>,
-    read_only: bool,
-}
-
 impl Job {
-    /// A connection with all that the request sets.
-    fn connect(&self, whole: bool) -> Result<Connection, String> {
-        let mut connection = self.core.connect()?;
-        let mut run = |sql: &str, parameters: &[(String, String)]| {
-            connection.query(Statement { sql, format: "Null", parameters }).map(drop)
-        };
-        if let Some(database) = &self.asked.database {
-            run("USE {database:Identifier}", &[("database".to_owned(), database.clone())])?;
-        }
-        let mut set = format!("SET log_comment = {}", quote(&self.mark));
-        if whole {
-            set += ", max_result_bytes = ";
-            set += MAX_WHOLE;
-        }
-        for (name, value) in &self.asked.settings {
-            set += &format!(", {name} = {}", quote(value));
-        }
-        if self.asked.read_only {
-            set += ", readonly = 2";
-        }
-        run(&set, &[])?;
+    fn ready(&self) -> Result<Ready, String> {
+        let ready = self.core.ready(&self.session)?;
+        // A job has one connection.
+        let _is_first = self.state.mark.set(ready.mark.clone());
         // The client may have gone while this waited for its turn: then nothing is there yet that could be ended.
         if self.state.abandoned.load(Ordering::SeqCst) {
             return Err(
                 "Code: 735. DB::Exception: the client went away. (QUERY_WAS_CANCELLED_BY_CLIENT)".to_owned()
             );
         }
-        Ok(connection)
+        Ok(ready)
+    }
+
+    /// Gives the connection back. Whoever abandoned the statement before it had finished may yet end what runs there.
+    fn again(&self, ready: Ready) {
+        self.state.finished.store(true, Ordering::SeqCst);
+        if !self.state.abandoned.load(Ordering::SeqCst) {
+            self.core.again(ready);
+        }
     }
 
     fn statement<'a>(&'a self, format: &'a str) -> Statement<'a> {
@@ -128,13 +111,18 @@ impl Job {
         );
     }
 
-    fn whole(self, format: &str) -> Result<(Bytes, Summary), String> {
+    fn whole(self, format: &str, leaves_nothing: bool) -> Result<(Bytes, Summary), String> {
         let begun = Instant::now();
-        let mut connection = self.connect(true)?;
-        let chunk = connection.query(self.statement(format));
+        let mut ready = self.ready()?;
+        let chunk = ready.connection.query(self.statement(format));
         self.ended(begun);
         let chunk = chunk?;
-        Ok((Bytes::copy_from_slice(chunk.bytes()), chunk.summary()))
+        let result = (Bytes::copy_from_slice(chunk.bytes()), chunk.summary());
+        drop(chunk);
+        if leaves_nothing {
+            self.again(ready);
+        }
+        Ok(result)
     }
 
     fn pieces(self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) {
@@ -148,8 +136,8 @@ impl Job {
     }
 
     fn each_piece(&self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) -> Result<(), String> {
-        let mut connection = self.connect(false)?;
-        let mut stream = connection.stream(self.statement(format))?;
+        let mut ready = self.ready()?;
+        let mut stream = ready.connection.stream(self.statement(format))?;
         let mut header = None;
         while let Some(chunk) = stream.next()? {
             let bytes = chunk.bytes();
@@ -164,16 +152,18 @@ impl Job {
             let bytes = Bytes::copy_from_slice(bytes.get(skip..).unwrap_or_default());
             drop(chunk);
             if !bytes.is_empty() && out.blocking_send(Ok(bytes)).is_err() {
-                break;
+                return Ok(());
             }
         }
+        drop(stream);
+        self.again(ready);
         Ok(())
     }
 
     fn insert(self, format: &str, rows: &mut mpsc::Receiver<Rows>) -> Result<Summary, String> {
         let begun = Instant::now();
-        let mut connection = self.connect(false)?;
-        let result = self.write(&mut connection, format, rows);
+        let mut ready = self.ready()?;
+        let result = self.write(&mut ready.connection, format, rows);
         self.ended(begun);
         result
     }
@@ -205,25 +195,20 @@ enum Rows {
 }
 
 /// Runs what was asked.
-pub(crate) async fn run(core: &Arc<Core>, asked: Asked, mark: String) -> Result<Output, Bad> {
+pub(crate) async fn run(core: &Arc<Core>, asked: Asked) -> Result<Output, Bad> {
     let stopping = || Bad(STOPPING.to_owned());
     let turn = core.turn(asked.is_patient()).await.ok_or_else(stopping)?;
     let state = Arc::new(State::default());
-    let watch = Watch { core: Arc::clone(core), mark: mark.clone(), state: Arc::clone(&state) };
+    let watch = Watch { core: Arc::clone(core), state: Arc::clone(&state) };
     let Asked { sql, work, database, settings, parameters, read_only } = asked;
-    let job = Job {
-        core: Arc::clone(core),
-        asked: Settings { database, settings, read_only },
-        sql,
-        parameters,
-        mark,
-        state,
-        _turn: turn,
-    };
+    let whole = matches!(work, Work::Whole { .. });
+    let session = Session { database, settings, read_only, whole };
+    let job = Job { core: Arc::clone(core), session, sql, parameters, state, _turn: turn };
     match work {
-        Work::Whole { format } => {
+        Work::Whole { format, question } => {
             let asked = format.clone();
-            let ran = tokio::task::spawn_blocking(move || job.whole(&asked)).await.map_err(|_| stopping())?;
+            let ran = tokio::task::spawn_blocking(move || job.whole(&asked, question));
+            let ran = ran.await.map_err(|_| stopping())?;
             drop(watch);
             let (bytes, summary) = ran.map_err(Bad)?;
             Ok(Output::Whole { format, bytes, summary })

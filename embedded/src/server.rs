@@ -74,19 +74,19 @@ async fn answer(core: &Arc<Core>, request: Request<Incoming>) -> Response<Body> 
             respond(StatusCode::OK, text("Ok.\n"))
         }
         (&Method::GET | &Method::POST, "/", _) => {
-            let mark = uuid::Uuid::new_v4().to_string();
-            match execute(core, request, mark.clone()).await {
+            let id = uuid::Uuid::new_v4().to_string();
+            match execute(core, request, &id).await {
                 Ok(response) => response,
-                Err(bad) => refuse(&bad, &mark),
+                Err(bad) => refuse(&bad, &id),
             }
         }
         _ => respond(StatusCode::NOT_FOUND, text("There is no handle here. Use / or /ping.\n")),
     }
 }
 
-async fn execute(core: &Arc<Core>, request: Request<Incoming>, mark: String) -> Result<Response<Body>, Bad> {
+async fn execute(core: &Arc<Core>, request: Request<Incoming>, id: &str) -> Result<Response<Body>, Bad> {
     let asked = request::read(request, &core.password).await?;
-    let mut response = match run::run(core, asked, mark.clone()).await? {
+    let mut response = match run::run(core, asked).await? {
         Output::Whole { format, bytes, summary } => {
             let mut response = respond(StatusCode::OK, Full::new(bytes).boxed_unsync());
             set(&mut response, "x-clickhouse-format", &format);
@@ -94,7 +94,7 @@ async fn execute(core: &Arc<Core>, request: Request<Incoming>, mark: String) -> 
             response
         }
         Output::Pieces { format, first, rest } => {
-            let tag = mark.get(..16).unwrap_or_default().replace('-', "_");
+            let tag = id.get(..16).unwrap_or_default().replace('-', "_");
             let pieces = stream::unfold(Some((Some(first), rest, tag.clone())), next_piece);
             let mut response = respond(StatusCode::OK, StreamBody::new(pieces).boxed_unsync());
             set(&mut response, "x-clickhouse-format", &format);
@@ -102,7 +102,7 @@ async fn execute(core: &Arc<Core>, request: Request<Incoming>, mark: String) -> 
             response
         }
     };
-    set(&mut response, "x-clickhouse-query-id", &mark);
+    set(&mut response, "x-clickhouse-query-id", id);
     Ok(response)
 }
 
@@ -125,11 +125,11 @@ async fn next_piece(state: Pieces) -> Option<(Result<Frame<Bytes>, Infallible>, 
     }
 }
 
-fn refuse(bad: &Bad, mark: &str) -> Response<Body> {
+fn refuse(bad: &Bad, id: &str) -> Response<Body> {
     let code = code(&bad.0);
     let mut response = respond(status(code), text(&format!("{}\n", bad.0.trim_end())));
     set(&mut response, "x-clickhouse-exception-code", &code.to_string());
-    set(&mut response, "x-clickhouse-query-id", mark);
+    set(&mut response, "x-clickhouse-query-id", id);
     response
 }
 

@@ -33,6 +33,10 @@ const QUESTION_SECONDS: &str = "30";
 /// A statement that writes many rows of its own may take this long.
 pub(crate) const WRITE_SECONDS: &str = "600";
 
+/// ClickHouse's `priority`: a statement waits for those with a lower number, but nobody waits for one with 0, the default.
+const AWAITED: &str = "1";
+const BESIDE: &str = "2";
+
 /// How long a start waits for a server before it goes on without.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How soon it is asked again.
@@ -105,7 +109,7 @@ impl Database {
             Err(_elapsed) => DatabaseError::while_("open")(clickhouse::error::Error::TimedOut),
         };
         tracing::warn!(%error, "ClickHouse does not answer: going on without, and asking again");
-        let client = client_of(config).with_compression(Compression::None);
+        let client = plain(client_of(config));
         let ready = Arc::new(AtomicBool::new(false));
         let (config, done, database) = (config.clone(), Arc::downgrade(&ready), database.clone());
         tokio::spawn(async move {
@@ -148,7 +152,7 @@ impl Database {
     }
 
     async fn prepare(client: Client, database: &str, engine: Engine) -> Result<Self, DatabaseError> {
-        let client = client.with_compression(Compression::None);
+        let client = plain(client);
         client
             .query_raw("CREATE DATABASE IF NOT EXISTS {database:Identifier}")
             .param("database", database)
@@ -209,10 +213,16 @@ impl Database {
         self.insert("symbol_files", rows).await
     }
 
-    /// The same database for questions that nobody waits for: each has one thread, and the engine inside this process runs
-    /// one of them at a time, so that those that somebody waits for have the other processors.
+    /// The same database for questions that nobody waits for: each has one thread and stands still, a tenth of a second for
+    /// each block that it reads, while one is answered that somebody waits for. The engine inside this process runs one of
+    /// them at a time.
     pub fn beside(&self) -> Self {
-        let client = self.client.clone().with_setting("max_threads", "1").with_setting("priority", "2");
+        let client = self
+            .client
+            .clone()
+            .with_setting("max_threads", "1")
+            .with_setting("priority", BESIDE)
+            .with_setting("low_priority_query_wait_time_ms", "100");
         Self { client, ..self.clone() }
     }
 
@@ -234,8 +244,9 @@ impl Database {
         if !self.ready.load(Ordering::Acquire) {
             return Err(DatabaseError::NotReady);
         }
-        // On by default since ClickHouse 26.2; an acknowledgement before the write would break the ledger.
-        let client = self.client.clone().with_setting("async_insert", "0");
+        // On by default since ClickHouse 26.2; an acknowledgement before the write would break the ledger. And nobody stands
+        // still for an insert: in an outage there is always one.
+        let client = self.client.clone().with_setting("async_insert", "0").with_setting("priority", "0");
         // The first insert into a table asks for its columns, and that question has no limit of its own.
         let begun = tokio::time::timeout(SEND_TIMEOUT, client.insert::<R>(table)).await;
         let mut insert = begun
@@ -247,6 +258,15 @@ impl Database {
         }
         insert.end().await.map_err(&failed)
     }
+}
+
+/// What every statement goes with. `crash_heads` is JSON that an insert makes and a page reads: its numbers are numbers,
+/// which servers before 25.8 do not do by themselves.
+fn plain(client: Client) -> Client {
+    client
+        .with_compression(Compression::None)
+        .with_setting("output_format_json_quote_64bit_integers", "0")
+        .with_setting("priority", AWAITED)
 }
 
 /// A client of a server; one without an address for anything else.

@@ -13,7 +13,7 @@ mod builds;
 mod changes;
 mod crash;
 mod crash_forms;
-mod crash_lines;
+mod crash_heads;
 mod crashes;
 mod deep;
 mod deep_jobs;
@@ -65,6 +65,7 @@ pub use bucket::{
 pub use builds::BuildSeen;
 pub use changes::ChangeRow;
 pub use crash_forms::{CrashForm, KeptDump};
+pub use crash_heads::CrashShown;
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
 pub use deep::{DeepBucket, DeepSite};
 pub use deep_jobs::{DeepJob, DeepMarks};

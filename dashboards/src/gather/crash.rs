@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use storage::database::Database;
-use storage::questions::CrashForm;
+use storage::questions::{CrashForm, CrashShown, KeptDump};
 use storage::rows::{CrashRow, DeepRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -70,20 +70,44 @@ pub(crate) struct MissingFile {
     pub(crate) kind: String,
 }
 
+/// All there is.
 pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
-    let id = parsed(id)?;
-    let database = &app.database;
-    let (found, deep, kept) =
-        tokio::try_join!(async { Ok(database.crash_and_forms(id).await?) }, deep_of(database, id), async {
-            Ok(database.kept_dump(id).await?)
-        },)?;
+    let (id, database) = (parsed(id)?, &app.database);
+    let (found, kept, deep) =
+        tokio::try_join!(database.crash_and_forms(id), database.kept_dump(id), database.deep_of(id))?;
     let (row, forms) = found.ok_or_else(unknown)?;
     let machine_hardware = hardware::of_crash(app, &row).await?;
+    Ok(whole(app, row, Beside { forms, kept, deep, machine_hardware }))
+}
+
+/// What the page shows: without the lists of the row, which are in the report too.
+pub(crate) async fn for_page(app: &App, id: &str) -> Result<Crash, Fault> {
+    let (id, database) = (parsed(id)?, &app.database);
+    let (found, kept) = tokio::try_join!(database.crash_shown(id), database.kept_dump(id))?;
+    let CrashShown { row, forms, fault_site } = found.ok_or_else(unknown)?;
+    let (deep, machine_hardware) =
+        tokio::try_join!(async { Ok(database.deep_at(&fault_site, id).await?) }, async {
+            hardware::of_crash(app, &row).await
+        })?;
+    Ok(whole(app, row, Beside { forms, kept, deep, machine_hardware }))
+}
+
+/// What there is of a crash beside its row.
+struct Beside {
+    forms: Vec<CrashForm>,
+    kept: Option<KeptDump>,
+    deep: Option<DeepRow>,
+    machine_hardware: Option<Hardware>,
+}
+
+fn whole(app: &App, row: CrashRow, beside: Beside) -> Crash {
+    let Beside { forms, kept, deep, machine_hardware } = beside;
     let machine_suspect = machine_hardware.is_some();
     let effective_confidence = hardware::effective(&row.culprit, &row.confidence, machine_suspect).to_owned();
     let dump = kept.filter(|_| app.blobs.is_some()).map(|kept| Dump { bytes: kept.raw_len });
+    let deep = deep.and_then(|deep| told(deep, row.crash_id));
     let crash = Crash::of(row, deep);
-    Ok(Crash { effective_confidence, machine_suspect, machine_hardware, forms, dump, ..crash })
+    Crash { effective_confidence, machine_suspect, machine_hardware, forms, dump, ..crash }
 }
 
 /// What the rules judged; null in rows from before that was kept.
@@ -124,7 +148,7 @@ impl Crash {
 /// The analysis with symbols that speaks for a crash.
 pub(crate) async fn deep_of(database: &Database, id: Uuid) -> Result<Option<Deep>, Fault> {
     let found = database.deep_of(id).await?;
-    Ok(found.and_then(|row| deep(row, id)))
+    Ok(found.and_then(|row| told(row, id)))
 }
 
 /// A report as the analyzer wrote it, as the page reads it, and why it cannot be read.
@@ -141,7 +165,7 @@ fn read(text: &str) -> (Value, Report, Option<String>) {
 }
 
 /// None where the analysis failed: there is nothing to show that the crash itself does not.
-fn deep(row: DeepRow, id: Uuid) -> Option<Deep> {
+fn told(row: DeepRow, id: Uuid) -> Option<Deep> {
     let (report, read, unread) = read(&row.report);
     if row.report.is_empty() || unread.is_some() {
         return None;

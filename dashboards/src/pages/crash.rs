@@ -14,7 +14,7 @@ use storage::rows::CrashRow;
 
 use super::Answer;
 use crate::app::App;
-use crate::gather::crash::{Crash, Deep, gather};
+use crate::gather::crash::{Crash, Deep, for_page};
 use crate::gather::hardware::effective;
 use crate::layout::{self, Here};
 use crate::report::{Exception, Report, Verdict};
@@ -37,7 +37,7 @@ pub(crate) async fn page(
     query: Result<Query<CrashQuery>, QueryRejection>,
 ) -> Answer {
     let (id, query) = (id?.0, query?.0);
-    let crash = gather(&app, &id).await?;
+    let crash = for_page(&app, &id).await?;
     let title = match crash.crash.driver.as_str() {
         "" => "Crash".to_owned(),
         driver => format!("Crash in {driver}"),

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(15, "0015_fleet_hours.sql"),
     migration!(16, "0016_symbol_sources.sql"),
     migration!(17, "0017_crash_lists.sql"),
+    migration!(18, "0018_crash_heads.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -106,6 +107,15 @@ FROM crashes GROUP BY hour_s ORDER BY hour_s";
 const A_PIECE: &str = "received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
     AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')";
 
+/// By itself ClickHouse collects a million rows before it writes them: a gigabyte where a row is wide, which the embedded
+/// engine does not have.
+const BACKFILL_SETTINGS: &[(&str, &str)] = &[
+    ("max_execution_time", WRITE_SECONDS),
+    ("max_threads", "2"),
+    ("max_block_size", "4096"),
+    ("min_insert_block_size_bytes", "67108864"),
+];
+
 async fn backfill(client: &Client, table: &str, view: &View) -> Result<(), Error> {
     let hours: Vec<Hour> =
         client.query_raw(ARRIVED).with_setting("max_execution_time", WRITE_SECONDS).fetch_all().await?;
@@ -113,7 +123,9 @@ async fn backfill(client: &Client, table: &str, view: &View) -> Result<(), Error
     let insert = view.insert("crashes FINAL", A_PIECE);
     for (number, piece) in pieces.iter().enumerate() {
         tracing::info!(table, piece = number + 1, of = pieces.len(), "filling a table of the new schema");
-        let fill = client.query_raw(&insert).with_setting("max_execution_time", WRITE_SECONDS);
+        let fill = BACKFILL_SETTINGS
+            .iter()
+            .fold(client.query_raw(&insert), |fill, (name, value)| fill.with_setting(*name, *value));
         fill.param("from_ms", piece.from_ms).param("to_ms", piece.to_ms).execute().await?;
     }
     Ok(())

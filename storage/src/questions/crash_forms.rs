@@ -9,7 +9,7 @@ use crate::database::{Database, DatabaseError};
 use crate::rows::CrashRow;
 
 /// Uploads of one crash before a merge.
-const MOST_FORMS: u32 = 20;
+pub(super) const MOST_FORMS: u32 = 20;
 
 /// One form of a crash: the kernel's small dump, then a shrunk or full copy, or the same by newer rules. What is merged
 /// away is no longer told.

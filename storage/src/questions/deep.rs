@@ -11,7 +11,7 @@ use crate::rows::DeepRow;
 
 /// Whole rows, in the order of [`DeepRow`].
 macro_rules! rows {
-    ($from:literal) => {
+    ($from:expr) => {
         concat!(
             "SELECT crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size,",
             " fault_offset, bucket, analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report,",
@@ -21,20 +21,33 @@ macro_rules! rows {
     };
 }
 
-/// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
-const SQL: &str = rows!(
-    "FROM deep_analyses
+/// The best analysis of the fault sites that a question has.
+macro_rules! best_of {
+    ($sites:literal) => {
+        rows!(concat!(
+            "FROM deep_analyses
 WHERE (fault_site, crash_id, analysed_at) IN (
     SELECT fault_site, crash_id, analysed_at
     FROM deep_analyses
-    WHERE fault_site IN (
-        SELECT fault_site FROM crashes
-        WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
-        ORDER BY revision DESC LIMIT 1)
+    WHERE fault_site IN (",
+            $sites,
+            ")
     ORDER BY report != '' DESC, crash_id = {crash_id:UUID} DESC, analysed_at DESC
     LIMIT 1)
 LIMIT 1"
+        ))
+    };
+}
+
+/// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
+const OF_CRASH: &str = best_of!(
+    "
+        SELECT fault_site FROM crashes
+        WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
+        ORDER BY revision DESC LIMIT 1"
 );
+
+const AT_SITE: &str = best_of!("toFixedString(unhex({site:String}), 16)");
 
 /// What a fault site is called with symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -110,8 +123,18 @@ impl Database {
     /// The analysis with symbols of a crash; where it has none of its own, the newest of its fault site. One that failed,
     /// and so has no report, stands behind all others.
     pub async fn deep_of(&self, crash_id: Uuid) -> Result<Option<DeepRow>, DatabaseError> {
-        self.ask(SQL)
+        self.ask(OF_CRASH)
             .param("crashed_at", milliseconds(crash_id))
+            .param("crash_id", crash_id.to_string())
+            .fetch_optional()
+            .await
+            .map_err(DatabaseError::while_("read an analysis with symbols"))
+    }
+
+    /// The same where its fault site is known, as [`crate::questions::CrashShown::fault_site`] has it.
+    pub async fn deep_at(&self, fault_site: &str, crash_id: Uuid) -> Result<Option<DeepRow>, DatabaseError> {
+        self.ask(AT_SITE)
+            .param("site", fault_site)
             .param("crash_id", crash_id.to_string())
             .fetch_optional()
             .await

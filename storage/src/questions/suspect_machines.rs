@@ -9,7 +9,6 @@ mod rules;
 mod sql;
 
 use clickhouse::Row;
-use clickhouse::query::Query;
 use serde::{Deserialize, Serialize};
 
 use super::{Range, end_of_tick_s};
@@ -236,7 +235,12 @@ impl Database {
         if machines.is_empty() {
             return Ok(Vec::new());
         }
-        self.ask_of_machines(sql::THESE, machines, range)
+        let (tenants, names): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
+        rules::bind(self.ask(sql::THESE))
+            .param("from", range.from_ms.max(0))
+            .param("to", range.to_ms.max(0))
+            .param("tenants", tenants)
+            .param("machines", names)
             .fetch_all()
             .await
             .map_err(DatabaseError::while_("look at machines' hardware"))
@@ -249,23 +253,18 @@ impl Database {
         machine: &str,
         range: Range,
     ) -> Result<Option<MachineHealth>, DatabaseError> {
-        let one = [(tenant, machine)];
-        let asked = self.ask_of_machines(sql::MIGHT_BE, &one, range).fetch_one().await;
-        let might_be: bool = asked.map_err(DatabaseError::while_("look at a machine's hardware"))?;
+        let asked = rules::bind(self.ask(sql::MIGHT_BE))
+            .param("from", range.from_ms.max(0))
+            .param("to", range.to_ms.max(0))
+            .param("tenant", tenant)
+            .param("machine", machine);
+        let might_be: bool =
+            asked.fetch_one().await.map_err(DatabaseError::while_("look at a machine's hardware"))?;
         if !might_be {
             return Ok(None);
         }
-        let health = self.machines_health(&one, range).await?;
+        let health = self.machines_health(&[(tenant, machine)], range).await?;
         Ok(health.into_iter().find(MachineHealth::suspect))
-    }
-
-    fn ask_of_machines(&self, sql: &'static str, machines: &[(&str, &str)], range: Range) -> Query {
-        let (tenants, names): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
-        rules::bind(self.ask(sql))
-            .param("from", range.from_ms.max(0))
-            .param("to", range.to_ms.max(0))
-            .param("tenants", tenants)
-            .param("machines", names)
     }
 
     /// The pulse of one driver as it would be without the machines that are suspect by the week up to `now_ms`, unless

@@ -173,7 +173,10 @@ async fn a_crash_is_named_by_its_own_analysis_or_by_one_of_its_site() {
     let newest = DeepRow { deep_bucket: "BETTER".to_owned(), ..deep(&rows[1], start + 2, &[]) };
     database.insert_deep(&[own.clone(), newest.clone()]).await.unwrap();
     assert_eq!(database.deep_of(rows[0].crash_id).await.unwrap(), Some(own.clone()));
-    assert_eq!(database.deep_of(rows[2].crash_id).await.unwrap(), Some(newest));
+    assert_eq!(database.deep_of(rows[2].crash_id).await.unwrap(), Some(newest.clone()));
+    let site = database.crash_shown(rows[2].crash_id).await.unwrap().unwrap().fault_site;
+    assert_eq!(database.deep_at(&site, rows[2].crash_id).await.unwrap(), Some(newest));
+    assert_eq!(database.deep_at(&site, rows[0].crash_id).await.unwrap(), Some(own.clone()));
     assert_eq!(database.deep_of(rows[3].crash_id).await.unwrap(), None, "another version of the driver");
     let replaced = DeepRow { analysed_at: start + 3, ..own.clone() };
     database.insert_deep(std::slice::from_ref(&replaced)).await.unwrap();
@@ -270,6 +273,7 @@ async fn dumps_that_were_kept_before_this_schema_are_found() {
     let Some(fixture) = Fixture::new().await else { return };
     let start = now();
     for table in [
+        "crash_heads_of_crashes",
         "machine_crashes_of_crashes",
         "bucket_crashes_of_crashes",
         "kept_dumps_of_crashes",

@@ -75,6 +75,7 @@ impl Fixture {
             "bucket_crashes",
             "bucket_notes",
             "buckets",
+            "crash_heads",
             "crash_hours",
             "crash_minutes",
             "crash_sample",

@@ -1,6 +1,7 @@
 //! Lists and single crashes, and that hostile text stays text.
 
 use bluescope_storage::questions::{CrashFilter, Range};
+use bluescope_storage::rows::CrashRow;
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, crash, now};
@@ -26,6 +27,54 @@ async fn the_better_form_of_a_crash_replaces_the_other() {
     assert_eq!(fixture.database.distinct_crashes("queue").await.unwrap(), 1);
     assert_eq!(fixture.database.crash(Uuid::nil()).await.unwrap(), None);
     assert_eq!(fixture.database.crash(Uuid::max()).await.unwrap(), None);
+    fixture.stop().await;
+}
+
+/// What a page has no use for, or reads in the report.
+const NOT_SHOWN: &[&str] = &[
+    "parameters",
+    "drivers",
+    "driver_timestamps",
+    "driver_sizes",
+    "third_party",
+    "third_party_timestamps",
+    "third_party_sizes",
+    "stack_modules",
+    "queue_id",
+    "queue_partition",
+    "queue_offset",
+];
+
+#[tokio::test]
+async fn what_is_shown_of_a_crash_is_what_its_row_says() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let database = &fixture.database;
+    let mut small = crash(1, now());
+    small.machine = "<b>\u{202E}\0\"\\\n\t/🦀".to_owned();
+    small.tags = vec![("a".to_owned(), "1".to_owned()), ("\"".to_owned(), "{\n}".to_owned())];
+    (small.fault_offset, small.uptime_s, small.raw_len) = (u64::MAX, u64::MAX - 1, u64::MAX - 2);
+    (small.facts, small.problem) = ("{}".to_owned(), "cut off".to_owned());
+    let mut full = small.clone();
+    (full.revision, full.bucket) = (small.revision + 2, "BETTER".to_owned());
+    let fields = |row: &CrashRow| match serde_json::to_value(row).unwrap() {
+        serde_json::Value::Object(mut fields) => {
+            NOT_SHOWN.iter().for_each(|name| drop(fields.remove(*name).unwrap()));
+            fields
+        }
+        other => panic!("{other}"),
+    };
+    for (row, buckets) in [(&small, vec![small.bucket.as_str()]), (&full, vec!["BETTER", &small.bucket])] {
+        fixture.insert(std::slice::from_ref(row)).await;
+        let shown = database.crash_shown(row.crash_id).await.unwrap().unwrap();
+        assert_eq!(fields(&shown.row), fields(row));
+        assert_eq!(shown.forms.iter().map(|form| form.bucket.as_str()).collect::<Vec<_>>(), buckets);
+        let line = database.crashes(&CrashFilter::default(), 1, None).await.unwrap();
+        assert_eq!(shown.fault_site, line[0].fault_site);
+    }
+    fixture.merge().await;
+    let shown = database.crash_shown(full.crash_id).await.unwrap().unwrap();
+    assert_eq!((fields(&shown.row), shown.forms.len()), (fields(&full), 1));
+    assert_eq!(database.crash_shown(Uuid::nil()).await.unwrap(), None);
     fixture.stop().await;
 }
 

@@ -29,7 +29,7 @@ async fn two_processes_may_migrate_at_once_and_again_later() {
         .fetch_all()
         .await
         .unwrap();
-    assert_eq!(applied.len(), 17);
+    assert_eq!(applied.len(), 18);
     assert_eq!(applied[0], (1, "0001_crashes.sql".to_owned()));
 
     let changed = "INSERT INTO migrations (number, name, digest) VALUES (1, '0001_crashes.sql', 'other')";
@@ -61,6 +61,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
         "buckets",
         "builds",
         "changes",
+        "crash_heads",
         "crash_hours",
         "crash_minutes",
         "crash_sample",
