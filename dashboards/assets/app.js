@@ -53,7 +53,16 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const thin = (n) => (n == null ? "" : String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f"));
 
-  const tick = (at, long) => (long ? `${two(at.getMonth() + 1)}-${two(at.getDate())}` : `${two(at.getHours())}:${two(at.getMinutes())}`);
+  // Of a long stretch each day once, hours between.
+  const labels = (seconds, long) => {
+    let last;
+    return seconds.map((s) => {
+      const at = new Date(s * 1000);
+      const day = `${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+      if (!long || day === last) return `${two(at.getHours())}:${two(at.getMinutes())}`;
+      return (last = day);
+    });
+  };
 
   function chart(figure) {
     const plot = figure.querySelector(".plot");
@@ -95,7 +104,7 @@
         cursor: { drag: { x: true, y: false, setScale: true } },
         scales: { x: { time: true, range: (_, min, max) => [min, max === last ? last + step : max] }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
         bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
-        axes: [{ ...axis, values: (_, seconds) => seconds.map((s) => tick(new Date(s * 1000), long)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
+        axes: [{ ...axis, values: (_, seconds) => labels(seconds, long) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
         series,
         hooks: {
           draw: [

@@ -36,8 +36,8 @@ const SUSPECTS_FRESH: Duration = Duration::from_secs(60);
 const SUSPECTS_PATIENCE: Duration = Duration::from_secs(1);
 /// Of an incident that is over, a crash that was late arrives now and then.
 const OVER_FRESH: Duration = Duration::from_secs(60);
-/// How many machines there are changes slowly.
-const FLEET_SIZE_FRESH: Duration = Duration::from_secs(60);
+/// How many machines there are changes slowly once they are known.
+const FLEET_SIZE_OLDEST: Duration = Duration::from_secs(60);
 /// What hours of days ago were like does not change any more.
 const HOURS_FRESH: Duration = Duration::from_secs(600);
 
@@ -205,7 +205,7 @@ impl App {
             let database = self.database.clone();
             async move { Ok(database.fleet_size(now_ms()).await?) }
         };
-        let size = *self.fleet_size.get(&(), |_| Ages::only(FLEET_SIZE_FRESH), ask).await?;
+        let size = *self.fleet_size.get(&(), |took| Ages::of_count(FLEET_SIZE_OLDEST, took), ask).await?;
         Ok((size > 0).then_some(size))
     }
 

@@ -213,16 +213,17 @@ impl Database {
         self.insert("symbol_files", rows).await
     }
 
-    /// The same database for questions that nobody waits for: each has one thread and stands still, a tenth of a second for
-    /// each block that it reads, while one is answered that somebody waits for. The engine inside this process runs one of
-    /// them at a time.
+    /// The same database for questions that nobody waits for: each has one thread, reads small blocks, and stands still after
+    /// each, for 20 ms at most, while one is answered that somebody waits for. The engine inside this process runs one
+    /// of them at a time.
     pub fn beside(&self) -> Self {
         let client = self
             .client
             .clone()
             .with_setting("max_threads", "1")
+            .with_setting("max_block_size", "8192")
             .with_setting("priority", BESIDE)
-            .with_setting("low_priority_query_wait_time_ms", "100");
+            .with_setting("low_priority_query_wait_time_ms", "20");
         Self { client, ..self.clone() }
     }
 

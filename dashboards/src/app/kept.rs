@@ -26,6 +26,9 @@ pub(super) struct Ages {
     enough: Duration,
 }
 
+/// Nobody is given what is older, unless it takes a fiftieth of that to ask for.
+const SLOWEST: Duration = Duration::from_secs(600);
+
 impl Ages {
     /// One that nobody is given when it is older.
     pub(super) fn only(fresh: Duration) -> Self {
@@ -45,7 +48,12 @@ impl Ages {
     /// Of what changes slowly and may take seconds to ask for: the engine spends a fiftieth of its time on it at most.
     pub(super) fn of_slow(fresh: Duration, took: Duration) -> Self {
         let fresh = fresh.max(took * 50);
-        Self { fresh, enough: fresh * 5 }
+        Self { fresh, enough: (fresh * 5).min(SLOWEST).max(fresh) }
+    }
+
+    /// Of what changes slowly and is cheap to ask for where there is little: a hundredth of the time, and never older.
+    pub(super) fn of_count(oldest: Duration, took: Duration) -> Self {
+        Self::only(oldest.min(took * 100))
     }
 
     /// Of a page about the past that took so long to ask for: the engine spends a tenth of its time at most on one,
@@ -307,6 +315,6 @@ mod tests {
         assert_eq!(Ages::of_page(Span::Hour, LONG), ages(1_000, 10_000));
         assert_eq!(Ages::of_page(Span::Week, LONG), ages(30_000, 600_000));
         assert_eq!(Ages::of_slow(ms(60_000), ms(300)), ages(60_000, 300_000));
-        assert_eq!(Ages::of_slow(ms(60_000), ms(3_000)), ages(150_000, 750_000));
+        assert_eq!(Ages::of_slow(ms(60_000), ms(3_000)), ages(150_000, 600_000));
     }
 }

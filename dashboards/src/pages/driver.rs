@@ -106,7 +106,7 @@ fn top_machines(rows: &[TopMachine]) -> Markup {
                         tbody {
                             @for row in rows {
                                 tr {
-                                    td { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
+                                    td.who { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
                                     td.n { (text::number(row.crashes)) }
                                     td.nowrap { (text::time(row.last_seen_ms)) }
                                     td { @if !row.tenant.is_empty() { (text::name(&row.tenant)) } }

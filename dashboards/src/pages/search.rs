@@ -241,7 +241,7 @@ fn table(rows: &[CrashLine]) -> Markup {
                     @for (line, row) in rows.iter().map(|line| (line, &line.summary)) {
                         tr {
                             td.nowrap { a href=(link::crash(row.crash_id)) { (text::time(row.happened_at_ms)) } }
-                            td { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
+                            td.who { a href=(link::machine(&row.tenant, &row.machine)) { (text::name(&row.machine)) } }
                             td { (layout::blamed(line)) }
                             td { (layout::bugcheck(row.bugcheck, &row.bugcheck_name)) }
                             td.nowrap { (text::build(row.os_build, row.os_ubr)) }

@@ -25,7 +25,7 @@ pub(super) fn card(driver: &Driver) -> Markup {
                         thead {
                             tr {
                                 th { "Version" } th { "Timestamp" } th.n { "Crashed" } th { span.said { "Share" } } th.n { "Exposed" }
-                                th { "Crash rate, 95 % interval" } th { "First seen" } th { "Last seen" }
+                                th { "Crash rate, 95 % interval" } th { "First and last seen" }
                             }
                         }
                         tbody { @for version in &driver.versions { (row(version, driver, most, highest)) } }
@@ -84,8 +84,7 @@ fn row(version: &Version, driver: &Driver, most: u64, highest: f64) -> Markup {
                     None => { span.none { "not known without inventory" } }
                 }
             }
-            td.nowrap { (text::time(version.first_seen_ms)) }
-            td.nowrap { (text::time(version.last_seen_ms)) }
+            td.nowrap { (text::time(version.first_seen_ms)) div.quiet { (text::time(version.last_seen_ms)) } }
         }
     }
 }
