@@ -81,10 +81,11 @@ pub(crate) async fn gather(app: &App, id: &str) -> Result<Crash, Fault> {
 }
 
 /// What the page shows: without the lists of the row, which are in the report too.
-pub(crate) async fn for_page(app: &App, id: &str) -> Result<Crash, Fault> {
-    let (id, database) = (parsed(id)?, &app.database);
+pub(crate) async fn for_page(app: &App, text: &str) -> Result<Crash, Fault> {
+    let (id, database) = (parsed(text)?, &app.database);
     let (found, kept) = tokio::try_join!(database.crash_shown(id), database.kept_dump(id))?;
-    let CrashShown { row, forms, fault_site } = found.ok_or_else(unknown)?;
+    // An insert fills one table after the other: for some milliseconds a crash has its row and nothing else.
+    let Some(CrashShown { row, forms, fault_site }) = found else { return gather(app, text).await };
     let (deep, machine_hardware) =
         tokio::try_join!(async { Ok(database.deep_at(&fault_site, id).await?) }, async {
             hardware::of_crash(app, &row).await
