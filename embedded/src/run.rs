@@ -89,9 +89,8 @@ impl Job {
         Ok(ready)
     }
 
-    /// Gives the connection back. Whoever abandoned the statement before it had finished may yet end what runs there.
+    /// Gives the connection back once the statement has ended. Whoever abandoned it before may yet end what runs there.
     fn again(&self, ready: Ready) {
-        self.state.finished.store(true, Ordering::SeqCst);
         if !self.state.abandoned.load(Ordering::SeqCst) {
             self.core.again(ready);
         }
@@ -125,21 +124,42 @@ impl Job {
         Ok(result)
     }
 
+    /// The last piece is told when the statement has ended: many a client goes away once it has its row, and nothing is
+    /// to be ended for that.
     fn pieces(self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) {
         let begun = Instant::now();
-        let result = self.each_piece(format, out);
+        let result = self.all_but_the_last(format, out);
         self.ended(begun);
-        if let Err(error) = result {
-            // Nobody hears it: the client has gone.
-            drop(out.blocking_send(Err(error)));
-        }
+        let last = match result {
+            Ok(Some((ready, last))) => {
+                self.again(ready);
+                Ok(last)
+            }
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        // Nobody hears it: the client has gone.
+        drop(out.blocking_send(last));
     }
 
-    fn each_piece(&self, format: &str, out: &mpsc::Sender<Result<Bytes, String>>) -> Result<(), String> {
+    /// Comes to the last piece, empty where there is none, or to nothing where nobody reads on.
+    fn all_but_the_last(
+        &self,
+        format: &str,
+        out: &mpsc::Sender<Result<Bytes, String>>,
+    ) -> Result<Option<(Ready, Bytes)>, String> {
         let mut ready = self.ready()?;
         let mut stream = ready.connection.stream(self.statement(format))?;
-        let mut header = None;
-        while let Some(chunk) = stream.next()? {
+        let (mut header, mut last) = (None, Bytes::new());
+        loop {
+            let next = stream.next();
+            if !matches!(next, Ok(None))
+                && !last.is_empty()
+                && out.blocking_send(Ok(std::mem::take(&mut last))).is_err()
+            {
+                return Ok(None);
+            }
+            let Some(chunk) = next? else { break };
             let bytes = chunk.bytes();
             let skip = match header {
                 None => {
@@ -149,15 +169,10 @@ impl Job {
                 }
                 Some(length) => length,
             };
-            let bytes = Bytes::copy_from_slice(bytes.get(skip..).unwrap_or_default());
-            drop(chunk);
-            if !bytes.is_empty() && out.blocking_send(Ok(bytes)).is_err() {
-                return Ok(());
-            }
+            last = Bytes::copy_from_slice(bytes.get(skip..).unwrap_or_default());
         }
         drop(stream);
-        self.again(ready);
-        Ok(())
+        Ok(Some((ready, last)))
     }
 
     fn insert(self, format: &str, rows: &mut mpsc::Receiver<Rows>) -> Result<Summary, String> {
@@ -200,7 +215,9 @@ pub(crate) async fn run(core: &Arc<Core>, asked: Asked) -> Result<Output, Bad> {
     let turn = core.turn(asked.is_patient()).await.ok_or_else(stopping)?;
     let state = Arc::new(State::default());
     let watch = Watch { core: Arc::clone(core), state: Arc::clone(&state) };
-    let Asked { sql, work, database, settings, parameters, read_only } = asked;
+    let Asked { sql, work, database, mut settings, parameters, read_only } = asked;
+    // Clients keep theirs in no order; of one that is named twice the later one stays the later one.
+    settings.sort_by(|(one, _), (other, _)| one.cmp(other));
     let whole = matches!(work, Work::Whole { .. });
     let session = Session { database, settings, read_only, whole };
     let job = Job { core: Arc::clone(core), session, sql, parameters, state, _turn: turn };

@@ -253,6 +253,16 @@ async fn a_connection_serves_questions_of_one_session_again_and_nothing_leaks() 
     let before = whose("/?max_threads=3").await;
     check(&ask("/?max_threads=3", "SELECT throwIf(1)").await, "500", "Code: 395. ");
     assert_ne!(whose("/?max_threads=3").await, before);
+    // The client goes away once it has its one row: nothing is left to be ended.
+    let client = fixture.client().with_setting("max_threads", "4").with_setting("max_block_size", "9");
+    let one = async || {
+        let asked = client.query_raw("SELECT getSetting('log_comment')").fetch_one::<String>();
+        asked.await.unwrap()
+    };
+    let first = one().await;
+    for _ in 0..20 {
+        assert_eq!(one().await, first);
+    }
     fixture.stop().await;
 }
 
