@@ -4,11 +4,14 @@ use std::ffi::CString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::ffi::{Api, Connection, Statement};
+use crate::request::Standing;
 use crate::statement::quote;
 use crate::{EngineConfig, EngineError, find_library};
 
@@ -20,6 +23,13 @@ const MAX_WHOLE: &str = "268435456";
 
 /// Statements that run at the same time; more wait. Each has a thread and may take the memory below.
 pub(crate) const MAX_RUNNING: usize = 8;
+
+/// A patient statement begins when nobody has asked anything for so long: a page asks one thing after the other, and what
+/// runs beside it can stand still between blocks, but not while it is planned.
+const QUIET: Duration = Duration::from_millis(10);
+/// It waits for that no longer than this, which most answers take. Where somebody always asks, longer waits would leave what
+/// is kept too old to be given (measured with 300 ms), and then somebody waits for it.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// For a machine of 4 GB that runs everything else too. libchdb takes `clickhouse local`'s arguments, server settings
 /// and settings alike, and connections opened later inherit them.
@@ -68,6 +78,23 @@ struct Running {
 pub(crate) struct Turn {
     _slot: OwnedSemaphorePermit,
     _patient: Option<OwnedSemaphorePermit>,
+    _awaited: Option<Awaited>,
+}
+
+/// Counts a statement that somebody waits for.
+struct Awaited(watch::Sender<usize>);
+
+impl Awaited {
+    fn new(running: &watch::Sender<usize>) -> Self {
+        running.send_modify(|running| *running += 1);
+        Self(running.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running -= 1);
+    }
 }
 
 /// Connections that wait for a request like their last one.
@@ -102,6 +129,8 @@ pub(crate) struct Core {
     slots: Arc<Semaphore>,
     /// One at a time of those that nobody waits for.
     patient: Arc<Semaphore>,
+    /// How many statements somebody waits for.
+    awaited: watch::Sender<usize>,
     pub(crate) password: String,
 }
 
@@ -141,17 +170,24 @@ impl Core {
             idle: Mutex::new(Vec::new()),
             slots: Arc::new(Semaphore::new(MAX_RUNNING)),
             patient: Arc::new(Semaphore::new(1)),
+            awaited: watch::Sender::new(0),
             password,
         })
     }
 
     /// Waits for a turn; `None` once the engine stops.
-    pub(crate) async fn turn(&self, is_patient: bool) -> Option<Turn> {
-        let patient = match is_patient {
-            true => Some(Arc::clone(&self.patient).acquire_owned().await.ok()?),
-            false => None,
+    pub(crate) async fn turn(&self, standing: Standing) -> Option<Turn> {
+        let patient = match standing {
+            Standing::Patient => {
+                let patient = Arc::clone(&self.patient).acquire_owned().await.ok()?;
+                let _quiet_or_not = timeout(LONGEST_WAIT, quiet(self.awaited.subscribe())).await;
+                Some(patient)
+            }
+            Standing::Apart | Standing::Awaited => None,
         };
-        Some(Turn { _slot: Arc::clone(&self.slots).acquire_owned().await.ok()?, _patient: patient })
+        let awaited = (standing == Standing::Awaited).then(|| Awaited::new(&self.awaited));
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        Some(Turn { _slot: slot, _patient: patient, _awaited: awaited })
     }
 
     /// A connection on which this is set and nothing else: one that has served the same session, or a new one. To connect
@@ -247,6 +283,16 @@ impl Core {
     }
 }
 
+/// Waits until nobody has waited for anything for a while.
+async fn quiet(mut awaited: watch::Receiver<usize>) {
+    while awaited.wait_for(|&running| running == 0).await.is_ok() {
+        // Somebody who came and went meanwhile counts too. It is never an error: whoever waits here holds the sender.
+        if timeout(QUIET, awaited.changed()).await.is_err() {
+            return;
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing of ours panics with these locks held; and if it did, what they hold would still be whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -278,6 +324,33 @@ fn pid_in(status: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+
+    use super::{Awaited, QUIET, quiet};
+
+    #[tokio::test]
+    async fn it_is_quiet_when_nobody_has_asked_for_a_while() {
+        let running = watch::Sender::new(0);
+        let begun = Instant::now();
+        quiet(running.subscribe()).await;
+        assert!(begun.elapsed() >= QUIET);
+
+        // A page asks twice, with a pause that is no quiet.
+        let first = Awaited::new(&running);
+        let mut waiting = Box::pin(quiet(running.subscribe()));
+        assert!(timeout(5 * QUIET, &mut waiting).await.is_err());
+        drop(first);
+        let second = Awaited::new(&running);
+        assert!(timeout(5 * QUIET, &mut waiting).await.is_err());
+        let begun = Instant::now();
+        drop(second);
+        waiting.await;
+        assert!(begun.elapsed() >= QUIET);
+    }
+
     #[test]
     fn the_status_file_names_the_process() {
         assert_eq!(super::pid_in("PID: 4711\nStarted at: 2026-01-01 00:00:00\nRevision: 1\n"), Some(4711));

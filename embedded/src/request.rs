@@ -35,11 +35,26 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Whether nobody waits for it: ClickHouse's own `priority`, of which any but 0 and 1 stands back.
-    pub(crate) fn is_patient(&self) -> bool {
-        let stands_back = |value: &str| value.parse::<u64>().is_ok_and(|priority| priority > 1);
-        self.settings.iter().any(|(name, value)| name == "priority" && stands_back(value))
+    /// Who waits for it, by ClickHouse's own `priority`.
+    pub(crate) fn standing(&self) -> Standing {
+        let priority = self.settings.iter().rev().find(|(name, _)| name == "priority");
+        match priority.map_or(Ok(0), |(_, value)| value.parse::<u64>()) {
+            Ok(0) | Err(_) => Standing::Apart,
+            Ok(1) => Standing::Awaited,
+            Ok(_) => Standing::Patient,
+        }
     }
+}
+
+/// Who waits for a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It takes no part: nobody stands back for it, and it stands back for nobody.
+    Apart,
+    /// Somebody does.
+    Awaited,
+    /// Nobody does: it stands back for those.
+    Patient,
 }
 
 /// How to execute it.

@@ -212,7 +212,7 @@ enum Rows {
 /// Runs what was asked.
 pub(crate) async fn run(core: &Arc<Core>, asked: Asked) -> Result<Output, Bad> {
     let stopping = || Bad(STOPPING.to_owned());
-    let turn = core.turn(asked.is_patient()).await.ok_or_else(stopping)?;
+    let turn = core.turn(asked.standing()).await.ok_or_else(stopping)?;
     let state = Arc::new(State::default());
     let watch = Watch { core: Arc::clone(core), state: Arc::clone(&state) };
     let Asked { sql, work, database, mut settings, parameters, read_only } = asked;

@@ -215,7 +215,7 @@ impl Database {
 
     /// The same database for questions that nobody waits for: each has one thread, reads small blocks, and stands still after
     /// each, for 20 ms at most, while one is answered that somebody waits for. The engine inside this process runs one
-    /// of them at a time.
+    /// of them at a time, and begins it when nobody has asked for a moment.
     pub fn beside(&self) -> Self {
         let client = self
             .client

@@ -67,7 +67,7 @@ pub use changes::ChangeRow;
 pub use crash_forms::{CrashForm, KeptDump};
 pub use crash_heads::CrashShown;
 pub use crashes::{CrashFilter, CrashSummary, Cursor};
-pub use deep::{DeepBucket, DeepSite};
+pub use deep::{DeepBucket, DeepShown, DeepSite};
 pub use deep_jobs::{DeepJob, DeepMarks};
 pub use driver_builds::{BuildExposure, Exposure};
 pub use driver_history::DriverHour;

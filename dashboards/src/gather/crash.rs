@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 use storage::database::Database;
-use storage::questions::{CrashForm, CrashShown, KeptDump};
-use storage::rows::{CrashRow, DeepRow};
+use storage::questions::{CrashForm, CrashShown, DeepShown, KeptDump};
+use storage::rows::CrashRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,10 +19,13 @@ pub(crate) struct Crash {
     pub(crate) crash: CrashRow,
     /// The row's confidence, lowered where the machine's hardware is suspect.
     pub(crate) effective_confidence: String,
+    /// Whether the machine's hardware is suspect. Not asked of a bucket's example: there it is false.
     pub(crate) machine_suspect: bool,
     /// What of the machine's crashes around this one points at its hardware; null where nothing does.
     pub(crate) machine_hardware: Option<Hardware>,
+    /// What the rules judged, as the analyzer wrote it; null where that was not kept.
     pub(crate) facts: Value,
+    /// The whole analysis, as the analyzer wrote it; null where there is none.
     pub(crate) report: Value,
     /// The analysis with symbols: its own, or one of the same fault site.
     pub(crate) deep: Option<Deep>,
@@ -51,13 +54,19 @@ pub(crate) struct Deep {
     pub(crate) crash_id: Uuid,
     /// Whether that is this crash.
     pub(crate) own: bool,
+    /// When it began, ms since 1970.
     pub(crate) analysed_at_ms: i64,
+    /// Version of the analyzer's rules.
     pub(crate) analyzer_version: u32,
+    /// Bucket id with symbols.
     pub(crate) deep_bucket: String,
+    /// Its hash.
     pub(crate) deep_bucket_hash: String,
+    /// `high`, `medium`, `low`, `none`.
     pub(crate) deep_confidence: String,
     /// Files that it wanted and nobody had.
     pub(crate) missing: Vec<MissingFile>,
+    /// The whole analysis, as the analyzer wrote it.
     pub(crate) report: Value,
     #[serde(skip)]
     pub(crate) read: Report,
@@ -66,7 +75,9 @@ pub(crate) struct Deep {
 /// A symbol file that is not there.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct MissingFile {
+    /// Canonical id: `crash.pdb/3249d99d0c4049318610f4e4fb0b69361`.
     pub(crate) id: String,
+    /// `image` or `pdb`.
     pub(crate) kind: String,
 }
 
@@ -97,7 +108,7 @@ pub(crate) async fn for_page(app: &App, text: &str) -> Result<Crash, Fault> {
 struct Beside {
     forms: Vec<CrashForm>,
     kept: Option<KeptDump>,
-    deep: Option<DeepRow>,
+    deep: Option<DeepShown>,
     machine_hardware: Option<Hardware>,
 }
 
@@ -166,7 +177,7 @@ fn read(text: &str) -> (Value, Report, Option<String>) {
 }
 
 /// None where the analysis failed: there is nothing to show that the crash itself does not.
-fn told(row: DeepRow, id: Uuid) -> Option<Deep> {
+fn told(row: DeepShown, id: Uuid) -> Option<Deep> {
     let (report, read, unread) = read(&row.report);
     if row.report.is_empty() || unread.is_some() {
         return None;

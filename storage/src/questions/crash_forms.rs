@@ -65,7 +65,7 @@ pub struct KeptDump {
 const KEPT: &str = "
 SELECT blob, raw_len
 FROM kept_dumps
-WHERE crash_id = {crash_id:UUID}
+PREWHERE crash_id = {crash_id:UUID}
 ORDER BY revision DESC
 LIMIT 1";
 

@@ -24,13 +24,14 @@ pub struct CrashShown {
     pub fault_site: String,
 }
 
-/// The order is that of `crashes`: before a merge the best of several forms stands first.
+/// The order is that of `crashes`: before a merge the best of several forms stands first. What is looked at first is said:
+/// to find that out by the statistics of the columns costs a millisecond, here and where else a page asks for one row.
 const HEADS: &str = "
 SELECT
     crash_id, crashed_at, happened_at, received_at, stored_at, revision, lower(hex(fault_site)) AS site, head, report,
     facts
 FROM crash_heads
-WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
+PREWHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
 ORDER BY revision DESC, stored_at DESC
 LIMIT {limit:UInt32}";
 

@@ -9,45 +9,56 @@ use crate::database::{Database, DatabaseError};
 use crate::questions::DeepJob;
 use crate::rows::DeepRow;
 
-/// Whole rows, in the order of [`DeepRow`].
-macro_rules! rows {
-    ($from:expr) => {
-        concat!(
-            "SELECT crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size,",
-            " fault_offset, bucket, analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report,",
-            " missing, missing_kinds, retry_at ",
-            $from
-        )
-    };
-}
-
-/// The best analysis of the fault sites that a question has.
+/// The best analysis of a fault site. There are a few of each, and their reports lie side by side: read once, for the order
+/// and for the answer.
 macro_rules! best_of {
-    ($sites:literal) => {
-        rows!(concat!(
-            "FROM deep_analyses
-WHERE (fault_site, crash_id, analysed_at) IN (
-    SELECT fault_site, crash_id, analysed_at
-    FROM deep_analyses
-    WHERE fault_site IN (",
-            $sites,
-            ")
-    ORDER BY report != '' DESC, crash_id = {crash_id:UUID} DESC, analysed_at DESC
-    LIMIT 1)
+    ($site:literal) => {
+        concat!(
+            "
+SELECT crash_id, analysed_at, analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds
+FROM deep_analyses
+PREWHERE fault_site ",
+            $site,
+            "
+ORDER BY report != '' DESC, crash_id = {crash_id:UUID} DESC, analysed_at DESC
 LIMIT 1"
-        ))
+        )
     };
 }
 
 /// The site is asked of the crash's own row: names out of dumps may be longer than a question's parameters should be.
 const OF_CRASH: &str = best_of!(
-    "
-        SELECT fault_site FROM crashes
-        WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
-        ORDER BY revision DESC LIMIT 1"
+    "IN (
+    SELECT fault_site FROM crashes
+    WHERE crashed_at = fromUnixTimestamp64Milli({crashed_at:Int64}, 'UTC') AND crash_id = {crash_id:UUID}
+    ORDER BY revision DESC LIMIT 1)"
 );
 
-const AT_SITE: &str = best_of!("toFixedString(unhex({site:String}), 16)");
+const AT_SITE: &str = best_of!("= toFixedString(unhex({site:String}), 16)");
+
+/// What an analysis with symbols came to.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct DeepShown {
+    /// Whose dump it was.
+    #[serde(with = "clickhouse::serde::uuid")]
+    pub crash_id: Uuid,
+    /// When it began, ms since 1970.
+    pub analysed_at: i64,
+    /// Version of the analyzer's rules.
+    pub analyzer_version: u32,
+    /// Bucket id with symbols.
+    pub deep_bucket: String,
+    /// Its hash.
+    pub deep_bucket_hash: String,
+    /// `high`, `medium`, `low`, `none`.
+    pub deep_confidence: String,
+    /// The whole analysis as JSON; empty where it failed.
+    pub report: String,
+    /// Ids of files that were wanted and not found.
+    pub missing: Vec<String>,
+    /// Beside each of them `image` or `pdb`.
+    pub missing_kinds: Vec<String>,
+}
 
 /// What a fault site is called with symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -96,12 +107,15 @@ ORDER BY newest DESC
 LIMIT 1000";
 
 /// By the site's fields: whoever asks has no hash of them.
-const BEFORE: &str = rows!("FROM deep_analyses
+const BEFORE: &str = "
+SELECT crash_id, crashed_at, analysed_at, tenant, kind, driver, driver_timestamp, driver_size, fault_offset, bucket,
+    analyzer_version, deep_bucket, deep_bucket_hash, deep_confidence, report, missing, missing_kinds, retry_at
+FROM deep_analyses
 WHERE crash_id = {crash_id:UUID} AND tenant = {tenant:String} AND kind = {kind:String} AND driver = {driver:String}
     AND driver_timestamp = {driver_timestamp:UInt32} AND driver_size = {driver_size:UInt32}
     AND fault_offset = {fault_offset:UInt64} AND bucket = {bucket:String}
 ORDER BY report != '' DESC, analysed_at DESC
-LIMIT 1");
+LIMIT 1";
 
 impl Database {
     /// What an earlier analysis of the same dump came to: a later one that fails must not take its place.
@@ -122,7 +136,7 @@ impl Database {
 
     /// The analysis with symbols of a crash; where it has none of its own, the newest of its fault site. One that failed,
     /// and so has no report, stands behind all others.
-    pub async fn deep_of(&self, crash_id: Uuid) -> Result<Option<DeepRow>, DatabaseError> {
+    pub async fn deep_of(&self, crash_id: Uuid) -> Result<Option<DeepShown>, DatabaseError> {
         self.ask(OF_CRASH)
             .param("crashed_at", milliseconds(crash_id))
             .param("crash_id", crash_id.to_string())
@@ -132,7 +146,11 @@ impl Database {
     }
 
     /// The same where its fault site is known, as [`crate::questions::CrashShown::fault_site`] has it.
-    pub async fn deep_at(&self, fault_site: &str, crash_id: Uuid) -> Result<Option<DeepRow>, DatabaseError> {
+    pub async fn deep_at(
+        &self,
+        fault_site: &str,
+        crash_id: Uuid,
+    ) -> Result<Option<DeepShown>, DatabaseError> {
         self.ask(AT_SITE)
             .param("site", fault_site)
             .param("crash_id", crash_id.to_string())

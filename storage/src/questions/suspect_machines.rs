@@ -253,7 +253,7 @@ impl Database {
         machine: &str,
         range: Range,
     ) -> Result<Option<MachineHealth>, DatabaseError> {
-        let asked = rules::bind(self.ask(sql::MIGHT_BE))
+        let asked = rules::bind_sieve(self.ask(sql::MIGHT_BE))
             .param("from", range.from_ms.max(0))
             .param("to", range.to_ms.max(0))
             .param("tenant", tenant)

@@ -45,6 +45,7 @@ const KERNELS: [&str; 5] = ["ntoskrnl.exe", "ntkrnlmp.exe", "ntkrnlpa.exe", "ntk
 const BY_HAND: [u32; 2] = [0xE2, 0x1C8];
 /// The family of what hardware reports about itself.
 const MACHINE_CHECK: u32 = 0x124;
+const MACHINE_CHECKS: [u32; 2] = [MACHINE_CHECK, 0x9C];
 
 /// Bug checks that are the same fault by different roads, each under its first. Any other code is a family by itself.
 const FAMILIES: [&[u32]; 11] = [
@@ -69,7 +70,7 @@ const FAMILIES: [&[u32]; 11] = [
     &[0x133, 0x101],
     // Driver Verifier.
     &[0xC4, 0xC6, 0xC9, 0xE6],
-    &[MACHINE_CHECK, 0x9C],
+    &MACHINE_CHECKS,
 ];
 
 /// In an outage of millions of machines each of them is a group: beyond this the server goes on with them on its disk.
@@ -80,7 +81,7 @@ pub(super) fn bind(query: Query) -> Query {
     let pairs = || FAMILIES.iter().flat_map(|family| family.iter().map(|code| (*code, family.first())));
     let codes: Vec<u32> = pairs().map(|(code, _)| code).collect();
     let families: Vec<u32> = pairs().filter_map(|(_, first)| first.copied()).collect();
-    query
+    bind_sieve(query)
         .with_setting("max_bytes_before_external_group_by", GROUPS_IN_MEMORY)
         .param("codes", codes)
         .param("families", families)
@@ -90,12 +91,18 @@ pub(super) fn bind(query: Query) -> Query {
         .param("processor_sources", PROCESSOR_SOURCES.to_vec())
         .param("min_machine_checks", MIN_MACHINE_CHECKS)
         .param("min_memory_signs", MIN_MEMORY_SIGNS)
-        .param("min_crashes", MIN_CRASHES)
-        .param("min_families", MIN_FAMILIES)
         .param("min_places", MIN_PLACES)
         .param("most_of_one", MOST_OF_ONE_DRIVER)
         .param("common_machines", COMMON_MACHINES)
         .param("common_share", COMMON_SHARE)
+}
+
+/// Binds what the sieve needs. It is asked for each crash that is looked at, and each parameter costs.
+pub(super) fn bind_sieve(query: Query) -> Query {
+    query
+        .param("machine_checks", MACHINE_CHECKS.to_vec())
+        .param("min_crashes", MIN_CRASHES)
+        .param("min_families", MIN_FAMILIES)
 }
 
 #[cfg(test)]

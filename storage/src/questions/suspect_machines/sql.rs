@@ -19,13 +19,11 @@ macro_rules! family {
 /// Whether rows might make a machine suspect, by what is cheap to see: a sign, or enough of them of enough families. A row
 /// that was written twice may let one machine too many in, never keep one out.
 macro_rules! might_be {
-    () => {
+    ($family:expr) => {
         concat!(
-            "max(hardware_sign != '' OR ",
-            family!(),
-            " = {machine_check:UInt32})
+            "max(hardware_sign != '' OR bugcheck IN {machine_checks:Array(UInt32)})
         OR (count() >= {min_crashes:UInt64} AND uniqUpTo(9)(",
-            family!(),
+            $family,
             ") >= {min_families:UInt64})"
         )
     };
@@ -44,7 +42,7 @@ macro_rules! candidates {
             "
     GROUP BY hash
     HAVING ",
-            might_be!(),
+            might_be!(family!()),
             "
 )"
         )
@@ -193,12 +191,13 @@ ORDER BY tenant, machine"
 );
 
 /// Whether a machine might be suspect, which tells of nearly every one that it is sound, for a twentieth of the price. Two
-/// machines with one key may let one too many through, never keep one out.
+/// machines with one key may let one too many through, and so may bug checks of one family; nothing keeps one out.
 pub(super) const MIGHT_BE: &str = concat!(
     "SELECT CAST(",
-    might_be!(),
+    might_be!("bugcheck"),
     ", 'Bool') FROM machine_crashes
-WHERE machine_key = sipHash64({tenant:String}, {machine:String}) AND kind = 'kernel'
+PREWHERE machine_key = sipHash64({tenant:String}, {machine:String})
+WHERE kind = 'kernel'
     AND happened_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND happened_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 );
