@@ -97,10 +97,15 @@ impl Kind {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActAccepted)]
 struct Accepted {
+    /// Id of what was written down.
     act_id: Uuid,
+    /// Which incident.
     incident_id: Uuid,
+    /// What was done: `acknowledge`, `resolve`, `mute`, `unmute`, `comment`, `ticket`.
     kind: &'static str,
+    /// When, ms since 1970.
     at_ms: i64,
+    /// Until when it is muted, ms since 1970; null for all but `mute`.
     until_ms: Option<i64>,
 }
 

@@ -254,6 +254,7 @@ async fn targets(State(app): State<App>) -> Answer<targets::Targets> {
 /// Who the sender of a request is taken for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Me {
+    /// Who signed in, here or at a trusted proxy; else what stands for that: `admin token`, `somebody`.
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) means: Means,

@@ -140,3 +140,40 @@ fn complete(path: &str, operation: &mut Operation) {
     }
     operation.security = Some(ways);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::DOCUMENT;
+
+    /// The schemas that one is made of.
+    fn parts(schema: &Value) -> Vec<&Value> {
+        ["allOf", "oneOf", "anyOf"].iter().filter_map(|key| schema[*key].as_array()).flatten().collect()
+    }
+
+    /// A type of its own is described where it stands.
+    fn is_referred(field: &Value) -> bool {
+        field["$ref"].is_string() || parts(field).into_iter().any(is_referred)
+    }
+
+    fn bare(name: &str, schema: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        for (field, about) in schema["properties"].as_object().into_iter().flatten() {
+            let words = about["description"].as_str().unwrap_or_default();
+            if words.trim().is_empty() && !is_referred(about) {
+                found.push(format!("{name}.{field}"));
+            }
+        }
+        found.extend(parts(schema).into_iter().flat_map(|part| bare(name, part)));
+        found
+    }
+
+    #[test]
+    fn every_field_is_described() {
+        let document: Value = serde_json::from_str(&DOCUMENT.text).unwrap();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let found: Vec<String> = schemas.iter().flat_map(|(name, schema)| bare(name, schema)).collect();
+        assert!(found.is_empty(), "fields without a description: {}", found.join(", "));
+    }
+}

@@ -45,6 +45,7 @@ pub(crate) struct QueryFault {
     pub(crate) at: usize,
     /// How many are wrong.
     pub(crate) length: usize,
+    /// What is wrong, in a sentence for people.
     pub(crate) message: String,
     /// The whole query as it may have been meant.
     pub(crate) suggestion: Option<String>,

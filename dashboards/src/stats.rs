@@ -14,16 +14,22 @@ const LEAST: u64 = 5;
 /// A share between 0 and 1 and its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Rate {
+    /// The share.
     pub(crate) rate: f64,
+    /// Lower end of its 95 % interval.
     pub(crate) low: f64,
+    /// Upper end of its 95 % interval.
     pub(crate) high: f64,
 }
 
 /// How much likelier a value is among ours than among the others, and its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Lift {
+    /// The share among ours over that among the others.
     pub(crate) lift: f64,
+    /// Lower end of its 95 % interval.
     pub(crate) low: f64,
+    /// Upper end of its 95 % interval.
     pub(crate) high: f64,
 }
 
@@ -83,12 +89,15 @@ pub(crate) fn lift(ours: (u64, u64), others: (u64, u64)) -> Option<Lift> {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StandsOut {
     pub(crate) facet: FacetKind,
+    /// The value.
     pub(crate) name: String,
-    /// Machines of ours with it, and all of ours.
+    /// Machines of ours with it.
     pub(crate) machines: u64,
+    /// All machines of ours.
     pub(crate) of_machines: u64,
-    /// Machines that crashed otherwise with it, and all of them.
+    /// Machines that crashed otherwise with it.
     pub(crate) others: u64,
+    /// All machines that crashed otherwise, as far as they were counted.
     pub(crate) of_others: u64,
     #[serde(flatten)]
     pub(crate) lift: Lift,
@@ -97,8 +106,9 @@ pub(crate) struct StandsOut {
 /// The sides of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Against {
-    /// Machines that crash so, and those that crashed otherwise meanwhile, as far as they were counted.
+    /// Machines that crash so.
     pub(crate) machines: u64,
+    /// Machines that crashed otherwise meanwhile, as far as they were counted.
     pub(crate) others: u64,
     /// Of the others one in so many was counted.
     pub(crate) others_one_in: u64,

@@ -31,7 +31,9 @@ const ONE_IN_MS: i64 = 10_000;
 #[derive(Serialize, ToSchema)]
 #[schema(as = AnalyseAccepted)]
 struct Accepted {
+    /// Which crash.
     crash_id: Uuid,
+    /// When it was asked for, ms since 1970.
     at_ms: i64,
 }
 

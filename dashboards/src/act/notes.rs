@@ -54,7 +54,9 @@ pub(crate) struct Whose {
 #[derive(Serialize, ToSchema)]
 #[schema(as = NoteAccepted)]
 struct Accepted {
+    /// Id of the note.
     note_id: Uuid,
+    /// When it was written, ms since 1970.
     at_ms: i64,
 }
 

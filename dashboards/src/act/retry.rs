@@ -20,10 +20,13 @@ use crate::app::{App, now_ms};
 use crate::gather::audit::Action;
 use crate::respond::{ApiFault, Fault, PageFault};
 
+/// A dead letter that will be tried again.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetterQueued)]
 pub(crate) struct Accepted {
+    /// Which crash.
     crash_id: Uuid,
+    /// When it was queued again, ms since 1970.
     at_ms: i64,
 }
 

@@ -26,8 +26,11 @@ const ONE_IN_MS: i64 = 10_000;
 #[derive(Serialize, ToSchema)]
 #[schema(as = TestAccepted)]
 struct Accepted {
+    /// Id of what was written down.
     act_id: Uuid,
+    /// Name of the target.
     target: String,
+    /// When it was asked for, ms since 1970.
     at_ms: i64,
 }
 

@@ -41,28 +41,40 @@ pub(crate) struct BucketQuery {
 /// Everything on a bucket's page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Bucket {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
+    /// Bucket id without symbols.
     pub(crate) bucket: String,
+    /// Whose crashes; null for all.
     pub(crate) tenant: Option<String>,
+    /// The fault site, 32 hexadecimal digits; null for the whole bucket.
     pub(crate) fault: Option<String>,
     pub(crate) range: Span,
     pub(crate) between: Range,
-    /// The first and the newest crash there ever was.
+    /// The first crash there ever was, ms since 1970.
     pub(crate) first_seen_ms: i64,
+    /// The newest crash there is, ms since 1970.
     pub(crate) last_seen_ms: i64,
     /// Within the range, as all that follows.
     pub(crate) machines: u64,
+    /// Crashes within the range.
     pub(crate) crashes: u64,
+    /// Machines and crashes in each step of the range, oldest first.
     pub(crate) series: Vec<SeriesPoint>,
     pub(crate) recurrence: Recurrence,
+    /// Builds of the driver that its crashes have, most machines first, at most 20.
     pub(crate) versions: Vec<VersionRow>,
+    /// Places at which its crashes failed, most machines first, at most 20.
     pub(crate) fault_sites: Vec<FaultSiteRow>,
+    /// Buckets that blame the same driver, or none as well, for the same bug check or in the same function; most
+    /// machines first, at most 10.
     pub(crate) similar: Vec<Similar>,
     pub(crate) correlations: Correlated,
     /// Newest first; these, and what follows, whatever the range.
     pub(crate) notes: Vec<NoteRow>,
     /// The newest link among them.
     pub(crate) known_issue: Option<String>,
+    /// The newest crashes, newest first, whatever the range, at most 32.
     pub(crate) recent: Vec<CrashLine>,
     /// The newest crash that was analysed, as its own page has it.
     pub(crate) example: Option<Crash>,

@@ -40,6 +40,7 @@ pub(crate) struct CrashesQuery {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Crashes {
     pub(crate) filter: CrashesQuery,
+    /// Newest arrivals first, at most 50.
     pub(crate) crashes: Vec<CrashLine>,
     /// `before` of the next page, where there is one.
     pub(crate) next: Option<String>,

@@ -28,12 +28,15 @@ const MACHINES: u32 = 10;
 /// Everything on a driver's page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Driver {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
+    /// Base name, as it was asked for.
     pub(crate) driver: String,
     /// Who makes it, where that is known.
     pub(crate) known: Option<Known>,
     pub(crate) range: Span,
     pub(crate) between: Range,
+    /// Machines and crashes in each step of the range, oldest first.
     pub(crate) series: Vec<SeriesPoint>,
     /// What its crashes that happened within the range have in common.
     pub(crate) evidence: Evidence,
@@ -49,6 +52,7 @@ pub(crate) struct Driver {
     pub(crate) stands_out: Vec<StandsOut>,
     /// Machines that crashed in it more than once within the range.
     pub(crate) top_machines: Vec<TopMachine>,
+    /// Incidents about it, newest first, whatever the range, at most 10.
     pub(crate) incidents: Vec<IncidentSummary>,
     /// The newest, whatever the range.
     pub(crate) recent: Vec<CrashLine>,
@@ -59,6 +63,7 @@ pub(crate) struct Driver {
 /// What the table of drivers says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Known {
+    /// Who makes it.
     pub(crate) vendor: String,
     /// Whether it comes with Windows.
     pub(crate) inbox: bool,

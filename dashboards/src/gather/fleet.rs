@@ -18,6 +18,7 @@ use past::Past;
 /// Everything on the fleet page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Fleet {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
     pub(crate) range: Span,
     pub(crate) between: Range,
@@ -29,7 +30,9 @@ pub(crate) struct Fleet {
     pub(crate) series: Vec<SeriesPoint>,
     /// What was to be expected of each step of the series; `None` while too little of the past is known.
     pub(crate) expected: Option<Expected>,
+    /// Incidents that are not over, newest first, at most 50.
     pub(crate) open_incidents: Vec<IncidentSummary>,
+    /// Drivers and modules that are blamed within the range, most machines first, at most 20.
     pub(crate) drivers: Vec<DriverLine>,
     /// Drivers whose first crash of all is within the range.
     pub(crate) new_drivers: Vec<NewDriver>,

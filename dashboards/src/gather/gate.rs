@@ -54,9 +54,13 @@ pub(crate) struct Gate {
     pub(crate) answer: Answer,
     /// In one sentence.
     pub(crate) why: String,
+    /// Base name of the driver, lower case.
     pub(crate) driver: String,
+    /// What was asked about: a PE timestamp `0x66902c2a`, or a version as inventories report it.
     pub(crate) version: String,
+    /// Only machines of this ring; empty for all.
     pub(crate) ring: String,
+    /// Whose fleet; empty in an installation of one tenant.
     pub(crate) tenant: String,
     /// When this was found, ms since 1970.
     pub(crate) at_ms: i64,
@@ -64,18 +68,25 @@ pub(crate) struct Gate {
     pub(crate) first_seen_ms: Option<i64>,
     /// `inventory`, or `crashes`: then only machines that crashed for other reasons are known.
     pub(crate) source: Option<ExposureSource>,
+    /// Machines that had the version; 0 where nobody was seen with it.
     pub(crate) machines_exposed: u64,
+    /// Distinct machines that crashed in the driver with it. Where `source` is `crashes`, they may be more than
+    /// `machines_exposed`.
     pub(crate) machines_crashed: u64,
+    /// For how long they had it, all together, h. Hours older than 30 days do not count.
     pub(crate) machine_hours: f64,
     /// Crashed machines per machine-hour.
     pub(crate) rate: Option<f64>,
     pub(crate) previous: Previous,
-    /// Rate against the versions before, with the ends of its interval, which hold however often it is asked.
+    /// Rate over that of the versions before; null where either is unknown, or the latter is 0.
     pub(crate) ratio: Option<f64>,
+    /// It is surely at least this, however often it is asked; null where `ratio` is.
     pub(crate) ratio_low: Option<f64>,
+    /// It is surely at most this, however often it is asked; null where there is no bound.
     pub(crate) ratio_high: Option<f64>,
     /// The loudest open incident of the driver.
     pub(crate) incident: Option<Wrong>,
+    /// When to ask again, s.
     pub(crate) retry_after_s: u32,
 }
 
@@ -84,20 +95,27 @@ pub(crate) struct Gate {
 pub(crate) struct Previous {
     /// Each by its version where that is known, else by its PE timestamp.
     pub(crate) versions: Vec<String>,
+    /// Machines that had one of them.
     pub(crate) machines_exposed: u64,
+    /// Distinct machines that crashed in the driver with one of them.
     pub(crate) machines_crashed: u64,
+    /// For how long they had them, all together, h.
     pub(crate) machine_hours: f64,
+    /// Crashed machines per machine-hour; null where no hour is known.
     pub(crate) rate: Option<f64>,
 }
 
 /// An open incident of the driver.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Wrong {
+    /// Which incident.
     pub(crate) incident_id: Uuid,
     pub(crate) severity: Severity,
+    /// Distinct machines since its onset.
     pub(crate) machines: u64,
     /// Whether this version is what explains it.
     pub(crate) blames_version: bool,
+    /// What its machines share, in one sentence; empty while that is not known.
     pub(crate) sentence: String,
 }
 

@@ -21,6 +21,7 @@ const CLOCK_AHEAD_MS: i64 = 300_000;
 /// The verdict on one machine, with what it rests on.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Hardware {
+    /// Whether the machine's hardware is suspect.
     pub(crate) suspect: bool,
     pub(crate) suspicion: Suspicion,
     /// In sentences; empty where it is not suspect.
@@ -38,6 +39,7 @@ impl From<MachineHealth> for Hardware {
 /// The machines whose hardware is suspect.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Suspects {
+    /// When they were looked for, ms since 1970; on the fleet's page some minutes ago.
     pub(crate) now_ms: i64,
     pub(crate) between: Range,
     /// The surest first.

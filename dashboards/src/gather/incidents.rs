@@ -30,8 +30,11 @@ pub(crate) use timeline::{Kind, Moment, Times};
 /// One incident.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Incident {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
+    /// Which incident.
     pub(crate) incident_id: Uuid,
+    /// Whose machines; empty in an installation of one tenant.
     pub(crate) tenant: String,
     /// What it is about, in words: a driver's name where it is about a driver.
     pub(crate) driver: String,
@@ -45,7 +48,9 @@ pub(crate) struct Incident {
     pub(crate) also: Vec<Subject>,
     /// First machine beyond the usual, as the detector saw it.
     pub(crate) since_ms: i64,
+    /// When it was opened, ms since 1970.
     pub(crate) opened_at_ms: i64,
+    /// When it was over or became part of another, ms since 1970; null while it is not.
     pub(crate) resolved_at_ms: Option<i64>,
     /// Nobody is told until then.
     pub(crate) muted_until_ms: Option<i64>,
@@ -55,12 +60,15 @@ pub(crate) struct Incident {
     pub(crate) reopened: u32,
     /// The one that it became part of.
     pub(crate) merged_into: Option<Uuid>,
+    /// Distinct machines since its onset.
     pub(crate) machines: u64,
     /// Machines that could be affected, where known.
     pub(crate) exposed: Option<u64>,
+    /// Distinct sites since its onset.
     pub(crate) sites: u64,
-    /// Machines of the minute before its newest event, and of the minute before that one.
+    /// Machines of the minute before its newest event.
     pub(crate) last_minute: u64,
+    /// Machines of the minute before that one.
     pub(crate) minute_before: u64,
     /// When its newest event was.
     pub(crate) known_at_ms: i64,
@@ -72,16 +80,21 @@ pub(crate) struct Incident {
     pub(crate) shares: Shares,
     /// What its crashes have in common; empty where it is not about the crashes of one driver.
     pub(crate) evidence: Evidence,
+    /// Machines and crashes in each step of `range` up to its end or now, oldest first; empty where it is not about the
+    /// crashes of one driver.
     pub(crate) series: Vec<SeriesPoint>,
     pub(crate) range: Span,
+    /// Oldest first.
     pub(crate) events: Vec<Happened>,
     /// What people did that is no step yet.
     pub(crate) waiting: Vec<Waiting>,
     /// Where else it is worked on, the newest first.
     pub(crate) tickets: Vec<Ticket>,
+    /// All that was or is to be sent about it, oldest first.
     pub(crate) notifications: Vec<NotificationRow>,
     /// What the driver's fault sites are called with symbols.
     pub(crate) deep_sites: Vec<DeepSite>,
+    /// Its newest crashes, newest first, at most 20; empty where it is about silence or a build of Windows.
     pub(crate) examples: Vec<CrashLine>,
     /// Crashes that arrived since its onset; 0 where they cannot be told from others.
     pub(crate) crashes: u64,

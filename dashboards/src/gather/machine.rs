@@ -16,8 +16,11 @@ const MOST: u32 = 200;
 /// Everything on a machine's page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Machine {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
+    /// Whose it is; empty in an installation of one tenant.
     pub(crate) tenant: String,
+    /// Its name.
     pub(crate) machine: String,
     /// What of the week's kernel crashes points at its hardware; `None` where nothing does.
     pub(crate) hardware: Option<Hardware>,
@@ -36,10 +39,15 @@ pub(crate) struct Machine {
 /// One bucket of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct MachineBucket {
+    /// Bucket id.
     pub(crate) bucket: String,
+    /// Blamed driver or module; empty where none is.
     pub(crate) driver: String,
+    /// Crashes in it, of those that are listed.
     pub(crate) crashes: u64,
+    /// The first of them happened, ms since 1970.
     pub(crate) first_ms: i64,
+    /// The last of them happened, ms since 1970.
     pub(crate) last_ms: i64,
 }
 

@@ -60,6 +60,7 @@ pub(crate) struct FacetLine {
     pub(crate) value: String,
     /// For people, where that is another text: a bug check's name.
     pub(crate) name: String,
+    /// Distinct machines of the found crashes that have it.
     pub(crate) machines: u64,
     /// Whether the query asks for it.
     pub(crate) chosen: bool,
@@ -73,12 +74,14 @@ pub(crate) struct FacetLine {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FacetLines {
     pub(crate) facet: Facet,
+    /// Most machines first, at most 10.
     pub(crate) values: Vec<FacetLine>,
 }
 
 /// Everything on the page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Search {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
     /// The query as it was understood.
     pub(crate) query: String,
@@ -89,10 +92,13 @@ pub(crate) struct Search {
     pub(crate) totals: SearchTotals,
     /// Length of a step of the series.
     pub(crate) step_s: u32,
+    /// Machines and crashes in each step, oldest first; empty with `facets=false`.
     pub(crate) series: Vec<SeriesPoint>,
     /// Facets were counted on one machine in so many and scaled up: 1 is exact.
     pub(crate) facets_one_in: u64,
+    /// What the found crashes have in common, one entry for each fact; empty with `facets=false`.
     pub(crate) facets: Vec<FacetLines>,
+    /// Newest first, at most 50.
     pub(crate) crashes: Vec<CrashLine>,
     /// `before` of the next page, where there is one.
     pub(crate) next: Option<String>,

@@ -18,10 +18,13 @@ const LATELY_MS: i64 = 15 * 60_000;
 /// Everything on the status page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Status {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
+    /// Version of Bluescope.
     pub(crate) version: &'static str,
     /// Of what answers and of what wrote rows within the last quarter of an hour.
     pub(crate) versions: Versions,
+    /// Identity of the queue: `log:ID` or `kafka:CLUSTER/TOPIC`.
     pub(crate) queue: String,
     pub(crate) ledger: Ledger,
     /// From the upload to its row, of the rows of the last quarter of an hour.
@@ -49,12 +52,19 @@ pub(crate) struct SymbolHealth {
 /// A delivery that was set aside.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct DeadLetter {
+    /// Its partition in the queue; 0 in the embedded log.
     pub(crate) partition: i32,
+    /// Its offset inside the partition.
     pub(crate) offset: i64,
+    /// When it was set aside, ms since 1970.
     pub(crate) at_ms: i64,
+    /// Why it was set aside.
     pub(crate) reason: String,
+    /// Which crash; null where its header could not be read.
     pub(crate) crash_id: Option<Uuid>,
+    /// Tenant; empty too where its header could not be read.
     pub(crate) tenant: String,
+    /// Machine; empty where its header could not be read.
     pub(crate) machine: String,
     /// What its crash's row says now: `analysed` where another try or another upload succeeded. Empty without a row.
     pub(crate) outcome: String,

@@ -30,9 +30,11 @@ pub(crate) struct SymbolsQuery {
 /// Everything on the page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Symbols {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
     /// Crashes count from here on.
     pub(crate) since_ms: i64,
+    /// Whose crashes and files; null for all.
     pub(crate) tenant: Option<String>,
     /// By machines.
     pub(crate) missing: Vec<MissingSymbol>,

@@ -13,6 +13,7 @@ const SILENT_MS: i64 = 180_000;
 /// All of them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Targets {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
     /// By name.
     pub(crate) targets: Vec<TargetRow>,

@@ -134,8 +134,11 @@ fn heartbeats() {}
 struct InventoryTold {
     /// Its name; one that speaks for itself may have said it in the head.
     machine: Option<String>,
+    /// Its site; one that speaks for itself may have said it in the head, else it is the network it comes from.
     site: Option<String>,
+    /// Its rollout ring; one that speaks for itself may have said it in the head.
     ring: Option<String>,
+    /// System model.
     model: Option<String>,
     /// Build of Windows.
     os_build: Option<NumberTold>,
@@ -239,7 +242,9 @@ fn changes() {}
 /// Symbol files that were taken, and what was not.
 #[derive(Deserialize, ToSchema)]
 struct SymbolReceipt {
+    /// Files that are kept.
     files: Vec<FileTaken>,
+    /// Files that are not.
     refused: Vec<FileRefused>,
 }
 
@@ -250,13 +255,16 @@ struct FileTaken {
     id: String,
     /// `image`, `pdb`, `sym`.
     kind: String,
+    /// Name of the file itself.
     name: String,
+    /// Its length, unpacked.
     bytes: u64,
 }
 
 /// A file that is not.
 #[derive(Deserialize, ToSchema)]
 struct FileRefused {
+    /// Its name; empty where none was told.
     name: String,
     /// Why.
     reason: String,
@@ -298,15 +306,19 @@ struct SymbolsWanted {
 /// A file that analyses wanted and nobody had.
 #[derive(Deserialize, ToSchema)]
 struct SymbolWanted {
+    /// Canonical id: `crash.pdb/3249d99d0c4049318610f4e4fb0b69361`.
     id: String,
     /// `image` or `pdb`.
     kind: String,
+    /// Crashes that it would help.
     crashes: u64,
+    /// Distinct machines of these.
     machines: u64,
     /// Distinct fault sites.
     sites: u64,
     /// Drivers and modules that are blamed for them.
     drivers: Vec<String>,
+    /// The last of them happened, ms since 1970.
     last_seen_ms: i64,
 }
 

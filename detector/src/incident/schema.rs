@@ -13,7 +13,9 @@ const KINDS: [&str; 7] =
 
 impl PartialSchema for Subject {
     fn schema() -> RefOr<Schema> {
-        let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(KINDS));
+        let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(KINDS)).description(Some(
+            "Crashes of what; `unattributed`: blamed on nobody; `silence`: machines that went dark, without any.",
+        ));
         let name = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(
             "The driver's or bucket's name, the code of the bug check, the build of Windows; of silence what the machines \
              share, a name and a build or null; missing where there is nothing to name.",

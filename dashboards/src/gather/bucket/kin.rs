@@ -32,6 +32,7 @@ pub(crate) struct Similar {
 pub(crate) struct Correlation {
     /// `driver`, `model`, `build`.
     pub(crate) facet: String,
+    /// Name of the driver, model, or build with its update revision: `19045.4651`.
     pub(crate) value: String,
     /// Machines of this bucket that have it.
     pub(crate) ours: u64,

@@ -18,15 +18,17 @@ pub(crate) struct Version {
     pub(crate) size: u32,
     /// As inventories call it; empty where none does.
     pub(crate) version: String,
-    /// Distinct machines that crashed in it within the range, and their crashes.
+    /// Distinct machines that crashed in it within the range.
     pub(crate) machines: u64,
+    /// Crashes in it within the range.
     pub(crate) crashes: u64,
     /// Machines whose inventories name it; `None` where no inventory names the driver.
     pub(crate) exposed: Option<u64>,
     /// Of the machines that send an inventory and have it, the share that crashed in it within the range.
     pub(crate) rate: Option<Rate>,
-    /// First and last seen anywhere, loaded, installed or crashed; 0 where unknown.
+    /// First seen anywhere, loaded, installed or crashed, ms since 1970; 0 where unknown.
     pub(crate) first_seen_ms: i64,
+    /// Last seen anywhere, ms since 1970; 0 where unknown.
     pub(crate) last_seen_ms: i64,
 }
 
@@ -111,9 +113,12 @@ pub(crate) enum Source {
 /// A version that came out within the range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Release {
+    /// When the change began, or when a machine was first seen with it, ms since 1970.
     pub(crate) at_ms: i64,
     pub(crate) source: Source,
+    /// PE timestamp; 0 where unknown.
     pub(crate) timestamp: u32,
+    /// As the change or inventories call it; empty where none does.
     pub(crate) version: String,
     /// Which ring; empty for all, or where only a sighting is known.
     pub(crate) ring: String,

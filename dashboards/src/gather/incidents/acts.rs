@@ -18,7 +18,9 @@ const MOST_TICKETS: usize = 10;
 /// Where else it is worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Ticket {
+    /// When somebody said so, ms since 1970.
     pub(crate) at_ms: i64,
+    /// Who said so.
     pub(crate) by: String,
     /// An address or an id.
     pub(crate) ticket: String,
@@ -29,10 +31,13 @@ pub(crate) struct Ticket {
 /// What somebody did that is no step of the incident yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Waiting {
+    /// When it was done, ms since 1970.
     pub(crate) at_ms: i64,
+    /// Who did it.
     pub(crate) by: String,
     /// `acknowledge`, `resolve`, `mute`, `unmute`, `comment`.
     pub(crate) kind: String,
+    /// What a comment says; else empty.
     pub(crate) words: String,
     /// Whether it will be one within seconds; else it is a comment that came after the end.
     pub(crate) soon: bool,

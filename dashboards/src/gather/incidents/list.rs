@@ -27,6 +27,7 @@ pub(crate) struct IncidentsQuery {
 /// Everything on the page.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Incidents {
+    /// The server's clock at this answer, ms since 1970.
     pub(crate) now_ms: i64,
     pub(crate) filter: IncidentsQuery,
     /// Open ones first, then newest first.

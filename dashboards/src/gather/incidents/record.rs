@@ -18,6 +18,7 @@ pub(crate) struct Reason {
     pub(crate) machines: u64,
     /// Of these, beyond the largest sites.
     pub(crate) spread_machines: u64,
+    /// Distinct sites since the onset.
     pub(crate) sites: u64,
     /// From the onset until it was opened.
     pub(crate) span_s: u64,
@@ -30,8 +31,9 @@ pub(crate) struct Reason {
     pub(crate) common_mode: f64,
     /// The multiple of the usual that the chart which decided looks for; 0 where no chart of rates did.
     pub(crate) rho: f64,
-    /// Its value, and the one that it had to reach.
+    /// Value of the chart which decided.
     pub(crate) score: f64,
+    /// The value that it had to reach.
     pub(crate) threshold: f64,
     /// Whether the machines uploaded late.
     pub(crate) late: bool,
@@ -42,12 +44,19 @@ pub(crate) struct Reason {
 /// Values that machines have, most machines first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Shares {
+    /// PE timestamps of the driver: `0x66902c2a`.
     pub(crate) versions: Vec<Tally>,
+    /// Where in the driver: `csagent.sys+0xe14ed`.
     pub(crate) fault_sites: Vec<Tally>,
+    /// Codes of bug checks: `0x50`.
     pub(crate) bug_checks: Vec<Tally>,
+    /// Builds of Windows: `19045`.
     pub(crate) os_builds: Vec<Tally>,
+    /// System models.
     pub(crate) models: Vec<Tally>,
+    /// Rollout rings.
     pub(crate) rings: Vec<Tally>,
+    /// Sites.
     pub(crate) sites: Vec<Tally>,
 }
 
@@ -57,12 +66,15 @@ pub(crate) struct Happened {
     /// As it is stored; of the new form without its detail, whose parts are the fields below and the incident itself.
     #[serde(flatten)]
     pub(crate) event: IncidentEvent,
+    /// Distinct machines since the onset, as of then; null where that was not recorded.
     pub(crate) machines: Option<u64>,
+    /// `sev1`, `sev2`; empty where it was not recorded.
     pub(crate) severity: String,
     /// Whether people were told.
     pub(crate) tell: bool,
-    /// Who did it, and their words; empty where the detector did.
+    /// Who did it; empty where the detector did.
     pub(crate) by: String,
+    /// Their words; empty where there are none.
     pub(crate) words: String,
 }
 

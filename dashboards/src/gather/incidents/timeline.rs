@@ -29,6 +29,7 @@ pub(crate) enum Kind {
 /// One line of the time line.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Moment {
+    /// When, ms since 1970.
     pub(crate) at_ms: i64,
     pub(crate) kind: Kind,
     /// Since the moment before; 0 for the first.
@@ -42,9 +43,13 @@ pub(crate) struct Moment {
 /// How long each took from the onset, in seconds; `None` where it has not happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Times {
+    /// Until it was opened, s; null where no event says so.
     pub(crate) to_detect_s: Option<i64>,
+    /// Until the first notification reached its target, s; null where none has.
     pub(crate) to_notify_s: Option<i64>,
+    /// Until it was first acknowledged, s; null where it was not.
     pub(crate) to_acknowledge_s: Option<i64>,
+    /// Until it was over or became part of another, s; null while it is not.
     pub(crate) to_resolve_s: Option<i64>,
 }
 

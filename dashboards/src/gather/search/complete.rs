@@ -47,6 +47,7 @@ pub(crate) struct Completion {
     pub(crate) at: usize,
     /// How many it takes the place of.
     pub(crate) length: usize,
+    /// Keys and fixed values, then values of crashes; of these, those that begin so first, then by machines.
     pub(crate) suggestions: Vec<Suggestion>,
 }
 

@@ -65,6 +65,7 @@ pub(crate) struct File {
     /// The query as it was understood.
     query: String,
     between: Range,
+    /// Newest first, at most 100,000.
     crashes: Vec<CrashSummary>,
     /// How many there are.
     rows: usize,
