@@ -21,7 +21,8 @@
       time.title = `${time.textContent} UTC`;
       time.textContent = stamp(at);
     }
-    for (const words of all(root, "[data-zone]")) words.textContent = `Times are in ${zone}; UTC on hover.`;
+    const said = /^(Etc\/)?UTC$/.test(zone) ? "Times are in UTC." : `Times are in ${zone}; UTC on hover.`;
+    for (const words of all(root, "[data-zone]")) words.textContent = said;
   }
 
   /** A button beside what is made to be pasted elsewhere. */

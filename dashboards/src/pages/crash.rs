@@ -109,7 +109,7 @@ fn verdict(crash: &Crash) -> Markup {
                     dd.mono {
                         @let tenant = Some(row.tenant.as_str()).filter(|tenant| !tenant.is_empty());
                         a href=(link::bucket(tenant, &row.bucket)) { (text::name(&row.bucket)) }
-                        div.quiet data-copy=(text::visible(&row.bucket_hash)) { (text::name(&row.bucket_hash)) }
+                        div { span.quiet data-copy=(text::visible(&row.bucket_hash)) { (text::name(&row.bucket_hash)) } }
                     }
                 }
                 @if let Some(deep) = &crash.deep { (refined(crash, deep)) }

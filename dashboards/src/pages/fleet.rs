@@ -115,7 +115,7 @@ fn drivers(fleet: &Fleet) -> Markup {
                             th { "Driver" } th.wide { "Kind" } th.n { "Machines" }
                             @if fleet.fleet_machines.is_some() { th.n.wide { "Of the fleet" } }
                             th.wide { "Rank" } th.n.wide { "Crashes" } th.n.wide { "Buckets" }
-                            th { (capital(fleet.range.words())) } th.wide { "First seen" } th.wide { "Last seen" }
+                            th { (capital(fleet.range.words())) } th.wide { "First seen" }
                         }
                     }
                     tbody { @for (line, rank) in fleet.drivers.iter().zip(1..) { (driver(line, rank, fleet)) } }
@@ -140,7 +140,6 @@ fn driver(line: &DriverLine, rank: u32, fleet: &Fleet) -> Markup {
             td.n.wide { (text::number(summary.buckets)) }
             td.picture { (chart::spark(&line.spark, "Machines over time")) }
             td.nowrap.wide { (text::time(line.first_ever_ms)) }
-            td.nowrap.wide { (text::time(summary.last_seen_ms)) }
         }
     }
 }

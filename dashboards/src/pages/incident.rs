@@ -141,7 +141,7 @@ fn figures(incident: &Incident) -> Markup {
             @if !over && (incident.now.is_some() || !incident.severity.is_empty()) {
                 (layout::figure(&html! { (text::number(last_minute(incident).0)) }, "machines in the last minute"))
             }
-            (layout::figure(&html! { (text::number(machines)) }, "machines in total"))
+            (layout::figure(&html! { (text::number(machines)) }, "in total"))
             @if let Some(now) = incident.now {
                 (layout::figure(&html! { "+" (text::decimal(now.growth_per_minute)) }, "new machines a minute"))
             }

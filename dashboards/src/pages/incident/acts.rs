@@ -8,7 +8,7 @@ use crate::gather::incidents::Incident;
 use crate::{link, text};
 
 /// Lengths of a mute that are one click away.
-const MUTES: [(&str, &str); 3] = [("30m", "30 minutes"), ("2h", "2 hours"), ("8h", "8 hours")];
+const MUTES: [(&str, &str); 3] = [("30m", "30 min"), ("2h", "2 h"), ("8h", "8 h")];
 
 /// What was just done, in our words.
 pub(super) fn note(did: Option<&str>, incident: &Incident) -> Markup {

@@ -11,14 +11,21 @@ use crate::text;
 /// The detector's numbers as sentences.
 pub(super) fn reason(reason: &Reason) -> Markup {
     let counted = text::counted(reason.machines, "machine");
-    let within = text::length_s(i64::try_from(reason.span_s).unwrap_or(0));
+    let within = match reason.span_s {
+        0 => "a second".to_owned(),
+        span_s => text::length_s(i64::try_from(span_s).unwrap_or(i64::MAX)),
+    };
+    let expected = match text::decimal(reason.expected) {
+        none if none == "0" => "none was".to_owned(),
+        some => format!("at most {some} were"),
+    };
     html! {
         @if reason.machines == 0 {
             span.none { "not recorded" }
         } @else {
             (counted)
             @if reason.sites > 0 { " at " (text::counted(reason.sites, "site")) }
-            " within " (within) ", where at most " (text::decimal(reason.expected)) " were to be expected."
+            " within " (within) ", where " (expected) " to be expected."
             @if reason.spread_machines > 0 && reason.spread_machines < reason.machines {
                 " " (text::number(reason.spread_machines)) " of them are not at its largest sites."
             }
@@ -205,8 +212,10 @@ mod tests {
              incident."
         );
         (why.rho, why.late, why.common_mode) = (0.0, true, 2.6);
+        (why.span_s, why.expected) = (0, 0.0);
         let said = reason(&why).into_string();
         assert!(said.contains("uploaded late") && said.contains("at 2.6 times its usual"), "{said}");
+        assert!(said.contains("within a second, where none was to be expected."), "{said}");
         assert!(said.ends_with("Its score was 130; 22.8 opens an incident."), "{said}");
         assert!(reason(&Reason::default()).into_string().contains("not recorded"));
     }
