@@ -4,6 +4,7 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{TICK_S, end_of_tick_s};
 use crate::database::{Database, DatabaseError};
 
 /// How far back machines that are not new are remembered.
@@ -78,7 +79,7 @@ SELECT
 FROM (
     SELECT machines, {now_s:Int64} - 1 - toInt64(toUnixTimestamp(tick)) AS age
     FROM arrivals
-    WHERE tick >= toDateTime(intDiv({since:Int64}, 1000), 'UTC') AND tick < toDateTime({now_s:Int64}, 'UTC')
+    WHERE tick >= toDateTime({since_s:Int64}, 'UTC') AND tick < toDateTime({now_s:Int64}, 'UTC')
         AND tenant = {tenant:String} AND driver = {driver:String}
 ) AS arrivals";
 
@@ -97,7 +98,8 @@ impl Database {
             .map_err(DatabaseError::while_("count what incidents came to"))
     }
 
-    /// What arrives of a driver's crashes at `now_ms`, in an incident that began at `since_ms`.
+    /// What arrives of a driver's crashes at `now_ms`, in an incident that began at `since_ms`: from the tick that holds its
+    /// first crashes.
     pub async fn driver_now(
         &self,
         tenant: &str,
@@ -105,11 +107,12 @@ impl Database {
         since_ms: i64,
         now_ms: i64,
     ) -> Result<DriverNow, DatabaseError> {
+        let since_ms = since_ms.max(now_ms.saturating_sub(PAST_MS)).max(0);
         self.ask(NOW)
             .param("tenant", tenant)
             .param("driver", driver)
-            .param("since", since_ms.max(now_ms.saturating_sub(PAST_MS)).max(0))
-            .param("now_s", super::end_of_tick_s(now_ms))
+            .param("since_s", since_ms / (TICK_S * 1000) * TICK_S)
+            .param("now_s", end_of_tick_s(now_ms))
             .param("minutes", GROWTH_MINUTES)
             .fetch_one()
             .await

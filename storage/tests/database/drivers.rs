@@ -176,6 +176,10 @@ async fn what_arrives_now_is_new_or_not() {
     let now_is = fixture.database.driver_now("", "csagent.sys", at - 3_600_000, at - 1).await.unwrap();
     // 1, 2 and 4 are new within five minutes; 3 was there before, 6 before the incident.
     assert_eq!(now_is, DriverNow { last_minute: 2, minute_before: 2, growth_per_minute: 0.6 });
+    // It is counted by steps of ten seconds: the one in which an incident begins is whole.
+    let mid_tick = (at - 30_000) / 10_000 * 10_000 + 9_999;
+    let begun = fixture.database.driver_now("", "csagent.sys", mid_tick, at - 1).await.unwrap();
+    assert_eq!((begun.last_minute, begun.growth_per_minute), (2, 0.4));
     let nobody = fixture.database.driver_now("", "nobody.sys", at - 3_600_000, at).await.unwrap();
     assert_eq!(nobody, DriverNow::default());
 
