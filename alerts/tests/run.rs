@@ -1,6 +1,6 @@
 //! The whole role against real stores, the embedded engine and real receivers on loopback: from a signal to a verified
 //! webhook.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail and speak as tests do")]
 
 #[path = "run/fixture.rs"]
 mod fixture;
@@ -64,7 +64,7 @@ async fn a_jump_pages_once_and_says_when_it_is_over() {
     };
     eventually("the notifications are in ClickHouse", delivered).await;
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn it_pages_while_clickhouse_is_away() {
     let copied = async || fixture.database.incidents(false, 10).await.ok()?.first().cloned();
     eventually("the copy follows when ClickHouse is back", copied).await;
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn it_starts_and_pages_while_clickhouse_does_not_answer() {
     role.ticked(1).await;
     assert!(role.metric("alerts_without_past 1"), "a restart does not make it forget that");
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +132,7 @@ async fn what_clickhouse_did_not_tell_at_the_start_is_learnt_later() {
     let (state, _) = fixture.store.checkpoint().await.unwrap().unwrap();
     let detector = detector::Detector::restore(detector::DetectorConfig::default(), &state).unwrap();
     assert!(detector.series() >= 7, "{}", detector.series());
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +168,7 @@ async fn a_stop_of_the_gate_is_pushed_once() {
     role.ticked(5).await;
     assert_eq!(receiver.count(), 1);
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +198,7 @@ async fn a_target_is_tried_when_somebody_asks_and_its_state_is_shown() {
     let row = eventually("what came of it is shown", tried).await;
     assert!(row.test_outcome.starts_with("took it: 204") && row.tested_by == "ada", "{row:?}");
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +222,7 @@ async fn what_keeps_an_alert_burning_is_no_notification_on_a_page() {
     let rows = eventually("what was delivered is on the page", copied).await;
     assert!(rows.iter().all(|row| !row.notification_id.contains("-repeat-")), "{rows:#?}");
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,7 +242,7 @@ async fn machines_with_bad_memory_are_no_outage_of_a_driver() {
     fixture.crash("csagent.sys", 100..160).await;
     assert_eq!(receiver.request(0).await.body["data"]["machines"], 60);
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +260,7 @@ async fn what_was_not_delivered_goes_out_after_a_restart() {
     let request = up.request(0).await;
     assert_eq!((request.id, request.body), (tried.id, tried.body));
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +293,7 @@ async fn what_people_do_becomes_a_step() {
     let step = eventually("it is acknowledged", acknowledged).await;
     assert!(step.detail.contains("\"by\":\"ada\""), "{}", step.detail);
     role.stop().await;
-    fixture.stop().await;
+    fixture.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,5 +308,5 @@ async fn a_bad_configuration_is_refused_at_once() {
     let (database, stop) = (fixture.database.clone(), CancellationToken::new());
     let refused = bluescope_alerts::run(config, signals, store, database, metrics, stop).await;
     assert!(matches!(refused, Err(AlertsError::Config(faults)) if faults.len() == 1));
-    fixture.stop().await;
+    fixture.stop();
 }

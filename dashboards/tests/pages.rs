@@ -259,7 +259,7 @@ async fn lists_are_filtered_and_paged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_a_503() {
-    let Some(fixture) = Fixture::new().await else { return };
+    let Some(fixture) = Fixture::alone().await else { return };
     fixture.database.clone().close().await;
     for address in
         ["/", "/search", "/status", "/symbols", "/incidents", "/drivers/x.sys", "/buckets/x", "/machines/x"]

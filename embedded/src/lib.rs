@@ -12,6 +12,8 @@ mod request;
 mod run;
 mod server;
 mod statement;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! Schema, writes and questions against the embedded engine, or against the server that `CLICKHOUSE_URL` names.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail and speak as tests do")]
 
 #[path = "database/acts.rs"]
 mod acts;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bluescope_alerts::delivery::DeliveryConfig;
 use bluescope_alerts::{AlertsConfig, AlertsMetrics};
 use detector::DetectorConfig;
-use embedded::{Engine, EngineConfig};
+use embedded::testing::{self, Shared};
 use prometheus_client::registry::Registry;
 use storage::alert_store::AlertStore;
 use storage::database::{Database, DatabaseConfig};
@@ -17,54 +17,43 @@ use storage::rows::CrashRow;
 use storage::signals::{CrashSignal, DriverSignal, InstallSignal, Signal, Signals, SignalsConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// libchdb serves one folder a process.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 /// Nothing here takes longer, except on a machine that is wholly overloaded.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) database: Database,
     pub(crate) config: DatabaseConfig,
-    engine: Engine,
     pub(crate) signals: Signals,
     pub(crate) store: AlertStore,
     cut: Arc<AtomicBool>,
     proxy: JoinHandle<()>,
     _dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _engine: Shared,
 }
 
 impl Fixture {
     /// `None` where there is no libchdb, which CI does not accept.
     pub(crate) async fn new() -> Option<Self> {
-        if let Err(error) = embedded::find_library(None) {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            println!("skipped: no libchdb here");
-            return None;
-        }
+        let engine = testing::shared().await.unwrap()?;
         // Another test of this process may have installed it.
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
-        let turn = ONE_AT_A_TIME.lock().await;
         let dir = TempDir::new().unwrap();
-        let engine =
-            Engine::start(EngineConfig { dir: dir.path().join("clickhouse"), library: None }).await.unwrap();
         let signals = Signals::open(&SignalsConfig::log(dir.path().join("signals"))).await.unwrap();
         let store = AlertStore::open(&dir.path().join("alerts")).await.unwrap();
         let cut = Arc::new(AtomicBool::new(false));
-        let (url, proxy) = proxy(engine.url(), cut.clone()).await;
+        let (url, proxy) = proxy(&engine.url, cut.clone()).await;
         let config = DatabaseConfig::Server {
             url,
-            user: engine.user().to_owned(),
-            password: engine.password().to_owned().into(),
-            database: "bluescope".to_owned(),
+            user: engine.user.clone(),
+            password: engine.password.clone().into(),
+            database: format!("bluescope_test_{}", Uuid::new_v4().simple()),
         };
         let database = Database::open(&config).await.unwrap();
-        Some(Self { database, config, engine, signals, store, cut, proxy, _dir: dir, _turn: turn })
+        Some(Self { database, config, signals, store, cut, proxy, _dir: dir, _engine: engine })
     }
 
     /// From now on ClickHouse cannot be reached.
@@ -167,9 +156,8 @@ impl Fixture {
         rows
     }
 
-    pub(crate) async fn stop(self) {
+    pub(crate) fn stop(self) {
         self.proxy.abort();
-        self.engine.stop().await;
     }
 }
 

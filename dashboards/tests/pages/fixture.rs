@@ -9,6 +9,7 @@ use axum::http::response::Parts;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bluescope_dashboards::{AccessConfig, Dashboards};
 use bytes::Bytes;
+use embedded::testing::{self, Alone, Shared};
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use storage::blobs::Blobs;
@@ -18,12 +19,8 @@ use storage::questions::{IncidentEvent, NotificationRow};
 use storage::queue::{LogConfig, Queue, QueueConfig};
 use storage::rows::{CrashRow, DeepRow};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 use tower::ServiceExt as _;
 use uuid::Uuid;
-
-/// libchdb serves one folder a process.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Names that want to be more than names.
 pub(crate) fn hostile() -> Vec<String> {
@@ -47,7 +44,14 @@ pub(crate) struct Fixture {
     pub(crate) blobs: Blobs,
     pub(crate) router: Router,
     _dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
+}
+
+/// Who else has the engine: everybody, or nobody.
+#[expect(dead_code, reason = "held, not read")]
+enum Turn {
+    Shared(Shared),
+    Alone(Alone),
 }
 
 pub(crate) struct Page {
@@ -73,15 +77,32 @@ impl Fixture {
     }
 
     async fn opened(acts_token: Option<SecretString>, access: AccessConfig) -> Option<Self> {
-        if let Err(error) = embedded::find_library(None) {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            println!("skipped: no libchdb here");
-            return None;
-        }
-        let turn = ONE_AT_A_TIME.lock().await;
+        let engine = testing::shared().await.unwrap()?;
+        let config = DatabaseConfig::Server {
+            url: engine.url.clone(),
+            user: engine.user.clone(),
+            password: engine.password.clone().into(),
+            database: format!("bluescope_test_{}", Uuid::new_v4().simple()),
+        };
+        Some(Self::around(&config, Turn::Shared(engine), TempDir::new().unwrap(), acts_token, access).await)
+    }
+
+    /// One whose database can be closed.
+    pub(crate) async fn alone() -> Option<Self> {
+        let turn = testing::alone().await.unwrap()?;
         let dir = TempDir::new().unwrap();
         let config = DatabaseConfig::Embedded { dir: dir.path().join("clickhouse"), library: None };
-        let database = Database::open(&config).await.unwrap();
+        Some(Self::around(&config, Turn::Alone(turn), dir, None, AccessConfig::default()).await)
+    }
+
+    async fn around(
+        config: &DatabaseConfig,
+        turn: Turn,
+        dir: TempDir,
+        acts_token: Option<SecretString>,
+        access: AccessConfig,
+    ) -> Self {
+        let database = Database::open(config).await.unwrap();
         let config = QueueConfig::Log(LogConfig { dir: dir.path().join("queue"), max_bytes: 1 << 26 });
         let queue = Queue::open(&config).await.unwrap();
         let blobs = Blobs::open(&dir.path().join("blobs")).unwrap();
@@ -91,7 +112,7 @@ impl Fixture {
             .with_acts_token(acts_token)
             .with_blobs(blobs.clone())
             .router();
-        Some(Self { database, queue, blobs, router, _dir: dir, _turn: turn })
+        Self { database, queue, blobs, router, _dir: dir, _turn: turn }
     }
 
     pub(crate) async fn get(&self, address: &str) -> Page {

@@ -126,7 +126,7 @@ async fn the_gate_tells_a_sound_build_from_a_sick_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_is_not_whole_is_told_what_is_missing() {
-    let Some(fixture) = Fixture::new().await else { return };
+    let Some(fixture) = Fixture::alone().await else { return };
     for (query, why) in [
         ("", "`driver` and `version` are missing. Parameters: driver"),
         ("?driver=a.sys", "`version` is missing. Parameters: driver"),

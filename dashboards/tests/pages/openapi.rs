@@ -306,7 +306,7 @@ async fn busy(fixture: &Fixture) -> BTreeMap<&'static str, Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_what_the_document_says() {
-    let Some(fixture) = Fixture::new().await else { return };
+    let Some(fixture) = Fixture::alone().await else { return };
     let document = document(&fixture).await;
     let strict = Strict::new(&document);
     let quiet = [

@@ -4,6 +4,7 @@ use std::io::{Cursor, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use embedded::testing::{self, Alone};
 use ingest::{SymbolIntake, SymbolIntakeConfig, Token};
 use prometheus_client::registry::Registry;
 use reqwest::{Client, RequestBuilder, Response};
@@ -13,10 +14,6 @@ use storage::database::{Database, DatabaseConfig};
 use storage::symbols::{SymbolKey, SymbolStore};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, MutexGuard};
-
-/// libchdb serves one folder a process.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 pub(crate) const KEY: &str = "3249d99d0c4049318610f4e4fb0b69361";
 pub(crate) const MIB: usize = 1024 * 1024;
@@ -28,7 +25,7 @@ pub(crate) struct Fixture {
     pub(crate) registry: Registry,
     pub(crate) client: Client,
     pub(crate) dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Alone,
 }
 
 pub(crate) fn config() -> SymbolIntakeConfig {
@@ -42,12 +39,7 @@ pub(crate) fn token(token: &str, tenant: &str) -> Token {
 impl Fixture {
     /// `None` where there is no libchdb, which CI does not accept.
     pub(crate) async fn new(config: SymbolIntakeConfig) -> Option<Self> {
-        if let Err(error) = embedded::find_library(None) {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            println!("skipped: no libchdb here");
-            return None;
-        }
-        let turn = ONE_AT_A_TIME.lock().await;
+        let turn = testing::alone().await.unwrap()?;
         let dir = TempDir::new().unwrap();
         let embedded = DatabaseConfig::Embedded { dir: dir.path().join("clickhouse"), library: None };
         let database = Database::open(&embedded).await.unwrap();

@@ -1,5 +1,5 @@
 //! Symbol files over HTTP: what is filed, what is refused, and whose it is, with a store and a database of their own.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail and speak as tests do")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail and speak as tests do")]
 
 extern crate bluescope_ingest as ingest;
 

@@ -5,51 +5,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bluescope_storage::database::{Database, DatabaseConfig};
 use bluescope_storage::rows::CrashRow;
 use clickhouse::Client;
-use embedded::{Engine, EngineConfig};
+use embedded::testing::{self, Shared};
 use secrecy::SecretString;
-use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
-
-/// libchdb serves one folder a process.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 pub(crate) struct Fixture {
     pub(crate) database: Database,
     pub(crate) config: DatabaseConfig,
     /// For what no question asks.
     pub(crate) client: Client,
-    engine: Option<(Engine, TempDir)>,
-    _turn: MutexGuard<'static, ()>,
-}
-
-/// Takes the turn of this test. `None` where there is no libchdb, which CI does not accept.
-pub(crate) async fn turn() -> Option<MutexGuard<'static, ()>> {
-    if let Err(error) = embedded::find_library(None) {
-        assert!(std::env::var_os("CI").is_none(), "{error}");
-        println!("skipped: no libchdb here");
-        return None;
-    }
-    Some(ONE_AT_A_TIME.lock().await)
+    _engine: Option<Shared>,
 }
 
 impl Fixture {
+    /// `None` where there is neither a server nor libchdb, which CI does not accept.
     pub(crate) async fn new() -> Option<Self> {
-        let (url, user, password, engine, turn) = match std::env::var("CLICKHOUSE_URL") {
+        let (url, user, password, engine) = match std::env::var("CLICKHOUSE_URL") {
             Ok(url) => {
                 let setting =
                     |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
-                let user = setting("CLICKHOUSE_USER", "default");
-                (url, user, setting("CLICKHOUSE_PASSWORD", ""), None, ONE_AT_A_TIME.lock().await)
+                (url, setting("CLICKHOUSE_USER", "default"), setting("CLICKHOUSE_PASSWORD", ""), None)
             }
             Err(_) => {
-                let turn = turn().await?;
-                let dir = TempDir::new().unwrap();
-                let config = EngineConfig { dir: dir.path().to_path_buf(), library: None };
-                let engine = Engine::start(config).await.unwrap();
-                let access =
-                    (engine.url().to_owned(), engine.user().to_owned(), engine.password().to_owned());
-                (access.0, access.1, access.2, Some((engine, dir)), turn)
+                let engine = testing::shared().await.unwrap()?;
+                (engine.url.clone(), engine.user.clone(), engine.password.clone(), Some(engine))
             }
         };
         let database = format!("bluescope_test_{}", Uuid::new_v4().simple());
@@ -61,7 +40,7 @@ impl Fixture {
             .with_compression(clickhouse::Compression::None);
         let config = DatabaseConfig::Server { url, user, password: SecretString::from(password), database };
         let database = Database::open(&config).await.unwrap();
-        Some(Self { database, config, client, engine, _turn: turn })
+        Some(Self { database, config, client, _engine: engine })
     }
 
     pub(crate) async fn insert(&self, rows: &[CrashRow]) {
@@ -101,10 +80,6 @@ impl Fixture {
     pub(crate) async fn stop(self) {
         let DatabaseConfig::Server { database, .. } = &self.config else { return };
         self.client.query_raw(&format!("DROP DATABASE {database}")).execute().await.unwrap();
-        self.database.close().await;
-        if let Some((engine, _dir)) = self.engine {
-            engine.stop().await;
-        }
     }
 }
 

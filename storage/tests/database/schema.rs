@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::fixture::{Fixture, crash, now, turn};
+use crate::fixture::{Fixture, crash, now};
 
 #[tokio::test]
 async fn two_processes_may_migrate_at_once_and_again_later() {
@@ -96,7 +96,7 @@ async fn every_table_is_written_to_the_disk_before_it_is_acknowledged() {
 
 #[tokio::test]
 async fn the_embedded_database_keeps_its_rows_over_a_restart() {
-    let Some(_turn) = turn().await else { return };
+    let Some(_turn) = embedded::testing::alone().await.unwrap() else { return };
     let dir = TempDir::new().unwrap();
     let config = DatabaseConfig::Embedded { dir: dir.path().to_path_buf(), library: None };
     let row = crash(1, now());
