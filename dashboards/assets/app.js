@@ -105,7 +105,7 @@
         cursor: { drag: { x: true, y: false, setScale: true } },
         scales: { x: { time: true, range: (_, min, max) => [min, max === last ? last + step : max] }, y: { range: (_, __, max) => [0, Math.max(2, (max ?? most) * 1.08)] } },
         bands: expected ? [{ series: [2, 3], fill: () => css("--band") }] : [],
-        axes: [{ ...axis, values: (_, seconds) => labels(seconds, long) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
+        axes: [{ ...axis, size: 30, values: (_, seconds) => labels(seconds, long) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? thin(n) : "")) }],
         series,
         hooks: {
           draw: [

@@ -161,6 +161,8 @@ pub(crate) struct InstalledDriver {
     pub(crate) name: &'static str,
     pub(crate) timestamp: u32,
     pub(crate) size: u32,
+    /// What the file says of itself.
+    pub(crate) version: String,
 }
 
 /// What a dump is to HTTP.
