@@ -92,6 +92,8 @@ pub(crate) struct Incident {
     pub(crate) tickets: Vec<Ticket>,
     /// All that was or is to be sent about it, oldest first.
     pub(crate) notifications: Vec<NotificationRow>,
+    /// What inventories call the driver's versions, where they do.
+    pub(crate) version_names: Vec<VersionName>,
     /// What the driver's fault sites are called with symbols.
     pub(crate) deep_sites: Vec<DeepSite>,
     /// Its newest crashes, newest first, at most 20; empty where it is about silence or a build of Windows.
@@ -115,11 +117,21 @@ impl Incident {
     }
 }
 
+/// What inventories call a version of a driver.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct VersionName {
+    /// PE timestamp.
+    pub(crate) timestamp: u32,
+    /// What the file says of itself.
+    pub(crate) version: String,
+}
+
 /// What ClickHouse knows of an incident's crashes.
 #[derive(Default)]
 struct Crashes {
     evidence: Evidence,
     series: Vec<SeriesPoint>,
+    version_names: Vec<VersionName>,
     deep_sites: Vec<DeepSite>,
     examples: Vec<CrashLine>,
     facets: Facets,
@@ -203,6 +215,7 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Incident, Fault> {
         tickets: acts::tickets(&done),
         events: happened,
         notifications,
+        version_names: crashes.version_names,
         deep_sites: crashes.deep_sites,
         examples: crashes.examples,
     })
@@ -262,15 +275,22 @@ async fn of_driver(app: &App, tenant: &str, driver: &str, between: Between) -> R
         }
         database.driver_now(tenant, driver, since_ms, now_ms).await.map(Some)
     };
-    let (evidence, series, examples, deep_sites, now) = tokio::try_join!(
+    let (evidence, series, examples, builds, deep_sites, now) = tokio::try_join!(
         database.incident_evidence(Some(tenant), driver, since_ms, until_ms),
         database.tenant_driver_series(Some(tenant), driver, range.range(until_ms), range.step_s()),
         database.newest_of_driver(Some(tenant), driver, Some(stretch), FEW),
+        database.builds(tenant, driver),
         database.deep_sites(driver),
         now,
     )?;
     let facets = evidence.facets.clone();
-    Ok(Crashes { evidence, series, deep_sites, examples: named(&app.database, examples).await?, facets, now })
+    let version_names = builds
+        .into_iter()
+        .filter(|build| build.timestamp != 0 && !build.version.is_empty())
+        .map(|build| VersionName { timestamp: build.timestamp, version: build.version })
+        .collect();
+    let examples = named(&app.database, examples).await?;
+    Ok(Crashes { evidence, series, version_names, deep_sites, examples, facets, now })
 }
 
 /// The shortest range that shows the whole incident and what was before it.

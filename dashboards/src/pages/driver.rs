@@ -6,7 +6,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use storage::questions::{BucketRow, DeepSite, Evidence, Share, SiteRow, TopMachine, VersionRow};
+use storage::questions::{BucketRow, DeepSite, Evidence, Share, SiteRow, TopMachine};
 
 use super::{Answer, stands_out};
 use crate::app::App;
@@ -155,39 +155,6 @@ pub(super) fn shares(evidence: &Evidence) -> Markup {
             (layout::shares("Sites", "Site", &named(&evidence.sites), whole))
             (layout::shares("Rings", "Ring", &named(&evidence.rings), whole))
             (layout::shares("Models", "Model", &named(&evidence.models), whole))
-        }
-    }
-}
-
-/// Versions by machines alone, for the incident's page.
-pub(super) fn crashed_versions(rows: &[VersionRow], whole: u64) -> Markup {
-    html! {
-        section.card {
-            h2 { "Versions" }
-            p.quiet { "By PE timestamp and size. A reproducible build has a hash for a timestamp: its date means nothing." }
-            div.scroll {
-                table {
-                    thead {
-                        tr {
-                            th { "Timestamp" } th { "Size" } th.n { "Machines" } th { "Share" } th.n { "Crashes" }
-                            th { "First seen" } th { "Last seen" }
-                        }
-                    }
-                    tbody {
-                        @for row in rows {
-                            tr {
-                                td.nowrap { (text::version(row.timestamp)) }
-                                td { code { (format!("0x{:x}", row.size)) } }
-                                td.n { (text::number(row.machines)) }
-                                td { (layout::share(row.machines, whole)) }
-                                td.n { (text::number(row.crashes)) }
-                                td.nowrap { (text::time(row.first_seen_ms)) }
-                                td.nowrap { (text::time(row.last_seen_ms)) }
-                            }
-                        }
-                    }
-                }
-            }
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{chart, link, text};
 mod acts;
 mod cause;
 mod steps;
+mod versions;
 
 /// An act takes effect within seconds; whoever has just done one sees it come.
 const REFRESH_S: u32 = 3;
@@ -88,7 +89,7 @@ fn details(incident: &Incident) -> Markup {
     let tenant = incident.tenant.as_str();
     html! {
         @if incident.evidence.machines > 0 {
-            (super::driver::crashed_versions(&incident.evidence.versions, incident.evidence.machines))
+            (versions::card(incident))
             (super::driver::facts(Some(tenant), &incident.driver, &incident.evidence, &incident.deep_sites))
         } @else {
             (sample(&incident.shares))

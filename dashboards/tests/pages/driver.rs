@@ -13,7 +13,7 @@ const OLD: u32 = 0x6000_0001;
 const NEW: u32 = 0x6690_2C2A;
 const HOUR_MS: i64 = 3_600_000;
 
-fn install(number: u32, at_ms: i64, name: &str, timestamp: u32, version: &str) -> InstallSignal {
+pub(crate) fn install(number: u32, at_ms: i64, name: &str, timestamp: u32, version: &str) -> InstallSignal {
     InstallSignal {
         tenant: "acme".to_owned(),
         machine: format!("PC-{number:05}"),

@@ -7,10 +7,12 @@ use detector::attribution::{Attribution, Claim, Element, Facet, Origin};
 use detector::incident::{Reason, Tally};
 use detector::{Change, Incident, Severity, State, Subject, Version};
 use serde_json::{Value, json};
-use storage::questions::{ActCursor, IncidentEvent};
+use storage::questions::{ActCursor, IncidentEvent, SignalRows};
+use storage::signals::InstallSignal;
 use uuid::Uuid;
 
 use crate::check_page;
+use crate::driver::install;
 use crate::fixture::{Fixture, Page, history, hostile, now_ms};
 
 fn tally(name: &str) -> Vec<Tally> {
@@ -215,6 +217,30 @@ async fn an_incident_is_shown_with_all_that_the_detector_knows() {
     assert!(line["sentence"].as_str().unwrap().contains("first seen 35 min"));
     let fleet = fixture.get("/").await;
     assert!(fleet.body.contains("SEV1") && fleet.body.contains("first seen 35 min before"), "{}", fleet.body);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_called_as_inventories_call_them() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let mut rows = history(40);
+    let old = rows.iter_mut().find(|row| row.driver == "csagent.sys").unwrap();
+    old.driver_timestamp = 0x6000_0001;
+    fixture.insert(rows).await;
+    let mut signals = SignalRows::default();
+    let told = |number, version| install(number, now_ms() - 3_600_000, "csagent.sys", 0x6690_2C2A, version);
+    let elsewhere = InstallSignal { tenant: "globex".to_owned(), ..told(3, "7.12") };
+    signals.installs(&[told(1, "<b>7.11"), told(2, ""), elsewhere]);
+    fixture.database.put_signals(&signals).await.unwrap();
+    let incident = incident(Subject::Driver("csagent.sys".to_owned()), "Latitude 5420");
+    let id = fixture.steps(&incident, &[("opened", "", "")]).await;
+
+    let page = fixture.get(&format!("/incidents/{id}")).await;
+    check_page("/incidents/...", &page);
+    assert!(page.body.contains("<bdi class=\"name\">&lt;b&gt;7.11</bdi>"), "{}", page.body);
+    assert!(page.body.contains("not reported"), "{}", page.body);
+    let json = fixture.json(&format!("/api/v1/incidents/{id}")).await;
+    assert_eq!(json["version_names"], json!([{ "timestamp": 0x6690_2C2A, "version": "<b>7.11" }]));
     fixture.stop().await;
 }
 
