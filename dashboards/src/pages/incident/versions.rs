@@ -13,12 +13,12 @@ pub(super) fn card(incident: &Incident) -> Markup {
         section.card {
             h2 { "Versions" }
             p.quiet { "By PE timestamp and size. A reproducible build has a hash for a timestamp: its date means nothing." }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="Versions" {
                 table {
                     thead {
                         tr {
                             @if !names.is_empty() { th { "Version" } }
-                            th { "Timestamp" } th { "Size" } th.n { "Machines" } th { "Share" } th.n { "Crashes" }
+                            th { "Timestamp" } th.n { "Machines" } th { "Share" } th.n { "Crashes" }
                             th { "First seen" } th { "Last seen" }
                         }
                     }
@@ -36,8 +36,10 @@ fn row(version: &VersionRow, names: &[VersionName], whole: u64) -> Markup {
             @if !names.is_empty() {
                 td { @match name { Some(name) => (text::name(&name.version)), None => span.none { "not reported" } } }
             }
-            td.nowrap { (text::version(version.timestamp)) }
-            td { code { (format!("0x{:x}", version.size)) } }
+            td.nowrap {
+                (text::version(version.timestamp))
+                @if version.size != 0 { div.quiet { "size " code { (format!("0x{:x}", version.size)) } } }
+            }
             td.n { (text::number(version.machines)) }
             td { (layout::share(version.machines, whole)) }
             td.n { (text::number(version.crashes)) }
