@@ -188,6 +188,14 @@ pub(crate) fn version(timestamp: u32) -> Markup {
     }
 }
 
+/// The same with the image's size below, where it is known: both name a build.
+pub(crate) fn image(timestamp: u32, size: u32) -> Markup {
+    html! {
+        (version(timestamp))
+        @if size != 0 { div.quiet { "size " code { (format!("0x{size:x}")) } } }
+    }
+}
+
 /// `19045.4651`.
 pub(crate) fn build(build: u32, ubr: u32) -> String {
     match (build, ubr) {

@@ -65,10 +65,7 @@ fn row(version: &Version, driver: &Driver, most: u64, highest: f64) -> Markup {
             td {
                 @if version.version.is_empty() { span.none { "not reported" } } @else { (text::name(&version.version)) }
             }
-            td.nowrap {
-                (text::version(version.timestamp))
-                @if version.size != 0 { div.quiet { "size " code { (format!("0x{:x}", version.size)) } } }
-            }
+            td.nowrap { (text::image(version.timestamp, version.size)) }
             td.n { (text::number(version.machines)) }
             td.picture { (bar(version.machines, most)) }
             td.n {

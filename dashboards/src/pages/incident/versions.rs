@@ -36,10 +36,7 @@ fn row(version: &VersionRow, names: &[VersionName], whole: u64) -> Markup {
             @if !names.is_empty() {
                 td { @match name { Some(name) => (text::name(&name.version)), None => span.none { "not reported" } } }
             }
-            td.nowrap {
-                (text::version(version.timestamp))
-                @if version.size != 0 { div.quiet { "size " code { (format!("0x{:x}", version.size)) } } }
-            }
+            td.nowrap { (text::image(version.timestamp, version.size)) }
             td.n { (text::number(version.machines)) }
             td { (layout::share(version.machines, whole)) }
             td.n { (text::number(version.crashes)) }
